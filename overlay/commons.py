@@ -1,0 +1,151 @@
+"""
+What all rooms of one peer share: who it is, its clock, its randomness, its storage, its policies, its links.
+"""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from overlay.identity.identity import Identity
+from overlay.identity.ids import PeerId
+from overlay.identity.network import Network
+from overlay.identity.signing import ISignatureScheme
+from overlay.questions import Deed, Work
+from overlay.settings import Settings
+from overlay.storage import IStorage
+from overlay.tally import Tally
+from overlay.verdict import Verdict
+from overlay.wire.messages import Message
+
+if TYPE_CHECKING:
+    from overlay.link.channel import INetwork
+    from overlay.link.link import Link
+    from overlay.link.links import Links
+    from overlay.policy import Policies
+
+
+@attrs.frozen(slots=True)
+class Surroundings:
+    """
+    What a peer gets from outside; nothing of it is ever imported.
+
+    @ivar clock: monotonic time; its C{seconds()} never jumps.
+    @ivar wall: wall time in seconds since the epoch, only for what is signed and shown.
+    @ivar random: for every choice.
+    @ivar network: dials and listens.
+    @ivar scheme: makes and checks signatures.
+    """
+
+    clock: IReactorTime
+    wall: Callable[[], float]
+    random: random.Random
+    network: "INetwork"
+    scheme: ISignatureScheme
+
+
+@attrs.define(slots=True, eq=False)
+class Commons:
+    """
+    @ivar links: set once while the peer is wired.
+    @ivar networkTime: gives the median clock of the linked peers, in seconds since the epoch; membership sets it.
+    @ivar blocked: ids that this peer's owner has blocked.
+    @ivar boot: larger at each start of this peer.
+    """
+
+    identity: Identity
+    network: Network
+    settings: Settings
+    storage: IStorage
+    surroundings: Surroundings
+    policies: "Policies"
+    boot: int
+    tally: Tally = attrs.field(factory=Tally)
+    log: Logger = attrs.field(factory=lambda: Logger(namespace="superpeer"))
+    blocked: set[bytes] = attrs.field(factory=set)
+    networkTime: Callable[[], float] = attrs.field(default=None)
+    links: "Links" = attrs.field(default=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.networkTime is None:
+            self.networkTime = self.surroundings.wall
+
+    @property
+    def clock(self) -> IReactorTime:
+        return self.surroundings.clock
+
+    @property
+    def random(self) -> random.Random:
+        return self.surroundings.random
+
+    @property
+    def scheme(self) -> ISignatureScheme:
+        return self.surroundings.scheme
+
+    @property
+    def peerId(self) -> PeerId:
+        return self.identity.peerId
+
+    def seconds(self) -> float:
+        """Monotonic time."""
+        return self.surroundings.clock.seconds()
+
+    def now(self) -> float:
+        """Network time: the median clock of the linked peers; only for what is signed and shown."""
+        return self.networkTime()
+
+    def isRefused(self, peer: bytes) -> bool:
+        """Whether nothing is to be had to do with this peer: blocked here, or expelled from the network."""
+        return peer in self.blocked or peer in self.network.expelled
+
+    def report(self, peer: PeerId, deed: Deed, weight: float = 1.0) -> None:
+        """Tell the reputation what a peer did."""
+        self.tally.count("deeds", deed.name.lower())
+        self.policies.reputation.observed(peer, deed, weight)
+
+    def trust(self, peer: PeerId) -> float:
+        """0 to 1."""
+        return min(1.0, max(0.0, self.policies.reputation.trust(peer).score))
+
+    def admit(self, peer: PeerId, work: Work, cost: float = 1.0) -> Verdict:
+        """Ask the rate limit whether work may be done for a peer; a refusal is counted, and told to the reputation."""
+        verdict = self.policies.rateLimit.ask(peer, work, cost, self.trust(peer))
+        if not verdict:
+            self.tally.count("refusals", str(work))
+        return verdict
+
+
+class Component:
+    """
+    One part of a peer. L{overlay.peer.Peer} starts the parts in order, tells each of links, and hands a message to
+    the one part that has its class in C{handlers}.
+    """
+
+    def __init__(self, commons: Commons) -> None:
+        self.commons = commons
+
+    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
+        """The messages that this part takes, and what takes them."""
+        return {}
+
+    def start(self) -> None:
+        """The peer starts; links may be dialled from now on."""
+
+    def stop(self) -> "Deferred[None] | None":
+        """The peer stops: end timers, say farewells."""
+
+    def linkMade(self, link: "Link") -> None:
+        """A link has passed its hello and is in the set of links."""
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        """A link has ended: with a goodbye (C{orderly}) or not."""
+
+    def linkClear(self, link: "Link") -> None:
+        """A link that was congested takes messages again."""
+
+    def advertChanged(self, link: "Link") -> None:
+        """The peer at the other end of C{link} has shown a newer advert (its role or addresses may have changed)."""

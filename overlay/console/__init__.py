@@ -1,0 +1,1 @@
+"""The line protocol: commands, server side, client side."""

@@ -1,0 +1,98 @@
+"""
+The exceptions of the project.
+
+The docstring of each class is the sentence that its reader sees; C{code} is what travels in a refusal or a goodbye.
+"""
+
+from typing import ClassVar
+
+
+class SuperpeerError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        meaning = (type(self).__doc__ or "").strip()
+        return f"{meaning.rstrip('.')}: {said}" if said else meaning
+
+
+class Malformed(SuperpeerError):
+    """The bytes or fields received break the protocol."""
+
+    code = "malformed"
+
+
+class TooLarge(Malformed):
+    """Something received is larger than the protocol allows."""
+
+    code = "too-large"
+
+
+class Forged(SuperpeerError):
+    """A signature, or what it signs, does not hold."""
+
+    code = "forged"
+
+
+class Expired(Forged):
+    """A signed statement is past its expiry."""
+
+    code = "expired"
+
+
+class WrongNetwork(SuperpeerError):
+    """The other side is of another network, or does not know this network's key."""
+
+    code = "network"
+
+
+class VersionMismatch(SuperpeerError):
+    """The two sides have no protocol version in common."""
+
+    code = "version"
+
+
+class Blocked(SuperpeerError):
+    """This peer is blocked or expelled here."""
+
+    code = "blocked"
+
+
+class NotReached(SuperpeerError):
+    """No connection could be made."""
+
+    code = "unreachable"
+
+
+class UsageError(SuperpeerError):
+    """The settings are wrong."""
+
+    code = "usage"
+
+
+class Damaged(SuperpeerError):
+    """A stored file is damaged."""
+
+    code = "damaged"
+
+
+class StoreFull(SuperpeerError):
+    """The store cannot take more; nothing of the change was kept."""
+
+    code = "store-full"
+
+
+class BadQuery(SuperpeerError):
+    """
+    The query cannot be understood.
+
+    @ivar word: the word of the query that is at fault.
+    """
+
+    code = "query"
+
+    def __init__(self, message: str, word: str = "") -> None:
+        super().__init__(message)
+        self.word = word

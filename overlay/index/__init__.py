@@ -1,0 +1,1 @@
+"""Records, text analysis, registrations, and what an index store answers with."""

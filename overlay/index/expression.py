@@ -1,0 +1,88 @@
+"""
+A query as a tree, after the language has been parsed and its words analysed. Index stores evaluate it.
+
+C{field} is C{""} for any field, or C{name} for the words of name and location.
+"""
+
+import attrs
+
+
+
+@attrs.frozen(slots=True)
+class Word:
+    """Records that have this analysed term."""
+
+    term: str
+    field: str = ""
+
+
+@attrs.frozen(slots=True)
+class Prefix:
+    """Records that have a term that begins so (at least 2 characters)."""
+
+    start: str
+    field: str = ""
+
+
+@attrs.frozen(slots=True)
+class Phrase:
+    """Records whose name or text has these terms one after the other."""
+
+    terms: tuple[str, ...]
+    field: str = ""
+
+
+@attrs.frozen(slots=True)
+class MediaType:
+    """Records whose media type contains this, in lower case: C{pdf} fits C{application/pdf}, C{text/} fits all text."""
+
+    part: str
+
+
+@attrs.frozen(slots=True)
+class Extension:
+    """Records whose name ends in a dot and this, in lower case."""
+
+    extension: str
+
+
+@attrs.frozen(slots=True)
+class Size:
+    """Records of C{low} <= bytes <= C{high}; None leaves an end open."""
+
+    low: int | None = None
+    high: int | None = None
+
+
+@attrs.frozen(slots=True)
+class Modified:
+    """Records of C{since} <= seconds since the epoch < C{until}; None leaves an end open."""
+
+    since: int | None = None
+    until: int | None = None
+
+
+@attrs.frozen(slots=True)
+class Owner:
+    """Records of owners whose id begins so."""
+
+    prefix: str
+
+
+@attrs.frozen(slots=True)
+class And:
+    parts: tuple["Expression", ...]
+
+
+@attrs.frozen(slots=True)
+class Or:
+    parts: tuple["Expression", ...]
+
+
+@attrs.frozen(slots=True)
+class Not:
+    part: "Expression"
+
+
+Expression = Word | Prefix | Phrase | MediaType | Extension | Size | Modified | Owner | And | Or | Not
+

@@ -1,0 +1,140 @@
+"""The values that go into an index store and come out of it (see L{overlay.interfaces.IIndexStore})."""
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from overlay.identity.ids import PeerId
+from overlay.index.expression import Expression
+
+
+@attrs.frozen(slots=True)
+class StoredRecord:
+    """
+    A record as it came, verified or not (the registry sees to that).
+
+    @ivar recordId: 16 bytes, from the location (see L{overlay.index.record}).
+    @ivar head: encoded head, as signed.
+    @ivar key: the owner's public key.
+    @ivar text: UTF-8.
+    @ivar terms: packed terms.
+    """
+
+    recordId: bytes
+    head: bytes
+    signature: bytes
+    key: bytes
+    text: bytes
+    terms: bytes
+
+
+@attrs.frozen(slots=True)
+class Registration:
+    """
+    What is held of one owner.
+
+    @ivar sequence: of the owner's registration that is held whole; 0 if a first one is still coming in.
+    @ivar digest: of the records held, 32 bytes; the store keeps it up from the records' head digests (see L{overlay.index.record}).
+    @ivar records: how many.
+    @ivar bytes: of heads, texts and terms.
+    @ivar homes: the owner's homes in order, as it signed them; empty if not known.
+    @ivar homesSigned: the signed list itself, encoded; empty if not known.
+    """
+
+    owner: PeerId
+    key: bytes
+    sequence: int
+    digest: bytes
+    records: int
+    bytes: int
+    homes: tuple[PeerId, ...] = ()
+    homesSigned: bytes = b""
+
+
+@attrs.frozen(slots=True)
+class Change:
+    """
+    One step of one owner's registration.
+
+    @ivar clear: forget all records of this owner first.
+    @ivar additions: records that are new or replace one of the same id.
+    @ivar sequence: the new sequence; None to leave it as it is.
+    @ivar homes: None to leave them.
+    """
+
+    owner: PeerId
+    key: bytes
+    clear: bool = False
+    additions: Sequence[StoredRecord] = ()
+    removals: Sequence[bytes] = ()
+    sequence: int | None = None
+    homes: tuple[PeerId, ...] | None = None
+    homesSigned: bytes = b""
+
+
+@attrs.frozen(slots=True)
+class Request:
+    """
+    One evaluation.
+
+    @ivar want: rows wanted.
+    @ivar now: network time in seconds; records past their expiry are left out.
+    @ivar without: owners to leave out.
+    """
+
+    expression: Expression
+    want: int
+    now: float
+    without: frozenset[bytes] = frozenset()
+
+
+@attrs.frozen(slots=True)
+class Row:
+    """
+    One record that matches.
+
+    @ivar score: local BM25, larger is better.
+    @ivar snippet: at most 200 characters of the text around matches; empty if there is no text.
+    """
+
+    owner: PeerId
+    recordId: bytes
+    head: bytes
+    signature: bytes
+    key: bytes
+    snippet: str
+    score: float
+
+
+@attrs.frozen(slots=True)
+class Found:
+    """
+    @ivar rows: the best C{want}, best first; ties by content hash.
+    @ivar matched: records that match, those held back included.
+    @ivar held: (owner, recordId) of the best C{limits.HELD_KEYS} of those held back.
+    @ivar bound: no row held back has a better score; 0 if none is held back.
+    @ivar documents: records searched.
+    @ivar length: words in all records searched.
+    @ivar frequencies: for each positive term of the expression, the records that have it.
+    """
+
+    rows: Sequence[Row]
+    matched: int
+    held: Sequence[tuple[PeerId, bytes]]
+    bound: float
+    documents: int
+    length: int
+    frequencies: Mapping[str, int]
+
+
+@attrs.frozen(slots=True)
+class Totals:
+    """
+    @ivar problem: why the store cannot take or find something at the moment, in a sentence; empty if all is well.
+    """
+
+    owners: int
+    records: int
+    terms: int
+    bytes: int
+    problem: str = ""

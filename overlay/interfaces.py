@@ -1,0 +1,173 @@
+"""
+Every plugin point.
+
+A plugin is a stateless factory that provides L{IPolicyPlugin}; the object that it builds holds the state of one peer and provides
+the interface of its point. A policy never sees a socket and never sends: it is asked and answers. It must answer at
+once and must not keep the values that it is given. If it raises, or answers with something else than a verdict, the mechanism
+logs that with its name and file and uses the answer of L{SAFE_DEFAULTS}.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from twisted.plugin import IPlugin
+from zope.interface import Attribute, Interface
+
+from overlay.identity.ids import PeerId
+from overlay.questions import Candidate, Claim, Deed, Load, Progress, Route, Standing, Work
+from overlay.verdict import Reason, Verdict
+
+
+class IPolicyPlugin(IPlugin):
+    """
+    A factory of policies. Its name is unique within its point; users write it on the command line as C{NAME[:key=value,...]}.
+    Being installed does not enable it.
+    """
+
+    point = Attribute("election, reputation, rate-limit, router or store")
+    name = Attribute("as users write it: a-z, 0-9 and dashes")
+    help = Attribute("one line")
+    argFormat = Attribute("its arguments with their defaults, as in 'trust=0.5'")
+
+    def build(surroundings: Any, arguments: dict[str, str]) -> Any:
+        """
+        @param surroundings: an L{overlay.policy.PolicySurroundings}: clock, random, own peer id, storage.
+        @param arguments: the words after the colon, unconverted.
+        @raise overlay.errors.UsageError: an argument is unknown or has a wrong value.
+        """
+
+
+class IElection(Interface):
+    """Who serves. One object per peer."""
+
+    def mayServe(standing: Standing) -> Verdict:
+        """Asked before this peer takes the role of super-peer in any way, and for C{explain role}. Safe: no."""
+
+    def patience(standing: Standing) -> Verdict:
+        """
+        How long to wait, in seconds (C{score}), before serving when no super-peer can be reached; less for the more capable.
+        Safe: 60.
+        """
+
+    def admits(load: Load) -> Verdict:
+        """Whether a super-peer takes one more registration. Safe: yes."""
+
+    def shouldCall(load: Load) -> Verdict:
+        """Asked about once a second of a super-peer: call an election for one more? Safe: no."""
+
+    def fitness(candidate: Candidate) -> Verdict:
+        """How good (C{score}, larger is better) and whether acceptable at all. Safe: no."""
+
+    def vote(candidate: Candidate) -> Verdict:
+        """Asked of an elector after its own dial-back. Safe: no."""
+
+    def shouldResign(load: Load) -> Verdict:
+        """Asked about once a second of a super-peer. Safe: no."""
+
+    def recognises(claim: Claim) -> Verdict:
+        """Whether a peer that says it is a super-peer is treated as one. Safe: only with a mandate."""
+
+
+class IReputation(Interface):
+    """How far each peer is to be trusted."""
+
+    def observed(peer: PeerId, deed: Deed, weight: float) -> None:
+        """The mechanism saw C{peer} do something, C{weight} times."""
+
+    def trust(peer: PeerId) -> Verdict:
+        """C{score} from 0 to 1, with the evidence as reasons. The decision is not used. Safe: 0.5."""
+
+
+class IRateLimit(Interface):
+    """Asked before work is done for a peer."""
+
+    def ask(peer: PeerId, work: Work, cost: float, trust: float) -> Verdict:
+        """C{admit}, or C{refuse} with C{wait} in seconds; C{defer}: the same, but the mechanism may queue it. Safe: admit."""
+
+    def budget(peer: PeerId) -> Sequence[Reason]:
+        """What is left, for C{explain peer}; a reason for each kind of work, value = left, threshold = size. Safe: none."""
+
+
+class IRouter(Interface):
+    """Which neighbours to ask."""
+
+    def next(progress: Progress) -> Route:
+        """Asked when a query comes, whenever an answer is in, and after C{Route.wait}. Safe: everyone not yet asked."""
+
+
+class IIndexStore(Interface):
+    """
+    Keeps registrations and answers searches; see L{overlay.index.store} for the values. All calls are synchronous. Failures of the
+    disk raise L{overlay.errors.StoreFull} or L{overlay.errors.Damaged}; then nothing of the change was kept.
+    There is no safe default: a store that raises at a search counts as holding nothing, and says so in C{STATUS}.
+    """
+
+    def owners() -> Sequence[PeerId]:
+        """All whose registration is held."""
+
+    def registration(owner: PeerId) -> Any:
+        """The L{overlay.index.store.Registration}, or None."""
+
+    def apply(change: Any) -> Any:
+        """
+        Store an L{overlay.index.store.Change} of one owner: all of it or nothing, durable when the call returns.
+
+        @return: the L{overlay.index.store.Registration} as it is now.
+        """
+
+    def drop(owner: PeerId) -> None:
+        """Forget an owner; no error if unknown."""
+
+    def get(owner: PeerId, recordId: bytes) -> Any:
+        """The L{overlay.index.store.StoredRecord}, or None."""
+
+    def recordIds(owner: PeerId) -> Iterable[bytes]:
+        """Of one owner, in no order."""
+
+    def search(request: Any) -> Any:
+        """Evaluate an L{overlay.index.store.Request}; gives an L{overlay.index.store.Found}."""
+
+    def totals() -> Any:
+        """An L{overlay.index.store.Totals}."""
+
+    def close() -> None:
+        """Flush and release; no use afterwards."""
+
+
+_SAFE = Reason("the plugin failed, so the safe default stands", True)
+
+SAFE_DEFAULTS: dict[type, dict[str, Any]] = {
+    IElection: {
+        "mayServe": lambda standing: Verdict.no(_SAFE),
+        "patience": lambda standing: Verdict.yes(_SAFE, score=60.0),
+        "admits": lambda load: Verdict.yes(_SAFE),
+        "shouldCall": lambda load: Verdict.no(_SAFE),
+        "fitness": lambda candidate: Verdict.no(_SAFE),
+        "vote": lambda candidate: Verdict.no(_SAFE),
+        "shouldResign": lambda load: Verdict.no(_SAFE),
+        "recognises": lambda claim: Verdict("yes" if claim.mandated else "no", (_SAFE,)),
+    },
+    IReputation: {
+        "observed": lambda peer, deed, weight: None,
+        "trust": lambda peer: Verdict.yes(_SAFE, score=0.5),
+    },
+    IRateLimit: {
+        "ask": lambda peer, work, cost, trust: Verdict("admit", (_SAFE,)),
+        "budget": lambda peer: (),
+    },
+    IRouter: {
+        "next": lambda progress: Route(
+            tuple(one.peerId for one in progress.neighbours if one.peerId not in progress.asked), reasons=(_SAFE,)
+        ),
+    },
+}
+"""What stands in for a plugin that fails: for each interface and method, a function of the same arguments."""
+
+POINTS: dict[str, type] = {
+    "election": IElection,
+    "reputation": IReputation,
+    "rate-limit": IRateLimit,
+    "router": IRouter,
+    "store": IIndexStore,
+}
+"""The plugin points by the name that users write."""

@@ -1,0 +1,1 @@
+"""One connection: frames over TLS, hello, keep-alive, flow control; and the set of all links."""

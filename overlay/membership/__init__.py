@@ -1,0 +1,1 @@
+"""Whom we know: adverts, gossip, the peer cache, neighbours, network time."""

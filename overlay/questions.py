@@ -1,0 +1,196 @@
+"""
+What the mechanism tells a policy when it asks: plain values, no live objects. Times are durations in seconds.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import attrs
+
+from overlay.identity.ids import PeerId
+from overlay.wire.statements import Capacity
+
+
+class Deed(StrEnum):
+    """What a peer was seen to do. The mechanism reports; a reputation decides what it weighs."""
+
+    REGISTERED = "registered"
+    RENEWED = "renewed"
+    ANSWERED = "answered in time"
+    LATE = "answered late or never"
+    LINK_KEPT = "kept a link for a while"
+    LINK_LOST = "vanished without a goodbye"
+    GARBAGE = "sent garbage"
+    FORGED_RECORD = "sent a forged record"
+    FORGED_HIT = "answered with a forged hit"
+    FORGED_STATEMENT = "sent a forged statement"
+    BAD_MANDATE = "showed a mandate that does not hold"
+    DOUBLE_VOTE = "signed two things for one seat"
+    OVER_BUDGET = "exceeded its budget"
+    CONTENT_MISMATCH = "shared content that does not match its hash"
+    VOTED = "answered a call to vote"
+
+
+BAD_DEEDS = frozenset(
+    {
+        Deed.LATE, Deed.LINK_LOST, Deed.GARBAGE, Deed.FORGED_RECORD, Deed.FORGED_HIT, Deed.FORGED_STATEMENT,
+        Deed.BAD_MANDATE, Deed.DOUBLE_VOTE, Deed.OVER_BUDGET, Deed.CONTENT_MISMATCH,
+    }
+)
+
+
+@attrs.frozen(slots=True)
+class Standing:
+    """
+    This peer's own circumstances, for C{IElection.mayServe} and C{IElection.patience}.
+
+    @ivar dialable: whether another peer has dialled this one back successfully; None if nobody has tried yet.
+    @ivar uptime: seconds since start.
+    @ivar liveSuperPeers: super-peers it knows to be alive.
+    @ivar reversals: how often its promotions failed or were reversed lately.
+    @ivar servedBefore: whether it was a super-peer when it last stopped.
+    @ivar alone: whether it knows no address to try at all.
+    """
+
+    peerId: PeerId
+    dialable: bool | None
+    uptime: float
+    capacity: Capacity
+    liveSuperPeers: int
+    reversals: int
+    servedBefore: bool
+    alone: bool
+
+
+@attrs.frozen(slots=True)
+class Load:
+    """
+    What a super-peer carries, for C{shouldCall}, C{admits} and C{shouldResign}.
+
+    @ivar registrations: of others, counted now.
+    @ivar serving: seconds since it took the role.
+    @ivar liveSuperPeers: others known to be alive, with the registrations they last stated.
+    @ivar room: how many registrations the others could take before they reach the wanted number, by their own statements.
+    @ivar sinceChange: seconds since the last seat was filled or abandoned here.
+    @ivar mandated: whether it holds a valid mandate.
+    """
+
+    peerId: PeerId
+    registrations: int
+    serving: float
+    liveSuperPeers: int
+    room: int
+    sinceChange: float
+    mandated: bool
+
+
+@attrs.frozen(slots=True)
+class Candidate:
+    """
+    What has been observed of a leaf that is willing, for C{fitness} and C{vote}.
+
+    @ivar linked: seconds it has been linked to the peer that asks; 0 if it is not.
+    @ivar rtt: round-trip time in seconds; None if not measured.
+    @ivar dialable: whether the asking peer has dialled it back successfully.
+    @ivar served: bytes it has sent over its link.
+    @ivar trust: reputation, 0 to 1.
+    @ivar claims: what it says of itself.
+    """
+
+    peerId: PeerId
+    linked: float
+    rtt: float | None
+    dialable: bool
+    served: int
+    trust: float
+    claims: Capacity
+
+
+@attrs.frozen(slots=True)
+class Claim:
+    """
+    A peer that says it is a super-peer, for C{IElection.recognises}.
+
+    @ivar mandated: whether it shows a mandate that verifies.
+    @ivar heir: whether it shows an heir list that verifies.
+    @ivar problem: why its mandate does not verify, or empty.
+    @ivar liveMandates: super-peers with verified mandates known to be alive.
+    """
+
+    peerId: PeerId
+    mandated: bool
+    heir: bool
+    problem: str
+    liveMandates: int
+
+
+class Work(StrEnum):
+    """What a rate limit is asked about."""
+
+    QUERY = "query"
+    REGISTER = "register"
+    MEMBERSHIP = "membership"
+    ELECTION = "election"
+    LINK = "link"
+
+
+@attrs.frozen(slots=True)
+class NeighbourView:
+    """
+    One neighbour as a router sees it.
+
+    @ivar rtt: seconds, or None.
+    """
+
+    peerId: PeerId
+    rtt: float | None
+
+
+@attrs.frozen(slots=True)
+class Progress:
+    """
+    Where a query stands at one super-peer, for C{IRouter.next}.
+
+    @ivar id: of the query.
+    @ivar expression: the query language's text.
+    @ivar origin: neighbour it came from; None if the searcher's own home asks.
+    @ivar want: hits wanted.
+    @ivar ttl: hops it may still go; 0 means all.
+    @ivar elapsed: seconds since it came.
+    @ivar budget: seconds left.
+    @ivar neighbours: all that may be asked, without C{origin}.
+    @ivar asked: those asked already.
+    @ivar answered: those whose answer is in.
+    @ivar hits: passed upward so far.
+    """
+
+    id: bytes
+    expression: str
+    origin: PeerId | None
+    want: int
+    ttl: int
+    elapsed: float
+    budget: float
+    neighbours: Sequence[NeighbourView]
+    asked: frozenset[PeerId]
+    answered: frozenset[PeerId]
+    hits: int
+
+
+@attrs.frozen(slots=True)
+class Route:
+    """
+    A router's answer.
+
+    @ivar ask: neighbours to ask now.
+    @ivar pruned: neighbours that are proved to hold nothing.
+    @ivar wait: seconds after which to ask the router again; 0 if it has no more to say until an answer comes.
+    @ivar stop: true if no more neighbours will be asked for this query.
+    @ivar reasons: why, for C{EXPLAIN}.
+    """
+
+    ask: Sequence[PeerId]
+    pruned: Sequence[PeerId] = ()
+    wait: float = 0.0
+    stop: bool = True
+    reasons: tuple = ()

@@ -1,0 +1,1 @@
+"""The query language, the flood with feedback, receipts."""

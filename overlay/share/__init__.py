@@ -1,0 +1,1 @@
+"""The user's own folders: scan, watch, hash, extract text."""

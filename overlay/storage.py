@@ -1,0 +1,203 @@
+"""
+Where a peer keeps its small durable tables: SQLite in the daemon, dictionaries in the lab.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from zope.interface import Interface, implementer
+
+from overlay.errors import Damaged, StoreFull
+
+_VERSION = 1
+
+
+class ITable(Interface):
+    """A small durable map. In the lab it is a dictionary, in the daemon a table of SQLite."""
+
+    def get(key: bytes) -> bytes | None:
+        """The value, or None."""
+
+    def put(key: bytes, value: bytes) -> None:
+        """Durable against a killed process when the call returns."""
+
+    def putMany(items: Iterable[tuple[bytes, bytes]]) -> None:
+        """All or none of them."""
+
+    def remove(key: bytes) -> None:
+        """No error if it is not there."""
+
+    def removeMany(keys: Iterable[bytes]) -> None:
+        """All or none."""
+
+    def items() -> Iterable[tuple[bytes, bytes]]:
+        """A list of all, in the order of keys."""
+
+    def keys() -> Iterable[bytes]:
+        """A list of all keys, in order."""
+
+    def count() -> int:
+        """How many."""
+
+
+class IStorage(Interface):
+    """Where one peer keeps what outlives it."""
+
+    def table(name: str) -> ITable:
+        """The table of that name, made if need be."""
+
+    def folder(name: str) -> str | None:
+        """Path of a private folder for a store's own files; None where there is no disk."""
+
+    def close() -> None:
+        """No use afterwards."""
+
+
+@implementer(ITable)
+class MemoryTable:
+    """A table in a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._rows.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._rows[key] = value
+
+    def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        self._rows.update(items)
+
+    def remove(self, key: bytes) -> None:
+        self._rows.pop(key, None)
+
+    def removeMany(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            self._rows.pop(key, None)
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        return sorted(self._rows.items())
+
+    def keys(self) -> list[bytes]:
+        return sorted(self._rows)
+
+    def count(self) -> int:
+        return len(self._rows)
+
+
+@implementer(IStorage)
+class MemoryStorage:
+    """
+    Keeps everything in memory. Given to a second peer of the same identity it is what a disk is to a restarted daemon.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[str, MemoryTable] = {}
+
+    def table(self, name: str) -> MemoryTable:
+        if name not in self._tables:
+            self._tables[name] = MemoryTable()
+        return self._tables[name]
+
+    def folder(self, name: str) -> str | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+@implementer(ITable)
+class _SqliteTable:
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection = connection
+        self._name = f'"t_{name}"'
+        with _translated():
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._name} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
+            )
+
+    def get(self, key: bytes) -> bytes | None:
+        with _translated():
+            row = self._connection.execute(f"SELECT value FROM {self._name} WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self.putMany([(key, value)])
+
+    def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        with _translated(), self._connection:
+            self._connection.executemany(f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?)", items)
+
+    def remove(self, key: bytes) -> None:
+        self.removeMany([key])
+
+    def removeMany(self, keys: Iterable[bytes]) -> None:
+        with _translated(), self._connection:
+            self._connection.executemany(f"DELETE FROM {self._name} WHERE key = ?", ((key,) for key in keys))
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        with _translated():
+            return self._connection.execute(f"SELECT key, value FROM {self._name} ORDER BY key").fetchall()
+
+    def keys(self) -> list[bytes]:
+        with _translated():
+            return [row[0] for row in self._connection.execute(f"SELECT key FROM {self._name} ORDER BY key")]
+
+    def count(self) -> int:
+        with _translated():
+            return self._connection.execute(f"SELECT count(*) FROM {self._name}").fetchone()[0]
+
+
+class _translated:
+    """Turns SQLite's errors into this project's."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, sqlite3.OperationalError | sqlite3.DatabaseError):
+            if isinstance(problem, sqlite3.OperationalError):
+                raise StoreFull(str(problem)) from problem
+            raise Damaged(str(problem)) from problem
+
+
+@implementer(IStorage)
+class DiskStorage:
+    """
+    Tables in C{state.sqlite} of the data folder, with a write-ahead log: a killed process loses nothing that was put.
+
+    @raise Damaged: the file is no database, or of a newer version.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        path = data / "state.sqlite"
+        try:
+            self._connection = sqlite3.connect(path, check_same_thread=True)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise Damaged(f"{path} was written by a newer version of superpeer")
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+        except sqlite3.Error as problem:
+            raise Damaged(f"{path} ({problem})") from problem
+        path.chmod(0o600)
+        self._tables: dict[str, _SqliteTable] = {}
+
+    def table(self, name: str) -> _SqliteTable:
+        if not name.replace("-", "").isalnum():
+            raise ValueError(f"not a table name: {name!r}")
+        if name not in self._tables:
+            self._tables[name] = _SqliteTable(self._connection, name)
+        return self._tables[name]
+
+    def folder(self, name: str) -> str | None:
+        path = self._data / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return str(path)
+
+    def close(self) -> None:
+        self._connection.close()

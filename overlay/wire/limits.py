@@ -1,0 +1,70 @@
+"""Every limit of the protocol, in one place. Sizes are bytes, times are seconds."""
+
+# Frames and messages.
+FRAME_PAYLOAD = 16 * 1024 - 64
+"""Most payload bytes of one frame: with its header and TLS's own it stays within one 16 KiB TLS record."""
+MESSAGE = 1024 * 1024
+"""Largest message after its pieces are joined."""
+HELLO = 8 * 1024
+"""Largest message before the hello of the other side has been accepted."""
+DEPTH = 8
+"""Deepest nesting of arrays in a message."""
+SKIPPED_UNKNOWN = 1000
+"""Unknown messages skipped on one link before it is closed."""
+
+# Queues of one link, by priority: control, queries, registrations.
+QUEUE_CONTROL = 1024 * 1024
+QUEUE_SEARCH = 4 * 1024 * 1024
+QUEUE_REGISTRATION = 2 * 1024 * 1024
+QUEUE_RESUME = 256 * 1024
+"""A link that said it was congested says it is clear when less than this is queued."""
+
+# Texts.
+NAME = 255
+LOCATION = 1024
+MEDIA_TYPE = 127
+ADDRESS = 262
+ADDRESSES = 8
+AGENT = 64
+FEATURES = 32
+REASON_TEXT = 200
+
+# Records and registrations.
+TEXT = 64 * 1024
+TERMS = 4096
+"""Most distinct terms of one record."""
+TERM = 64
+"""Longest term, bytes of UTF-8."""
+HEAD = 2048
+BATCH_RECORDS = 200
+BATCH_BYTES = 512 * 1024
+RECORD_LIFE = 7 * 24 * 3600.0
+"""How long a signed head lives unless it is renewed."""
+CLOCK_SLACK = 300.0
+"""How far in the future a signed time may lie."""
+
+# Queries.
+EXPRESSION = 1000
+QUERY_TERMS = 32
+QUERY_DEPTH = 8
+WANT = 1000
+BUDGET = 120.0
+TTL_ALL = 0
+"""The ttl that means: as far as the network goes."""
+TTL_MOST = 64
+HELD_KEYS = 1024
+"""Most keys of held-back hits that a receipt names; more are only counted."""
+ANSWERED_NAMES = 16 * 1024
+"""Most super-peers that a receipt names."""
+HITS_PER_MESSAGE = 50
+
+# Membership and election.
+ADVERTS_PER_MESSAGE = 32
+ADVERT_IDS_PER_MESSAGE = 512
+ADVERT_LIFE = 2 * 3600.0
+ELECTORATE = 5
+HEIRS = 5
+HOMES = 8
+MANDATE_LIFE = 24 * 3600.0
+"""Longest mandate that a verifier accepts."""
+EXPELLED = 1000

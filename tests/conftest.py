@@ -1,0 +1,62 @@
+"""
+Makes pytest with pytest-twisted as strict as trial: a logged failure, a Deferred's unhandled error, a leaked timer or an open port fails
+the test that left it.
+"""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from twisted.logger import globalLogPublisher
+
+settings.register_profile(
+    "suite", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("suite")
+
+
+class LoggedFailures(list):
+    """The failures logged while a test ran; a test that expects some takes them out with L{flush}."""
+
+    def flush(self, *kinds: type[BaseException]) -> list[BaseException]:
+        """Take out and return the failures of these kinds (all, if none is given)."""
+        taken = [one for one in self if not kinds or isinstance(one, kinds)]
+        self[:] = [one for one in self if one not in taken]
+        return taken
+
+
+@pytest.fixture(autouse=True)
+def loggedFailures() -> Iterator[LoggedFailures]:
+    """No failure may be logged unless the test flushes it."""
+    gc.collect()
+    seen = LoggedFailures()
+
+    def observe(event: dict) -> None:
+        if "log_failure" in event:
+            seen.append(event["log_failure"].value)
+
+    globalLogPublisher.addObserver(observe)
+    try:
+        yield seen
+        gc.collect()
+    finally:
+        globalLogPublisher.removeObserver(observe)
+    assert not seen, f"failures were logged: {list(seen)!r}"
+
+
+@pytest.fixture(autouse=True)
+def cleanReactor() -> Iterator[None]:
+    """No timer and no port of the real reactor outlives a test."""
+    from twisted.internet import reactor, tcp, unix
+
+    before = {id(call) for call in reactor.getDelayedCalls()}  # type: ignore[attr-defined]
+    yield
+    left = [call for call in reactor.getDelayedCalls() if id(call) not in before]  # type: ignore[attr-defined]
+    for call in left:
+        call.cancel()
+    ports = [one for one in reactor.getReaders() if isinstance(one, tcp.Port | unix.Port)]  # type: ignore[attr-defined]
+    for port in ports:
+        port.stopListening()
+    assert not left, f"timers were left: {left!r}"
+    assert not ports, f"ports were left open: {ports!r}"
