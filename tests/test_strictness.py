@@ -2,6 +2,7 @@
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import TimeoutError as TimeoutError_
 
 from tests.eventually import within
 
@@ -25,7 +26,7 @@ def test_unhandledErrorIsSeen(loggedFailures) -> None:
     assert len(loggedFailures.flush(ZeroDivisionError)) == 1
 
 
-@pytest.mark.xfail(strict=True, raises=TimeoutError)
+@pytest.mark.xfail(strict=True, raises=TimeoutError_)
 @within(0.05)
 async def test_hangFails() -> None:
     """A test that hangs fails when its time is over."""

@@ -1,0 +1,422 @@
+"""
+Finds plugins, builds them from C{name:key=value,...}, verifies them, stands between them and the mechanism, and records their
+verdicts.
+
+The modules of C{overlay.plugins} are imported one by one rather than through C{twisted.plugin.getPlugins}, which finds the same
+objects but passes over a file that fails, and over a class where an instance is meant, without a word.
+"""
+
+import difflib
+import importlib
+import inspect
+import random
+import sys
+import typing
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.modules import getModule
+from zope.interface import implementedBy, implementer
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
+
+from overlay.errors import SuperpeerError, UsageError
+from overlay.identity.ids import PeerId
+from overlay.interfaces import POINTS, SAFE_DEFAULTS, IPolicyPlugin
+from overlay.questions import Route
+from overlay.storage import IStorage
+from overlay.verdict import Verdict
+
+DEFAULTS = {
+    "election": "fittest",
+    "reputation": "beta",
+    "rate-limit": "tokens",
+    "router": "flood",
+    "store": "lmdb",
+}
+"""The plugin of each point that is used unless another is named."""
+
+KEPT_VERDICTS = 8
+PLUGIN_PACKAGE = "overlay.plugins"
+
+
+class MissingPlugin(UsageError):
+    """There is no plugin of this name."""
+
+
+class BadPlugin(UsageError):
+    """A plugin cannot be used."""
+
+
+@attrs.frozen(slots=True)
+class PolicySurroundings:
+    """
+    What a policy may use: a plugin takes it as a first argument named C{surroundings}.
+
+    @ivar clock: monotonic time.
+    @ivar storage: for what should outlive the process.
+    """
+
+    clock: IReactorTime
+    random: random.Random
+    peerId: PeerId
+    storage: IStorage
+    log: Logger = attrs.field(factory=lambda: Logger(namespace="superpeer.policy"))
+
+
+@implementer(IPolicyPlugin)
+class PolicyPlugin:
+    """
+    Makes a plugin of a class: the arguments that users may give are the keyword arguments of its C{__init__}, converted by
+    their annotations (C{int}, C{float}, C{bool}, C{str}).
+
+    @ivar point: a key of L{POINTS}.
+    @ivar target: the class, or where it is (C{"package.module:Class"}) if importing it is heavy.
+    """
+
+    def __init__(self, point: str, name: str, target: Callable[..., Any] | str, help: str) -> None:
+        if point not in POINTS:
+            raise BadPlugin(f"{name}: there is no plugin point {point!r}; there are {', '.join(POINTS)}")
+        self.point = point
+        self.name = name
+        self.help = help
+        self._target = target
+
+    def __repr__(self) -> str:
+        return f"<{self.point} plugin {self.name}>"
+
+    @property
+    def target(self) -> Callable[..., Any]:
+        if isinstance(self._target, str):
+            module, _, name = self._target.partition(":")
+            self._target = typing.cast(Callable[..., Any], getattr(importlib.import_module(module), name))
+        return self._target
+
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        found = inspect.signature(self.target).parameters
+        return {name: one for name, one in found.items() if name != "surroundings" and one.kind in _NAMED}
+
+    @property
+    def argFormat(self) -> str:
+        return ",".join(
+            name if one.default is inspect.Parameter.empty else f"{name}={one.default}"
+            for name, one in self._parameters().items()
+        )
+
+    def build(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
+        parameters = self._parameters()
+        hints = typing.get_type_hints(self.target.__init__ if inspect.isclass(self.target) else self.target)
+        given: dict[str, Any] = {}
+        for name, text in arguments.items():
+            if name not in parameters:
+                raise UsageError(f"{self.point} {self.name} has no argument {name!r}{nearest(name, parameters)}")
+            given[name] = _convert(text, hints.get(name, str), f"{self.point} {self.name}: {name}")
+        if "surroundings" in inspect.signature(self.target).parameters:
+            given["surroundings"] = surroundings
+        try:
+            return self.target(**given)
+        except SuperpeerError:
+            raise
+        except (TypeError, ValueError) as problem:
+            raise UsageError(f"{self.point} {self.name}: {problem}") from problem
+
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_TRUTHS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
+
+def _convert(text: str, kind: type, what: str) -> Any:
+    try:
+        if kind is bool:
+            return _TRUTHS[text.lower()]
+        return kind(text) if kind in (int, float) else text
+    except (ValueError, KeyError) as problem:
+        wanted = {bool: "yes or no", int: "a whole number", float: "a number"}[kind]
+        raise UsageError(f"{what} must be {wanted}, not {text!r}") from problem
+
+
+def nearest(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:
+    """The end of an error message: what may have been meant, and what there is."""
+    close = difflib.get_close_matches(word, list(known), 1, 0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; there are: {', '.join(known)}" if known else "; there are none"
+
+
+def parseSpec(spec: str) -> tuple[str, dict[str, str]]:
+    """
+    Take C{name:key=value,key=value} apart.
+
+    @raise UsageError: a part is not C{key=value}, or a key comes twice.
+    """
+    name, _, rest = spec.strip().partition(":")
+    arguments: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"in {spec!r}: {part!r} is not key=value")
+        if key.strip() in arguments:
+            raise UsageError(f"in {spec!r}: {key.strip()!r} is given twice")
+        arguments[key.strip()] = value.strip()
+    if not name:
+        raise UsageError(f"{spec!r} names no plugin")
+    return name, arguments
+
+
+@attrs.frozen(slots=True)
+class ListedPlugin:
+    """One plugin that was found, and the file that it came from."""
+
+    plugin: Any
+    file: str
+
+    @property
+    def point(self) -> str:
+        return self.plugin.point
+
+    @property
+    def name(self) -> str:
+        return self.plugin.name
+
+    @property
+    def help(self) -> str:
+        return self.plugin.help
+
+    @property
+    def argFormat(self) -> str:
+        return self.plugin.argFormat
+
+
+@attrs.frozen(slots=True)
+class Catalogue:
+    """
+    @ivar plugins: all that can be used, by point and name.
+    @ivar problems: a sentence for each file, class or object that cannot, naming the file.
+    """
+
+    plugins: tuple[ListedPlugin, ...]
+    problems: tuple[str, ...]
+
+    def find(self, point: str, name: str) -> ListedPlugin:
+        """
+        @raise MissingPlugin: there is none; the message lists what exists and what could not be loaded.
+        """
+        here = {one.name: one for one in self.plugins if one.point == point}
+        if name not in here:
+            also = "".join(f"; {problem}" for problem in self.problems)
+            raise MissingPlugin(f"{name} for {point} (there are: {', '.join(sorted(here))}){also}")
+        return here[name]
+
+
+def addPluginFolder(folder: Path) -> None:
+    """
+    Let the modules in C{folder} be plugins.
+
+    @raise UsageError: it is not a folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"the plugin folder {folder} is not there")
+    package = importlib.import_module(PLUGIN_PACKAGE)
+    path = str(folder.resolve())
+    if path not in package.__path__:
+        package.__path__.append(path)
+        importlib.invalidate_caches()
+
+
+def findPlugins() -> Catalogue:
+    """Import every module of C{overlay.plugins} and collect what it offers."""
+    found: dict[tuple[str, str], ListedPlugin] = {}
+    problems: list[str] = []
+    seen: dict[str, str] = {}
+    for each in getModule(PLUGIN_PACKAGE).iterModules():
+        short = each.name.rpartition(".")[2]
+        file = each.filePath.path
+        if short.startswith("_") or short == "plugins":
+            continue
+        if short in seen:
+            problems.append(f"{file} is not loaded, since {seen[short]} has the same module name")
+            continue
+        seen[short] = file
+        if not short.isidentifier():
+            problems.append(f"{file} cannot be imported: rename it so that it has only letters, digits and _")
+            continue
+        try:
+            module = importlib.import_module(f"{PLUGIN_PACKAGE}.{short}")
+        except Exception as problem:  # whatever a stranger's file raises must not stop the peer
+            sys.modules.pop(f"{PLUGIN_PACKAGE}.{short}", None)
+            problems.append(f"{file} fails: {type(problem).__name__}: {problem}")
+            continue
+        _collect(module, file, found, problems)
+    ordered = sorted(found.values(), key=lambda one: (list(POINTS).index(one.point), one.name))
+    return Catalogue(tuple(ordered), tuple(problems))
+
+
+def _collect(
+    module: ModuleType, file: str, found: dict[tuple[str, str], ListedPlugin], problems: list[str]
+) -> None:
+    offered = False
+    for value in list(vars(module).values()):
+        if inspect.isclass(value) or not IPolicyPlugin.providedBy(value):
+            continue
+        offered = True
+        try:
+            verifyObject(IPolicyPlugin, value)
+            key = (value.point, value.name)
+            if value.point not in POINTS:
+                raise BadPlugin(f"unknown point {value.point!r}")
+        except (Invalid, BadPlugin) as problem:
+            problems.append(f"{file}: {value!r} is no plugin: {' '.join(str(problem).split())}")
+            continue
+        if key in found and found[key].plugin is not value:
+            problems.append(f"{file}: {value.point} {value.name} is already defined by {found[key].file}")
+            continue
+        found[key] = ListedPlugin(value, file)
+    if not offered:
+        made = [
+            one.__name__
+            for one in vars(module).values()
+            if inspect.isclass(one)
+            and one.__module__ == module.__name__
+            and any(point in implementedBy(one) for point in (*POINTS.values(), IPolicyPlugin))
+        ]
+        if made:
+            problems.append(f"{file} has the class {made[0]} but no PolicyPlugin(...) made of it")
+
+
+def listPlugins() -> tuple[ListedPlugin, ...]:
+    """Every plugin of every point."""
+    return findPlugins().plugins
+
+
+class Guarded:
+    """
+    A policy as the mechanism sees it: if a method raises, or answers with a wrong type, that is logged with the plugin's name and
+    file, and the safe default is the answer. The last verdicts are kept for C{EXPLAIN}.
+    """
+
+    def __init__(self, point: str, listed: ListedPlugin, policy: Any, clock: IReactorTime, log: Logger) -> None:
+        self.point = point
+        self.pluginName = listed.name
+        self.file = listed.file
+        self.policy = policy
+        self.failures = 0
+        self.verdicts: dict[str, deque[tuple[float, Any, Any]]] = {}
+        self._clock = clock
+        self._log = log
+        for method, safe in SAFE_DEFAULTS[POINTS[point]].items():
+            setattr(self, method, self._guard(method, getattr(policy, method), safe))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{self.point} has no method {name}")
+
+    def _guard(self, method: str, call: Callable[..., Any], safe: Callable[..., Any]) -> Callable[..., Any]:
+        clock, kept = self._clock, self.verdicts
+
+        def ask(*args: Any) -> Any:
+            try:
+                answer = call(*args)
+                if not _fits(method, answer):
+                    raise TypeError(f"{method} answered {answer!r}")
+            except Exception as problem:  # a stranger's code: whatever it raises, the peer lives
+                self.failures += 1
+                if self.failures <= 10 or self.failures % 1000 == 0:
+                    self._log.error(
+                        "{point} plugin {name} ({file}) failed in {method}: {problem!r}; the safe default stands"
+                        " (failure {failures})",
+                        point=self.point, name=self.pluginName, file=self.file, method=method,
+                        problem=problem, failures=self.failures,
+                    )
+                answer = safe(*args)
+            if isinstance(answer, Verdict | Route):
+                history = kept.get(method)
+                if history is None:
+                    history = kept[method] = deque(maxlen=KEPT_VERDICTS)
+                history.append((clock.seconds(), args[0], answer))
+            return answer
+
+        return ask
+
+
+def _fits(method: str, answer: Any) -> bool:
+    if method == "observed":
+        return True
+    if method == "next":
+        return isinstance(answer, Route)
+    if method == "budget":
+        return isinstance(answer, Sequence)
+    return isinstance(answer, Verdict)
+
+
+@attrs.frozen(slots=True, eq=False)
+class Policies:
+    """
+    The policies of one peer.
+
+    @ivar election: guarded L{overlay.interfaces.IElection}, and likewise the others.
+    @ivar store: the L{overlay.interfaces.IIndexStore} itself: the registry guards it.
+    @ivar specs: what was asked for, by point.
+    """
+
+    election: Any
+    reputation: Any
+    rateLimit: Any
+    router: Any
+    store: Any
+    specs: Mapping[str, str]
+
+    @classmethod
+    def build(
+        cls, surroundings: PolicySurroundings, specs: Mapping[str, str] = {}, catalogue: Catalogue | None = None
+    ) -> "Policies":
+        """
+        @param specs: C{name:key=value,...} by point; the rest is L{DEFAULTS}.
+        @raise UsageError: a plugin is missing, an argument is wrong, or an object lacks a method.
+        """
+        catalogue = catalogue or findPlugins()
+        whole = {**DEFAULTS, **specs}
+        for point in whole:
+            if point not in POINTS:
+                raise UsageError(f"there is no plugin point {point!r}{nearest(point, POINTS)}")
+        built: dict[str, Any] = {}
+        for point, spec in whole.items():
+            name, arguments = parseSpec(spec)
+            listed = catalogue.find(point, name)
+            policy = listed.plugin.build(surroundings, arguments)
+            try:
+                verifyObject(POINTS[point], policy)
+            except Invalid as problem:
+                said = " ".join(str(problem).split())
+                raise BadPlugin(f"{point} {name} from {listed.file}: {said}") from problem
+            guarded = POINTS[point] in SAFE_DEFAULTS
+            built[point] = Guarded(point, listed, policy, surroundings.clock, surroundings.log) if guarded else policy
+        return cls(
+            built["election"], built["reputation"], built["rate-limit"], built["router"], built["store"], whole
+        )
+
+    def last(self, point: str) -> list[tuple[str, float, Any, Any]]:
+        """The last questions and answers at one point: (method, clock seconds, what about, answer), newest first."""
+        guarded = {
+            "election": self.election, "reputation": self.reputation, "rate-limit": self.rateLimit, "router": self.router,
+        }[point]
+        rows = [(method, when, about, answer) for method, kept in guarded.verdicts.items() for when, about, answer in kept]
+        return sorted(rows, key=lambda row: -row[1])
+
+    def close(self) -> None:
+        """Let every policy that has a C{close} write down what it holds; the store last."""
+        for guarded in (self.election, self.reputation, self.rateLimit, self.router):
+            close = getattr(guarded.policy, "close", None)
+            if callable(close):
+                try:
+                    close()
+                except Exception as problem:  # as for every call of a plugin
+                    guarded._log.error(
+                        "{point} plugin {name} failed at its close: {problem!r}",
+                        point=guarded.point, name=guarded.pluginName, problem=problem,
+                    )
+        self.store.close()
