@@ -109,7 +109,12 @@ class PolicyPlugin:
             for name, one in self._parameters().items()
         )
 
-    def build(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
+    def convert(self, arguments: Mapping[str, str]) -> dict[str, Any]:
+        """
+        The words of the command line as the types that the class wants.
+
+        @raise UsageError: an argument is unknown, missing, or of a wrong type.
+        """
         parameters = self._parameters()
         hints = typing.get_type_hints(self.target.__init__ if inspect.isclass(self.target) else self.target)
         given: dict[str, Any] = {}
@@ -117,6 +122,13 @@ class PolicyPlugin:
             if name not in parameters:
                 raise UsageError(f"{self.point} {self.name} has no argument {name!r}{nearest(name, parameters)}")
             given[name] = _convert(text, hints.get(name, str), f"{self.point} {self.name}: {name}")
+        for name, one in parameters.items():
+            if one.default is inspect.Parameter.empty and name not in given:
+                raise UsageError(f"{self.point} {self.name} needs the argument {name}=...")
+        return given
+
+    def build(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
+        given = self.convert(arguments)
         if "surroundings" in inspect.signature(self.target).parameters:
             given["surroundings"] = surroundings
         try:
@@ -402,7 +414,8 @@ class Policies:
     def last(self, point: str) -> list[tuple[str, float, Any, Any]]:
         """The last questions and answers at one point: (method, clock seconds, what about, answer), newest first."""
         guarded = {
-            "election": self.election, "reputation": self.reputation, "rate-limit": self.rateLimit, "router": self.router,
+            "election": self.election, "reputation": self.reputation,
+            "rate-limit": self.rateLimit, "router": self.router,
         }[point]
         rows = [(method, when, about, answer) for method, kept in guarded.verdicts.items() for when, about, answer in kept]
         return sorted(rows, key=lambda row: -row[1])

@@ -1,0 +1,33 @@
+"""Addresses as people and adverts write them: C{HOST:PORT}, with an IPv6 host in brackets."""
+
+from overlay.errors import UsageError
+
+DEFAULT_PORT = 7116
+
+
+def parseAddress(text: str, what: str = "address") -> tuple[str, int]:
+    """
+    @return: host without brackets, and port; a missing port is 7116.
+    @raise UsageError: it is not C{HOST}, C{HOST:PORT}, C{[IPV6]} or C{[IPV6]:PORT}.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+        fits = bool(bracket) and (not rest or rest.startswith(":"))
+    elif text.count(":") > 1:
+        host, port, fits = text, "", True
+    else:
+        host, colon, port = text.partition(":")
+        fits = not colon or bool(port)
+    if not fits or not host or any(one.isspace() for one in host) or (port and not port.isdecimal()):
+        raise UsageError(f"{what} {text!r} is not HOST:PORT (an IPv6 host goes in brackets)")
+    number = int(port) if port else DEFAULT_PORT
+    if not 1 <= number <= 65535:
+        raise UsageError(f"{what} {text!r}: a port is from 1 to 65535")
+    return host, number
+
+
+def formatAddress(host: str, port: int) -> str:
+    """The inverse of L{parseAddress}."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
