@@ -67,9 +67,13 @@ class NotReached(SuperpeerError):
 
 
 class UsageError(SuperpeerError):
-    """The settings are wrong."""
+    """What the user asked for cannot be done."""
 
     code = "usage"
+
+    def __str__(self) -> str:
+        """The message alone: it is a whole sentence for the user."""
+        return Exception.__str__(self) or super().__str__()
 
 
 class Damaged(SuperpeerError):

@@ -1,0 +1,136 @@
+"""
+One peer: wires its rooms together and dispatches what comes in. It decides nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+
+from overlay.commons import Commons, Component, Surroundings
+from overlay.identity.identity import Identity
+from overlay.identity.network import Network
+from overlay.index.own import OwnRegistration
+from overlay.index.registry import Registry
+from overlay.link.link import Link
+from overlay.link.links import Links
+from overlay.membership.bootstrap import Bootstrap
+from overlay.membership.governance import Governance, saveNetwork
+from overlay.membership.membership import Membership
+from overlay.membership.neighbours import Neighbours
+from overlay.policy import Policies
+from overlay.roles.election import Election
+from overlay.roles.homes import Homes
+from overlay.roles.hosting import Hosting
+from overlay.search.searches import Searches
+from overlay.settings import Settings
+from overlay.storage import IStorage
+from overlay.wire.messages import Message
+
+_BOOT = b"boot"
+
+
+def nextBoot(storage: IStorage) -> int:
+    """A number that is larger at each start from the same storage."""
+    table = storage.table("boot")
+    boot = int.from_bytes(table.get(_BOOT) or b"\0", "big") + 1
+    table.put(_BOOT, boot.to_bytes(8, "big"))
+    return boot
+
+
+class Peer:
+    """
+    @ivar components: its parts, in the order in which they start and hear of links.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        network: Network,
+        surroundings: Surroundings,
+        settings: Settings,
+        policies: Policies,
+        storage: IStorage,
+        *,
+        bootstrap: Sequence[str] = (),
+        boot: int | None = None,
+    ) -> None:
+        self.commons = commons = Commons(
+            identity, network, settings, storage, surroundings, policies, nextBoot(storage) if boot is None else boot
+        )
+        self.links = commons.links = Links(commons)
+        self.links.observer = self
+        self.governance = Governance(commons)
+        self.membership = Membership(commons)
+        self.neighbours = Neighbours(commons, self.membership)
+        self.bootstrap = Bootstrap(commons, self.membership, list(bootstrap))
+        self.own = OwnRegistration(commons)
+        self.registry = Registry(commons, policies.store)
+        self.homes = Homes(commons, self.membership, self.own)
+        self.hosting = Hosting(commons, self.membership, self.registry, self.own)
+        self.election = Election(
+            commons, self.membership, self.neighbours, self.homes, self.hosting, self.bootstrap
+        )
+        self.searches = Searches(commons, self.membership, self.neighbours, self.registry, self.homes)
+        self.components: list[Component] = [
+            self.governance, self.membership, self.neighbours, self.bootstrap,
+            self.homes, self.hosting, self.election, self.searches,
+        ]
+        self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}
+        for component in self.components:
+            self._dispatch.update(component.handlers())
+        self.running = False
+
+    @property
+    def peerId(self) -> bytes:
+        return self.commons.peerId
+
+    def start(self) -> Deferred[None]:
+        """
+        Listen, then join or found the network.
+
+        @return: fires once this peer listens; fails if it cannot.
+        """
+        saveNetwork(self.commons.storage, self.commons.network)
+        started = self.links.start()
+        started.addCallback(self._listening)
+        return started
+
+    def _listening(self, ignored: object) -> None:
+        self.running = True
+        for component in self.components:
+            component.start()
+
+    def stop(self) -> Deferred[None]:
+        """
+        Leave in an orderly way.
+
+        @return: fires when every part has stopped and every link is closed.
+        """
+        self.running = False
+        stopping = [maybeDeferred(component.stop) for component in reversed(self.components)]
+        stopped: Deferred[Any] = DeferredList(stopping, consumeErrors=False)
+        stopped.addCallback(lambda ignored: self.links.stop())
+        stopped.addCallback(lambda ignored: None)
+        return stopped
+
+    # --- what the links tell -----------------------------------------------------------------------------------------
+
+    def linkMade(self, link: Link) -> None:
+        for component in self.components:
+            component.linkMade(link)
+
+    def linkLost(self, link: Link, code: str, orderly: bool) -> None:
+        for component in self.components:
+            component.linkLost(link, code, orderly)
+
+    def linkClear(self, link: Link) -> None:
+        for component in self.components:
+            component.linkClear(link)
+
+    def messageReceived(self, link: Link, message: Message) -> None:
+        receive = self._dispatch.get(type(message))
+        if receive is None:
+            self.commons.tally.count("drops", "unexpected")
+            return
+        receive(link, message)
