@@ -1,0 +1,35 @@
+# make demo   start a real network on this machine and search it (SHARE=DIR, KEEP=1)
+# make test   the whole test suite        make lint   ruff and mypy
+# make bench  measurements                make clean  remove .venv and what the others left
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+$(VENV)/.runtime: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.develop: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]' build
+	touch $@
+
+demo: $(VENV)/.runtime
+	@$(BIN)/superpeer demo $(if $(SHARE),--share "$(SHARE)") $(if $(KEEP),--keep)
+
+test: $(VENV)/.develop
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.develop
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.develop
+	$(BIN)/python -m bench $(if $(N),--records $(N))
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
