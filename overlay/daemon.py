@@ -104,7 +104,7 @@ class SuperpeerService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Bring our log format into the application; C{twistd} asks it for an observer."""
         if isinstance(parent, Componentized):
-            if self._foreground and not self._logFile or self._logFile == "-":
+            if (self._foreground and not self._logFile) or self._logFile == "-":
                 import sys
 
                 stream: Any = sys.stdout
