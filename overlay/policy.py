@@ -21,7 +21,6 @@ from typing import Any
 import attrs
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.modules import getModule
 from zope.interface import implementedBy, implementer
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
@@ -246,11 +245,7 @@ def findPlugins() -> Catalogue:
     found: dict[tuple[str, str], ListedPlugin] = {}
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for each in getModule(PLUGIN_PACKAGE).iterModules():
-        short = each.name.rpartition(".")[2]
-        file = each.filePath.path
-        if short.startswith("_") or short == "plugins":
-            continue
+    for short, file in _pluginFiles():
         if short in seen:
             problems.append(f"{file} is not loaded, since {seen[short]} has the same module name")
             continue
@@ -267,6 +262,16 @@ def findPlugins() -> Catalogue:
         _collect(module, file, found, problems)
     ordered = sorted(found.values(), key=lambda one: (list(POINTS).index(one.point), one.name))
     return Catalogue(tuple(ordered), tuple(problems))
+
+
+def _pluginFiles() -> list[tuple[str, str]]:
+    """Module name and file of everything in the plugin package's folders that may be a plugin, in the order of the path."""
+    found = []
+    for folder in map(Path, importlib.import_module(PLUGIN_PACKAGE).__path__):
+        files = [*folder.glob("*.py"), *folder.glob("*/__init__.py")] if folder.is_dir() else []
+        named = [(one.parent.name if one.name == "__init__.py" else one.stem, str(one)) for one in files]
+        found.extend(sorted(one for one in named if not one[0].startswith("_") and one[1] != str(folder / "__init__.py")))
+    return found
 
 
 def _collect(
