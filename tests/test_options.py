@@ -55,7 +55,7 @@ def test_badFile(tmp_path: Path, text: str, said: str) -> None:
 
 def test_missingFile() -> None:
     """A file that cannot be read is refused by name."""
-    with pytest.raises(UsageError, match="/nowhere/c.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"/nowhere/c\.toml cannot be read"):
         merged({}, {"SUPERPEER_CONFIG": "/nowhere/c.toml"})
 
 

@@ -7,7 +7,6 @@ C{field} is C{""} for any field, or C{name} for the words of name and location.
 import attrs
 
 
-
 @attrs.frozen(slots=True)
 class Word:
     """Records that have this analysed term."""
