@@ -69,8 +69,7 @@ class Load:
 
     @ivar registrations: of others, counted now.
     @ivar serving: seconds since it took the role.
-    @ivar liveSuperPeers: others known to be alive, with the registrations they last stated.
-    @ivar room: how many registrations the others could take before they reach the wanted number, by their own statements.
+    @ivar others: for each other super-peer known to be alive, the registrations that it last stated.
     @ivar sinceChange: seconds since the last seat was filled or abandoned here.
     @ivar mandated: whether it holds a valid mandate.
     """
@@ -78,8 +77,7 @@ class Load:
     peerId: PeerId
     registrations: int
     serving: float
-    liveSuperPeers: int
-    room: int
+    others: tuple[int, ...]
     sinceChange: float
     mandated: bool
 

@@ -1,0 +1,397 @@
+"""
+A peer's part in elections: asks the policy about once a second, and acts on what it says.
+
+L{overlay.roles.life} is the life between the two roles, L{overlay.roles.caller} calls seats, L{overlay.roles.elector} votes,
+L{overlay.roles.heirs} provides for the death of a home; this module joins them to the rooms of the peer.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall
+
+from overlay.commons import Commons, Component
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import PeerId, shortText
+from overlay.questions import Deed, Load, Standing
+from overlay.roles.balance import Balance
+from overlay.roles.caller import Caller, votersFirst
+from overlay.roles.elector import Elector
+from overlay.roles.heirs import HeirKeeper, Summoner
+from overlay.roles.mandate import GENESIS, checkMandate
+from overlay.roles.observations import Observations
+from overlay.roles.role import Role
+from overlay.roles.verifier import Verifier
+from overlay.roles.wait import Backoff
+from overlay.verdict import Verdict
+from overlay.wire.messages import (
+    MandateAnswer,
+    MandateGiven,
+    Message,
+    Qualified,
+    SeatCalled,
+    Summons,
+    SummonsAnswer,
+    VoteAnswer,
+    VoteWanted,
+)
+from overlay.wire.statements import Mandate, Signed
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+    from overlay.membership.bootstrap import Bootstrap
+    from overlay.membership.membership import Membership
+    from overlay.membership.neighbours import Neighbours
+    from overlay.roles.homes import Homes
+    from overlay.roles.hosting import Hosting
+
+TICK = 1.0
+"""Seconds between two looks of a peer that serves, or has no home."""
+CALM = 5.0
+"""Of a leaf whose homes are well."""
+GRACE = 60.0
+"""Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
+REJUDGE = 10.0
+_TABLE = "role"
+_MANDATE = b"mandate"
+
+
+class Election(Component):
+    """
+    @ivar verifier: whose mandates hold.
+    @ivar caller: seats that this peer calls.
+    """
+
+    def __init__(
+        self,
+        commons: Commons,
+        membership: "Membership",
+        neighbours: "Neighbours",
+        homes: "Homes",
+        hosting: "Hosting",
+        bootstrap: "Bootstrap",
+    ) -> None:
+        super().__init__(commons)
+        self.membership = membership
+        self.homes = homes
+        self.hosting = hosting
+        self.bootstrap = bootstrap
+        self.observations = Observations(commons)
+        self.verifier = Verifier(commons, membership)
+        self.elector = Elector(commons, membership, self.observations, self.verifier.voters)
+        self.caller = Caller(
+            commons, membership, self.observations,
+            lambda: votersFirst(self.verifier.voters(), self.verifier.serving()),
+            hosting.leaves, self._seatClosed, self._crowned,
+        )
+        self.heirKeeper = HeirKeeper(commons, hosting, self.observations)
+        self.summoner = Summoner(commons, membership, homes, self.observations, self._inherit)
+        self.role = Role(commons, membership, neighbours, homes, hosting, self.verifier, self.heirKeeper)
+        self.balance = Balance(commons, membership, hosting)
+        self._growth = Backoff(5.0, 300.0)
+        self._renewal = Backoff(2.0, 300.0)
+        self._petitions: dict[bytes, Qualified] = {}
+        self._resignAt: float | None = None
+        self._seatsChanged = commons.seconds()
+        self._rejudged = commons.seconds()
+        self._unelectedSince: float | None = None
+        self._timer: IDelayedCall | None = None
+        self._petitioned = float("-inf")
+        self._introduced: tuple[bytes, ...] = ()
+        membership.judge = self.verifier.judge
+        membership.liveMandates = lambda: self.verifier.settled(GRACE) + (self.verifier.own is not None)
+        hosting.load = self.load
+
+    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
+        return {
+            SeatCalled: self._seatCalled,
+            Qualified: self._qualified,
+            VoteWanted: self.elector.voteWanted,
+            VoteAnswer: self.caller.voteAnswered,
+            MandateGiven: self._mandateGiven,
+            MandateAnswer: self.caller.mandateAnswered,
+            Summons: self.summoner.summoned,
+            SummonsAnswer: self.summoner.answered,
+        }
+
+    def start(self) -> None:
+        self._resume()
+        self._timer = self.commons.clock.callLater(0.0, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self.caller.stop()
+        self.role.stop()
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        self._petitions.pop(link.peerId, None)
+
+    # --- the role ----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        return self.role.state
+
+    @property
+    def mandate(self) -> Mandate | None:
+        return self.verifier.own
+
+    def standing(self) -> Standing:
+        """This peer's circumstances, as the policy is told of them."""
+        membership = self.membership
+        return Standing(
+            peerId=self.commons.peerId,
+            dialable=True if self.commons.links.wasDialled else None,
+            uptime=membership.uptime(),
+            capacity=membership.capacity(membership.uptime()),
+            liveSuperPeers=len(membership.superPeers()),
+            reversals=self.role.reversals,
+            servedBefore=self.role.servedBefore,
+            alone=self.bootstrap.alone,
+        )
+
+    def load(self) -> Load:
+        """What this peer carries, as the policy is told of it."""
+        return Load(
+            peerId=self.commons.peerId,
+            registrations=self.hosting.count,
+            serving=self.role.servingFor,
+            others=tuple(known.advert.load for known in self.membership.superPeers()),
+            sinceChange=self.commons.seconds() - self._seatsChanged,
+            mandated=self.verifier.own is not None,
+        )
+
+    def mayServe(self) -> bool:
+        """Whether the policy, the settings and earlier failures let this peer serve."""
+        if self.commons.settings.role == "leaf" or self.role.barredFor > 0:
+            return False
+        return bool(self.commons.policies.election.mayServe(self.standing()))
+
+    def _resume(self) -> None:
+        """A peer that was a super-peer when it last stopped goes on: it holds what its leaves registered."""
+        if not self.role.servedBefore or not self.mayServe():
+            return
+        mandate: Mandate | None = None
+        stored = self.commons.storage.table(_TABLE).get(_MANDATE)
+        if stored:
+            try:
+                kept = msgspec.msgpack.decode(stored, type=Mandate)
+                checkMandate(
+                    self.commons.scheme, self.commons.network.id, kept, self.commons.peerId, self.commons.now()
+                )
+                mandate = kept
+            except (SuperpeerError, msgspec.DecodeError):
+                mandate = None
+        self.role.life.resume(mandate)
+
+    def _keepMandate(self, mandate: Mandate) -> None:
+        self.commons.storage.table(_TABLE).put(_MANDATE, msgspec.msgpack.encode(mandate))
+
+    def _inherit(self, heirs: Signed) -> bool:
+        if not self.mayServe():
+            return False
+        self.role.life.summoned(heirs)
+        self.commons.tally.count("elections", "inherited")
+        return self.membership.serving
+
+    # --- about once a second -----------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        seconds = self.commons.seconds()
+        if seconds - self._rejudged >= REJUDGE:
+            self._rejudged = seconds
+            self.membership.rejudge()
+        if self.membership.serving:
+            self._serve()
+        else:
+            self._seek()
+        calm = not self.membership.serving and bool(self.homes.links())
+        self._timer = self.commons.clock.callLater(CALM if calm else TICK, self._tick)
+
+    def _seek(self) -> None:
+        """Not a super-peer: see whether one can be reached, and whether to serve if not."""
+        life = self.role.life
+        if not self.mayServe():
+            life.reached()
+            if self.bootstrap.since is not None:
+                self.summoner.tick()
+            return
+        patience = self.commons.policies.election.patience(self.standing())
+        if patience.score <= 0:
+            life.unreachable()
+            life.patienceEnded()
+            return
+        since = self.bootstrap.since
+        if since is None:
+            life.reached()
+            self._petition()
+            self._introduce()
+            return
+        life.unreachable()
+        if self.commons.seconds() - since >= patience.score:
+            life.patienceEnded()
+        else:
+            self.summoner.tick()
+
+    def _petition(self) -> None:
+        """C{--role super}: ask a home now and then to call a seat for this peer."""
+        seconds = self.commons.seconds()
+        home = self.homes.preferred()
+        if self.commons.settings.role == "super" and home is not None and seconds - self._petitioned >= GRACE:
+            self._petitioned = seconds
+            home.send(self._qualification(0))
+
+    def _introduce(self) -> None:
+        """Tell this leaf's homes of one another, so that heirs who have just begun to serve find one network."""
+        links = self.homes.links()
+        ids = tuple(link.peerId for link in links)
+        if ids == self._introduced:
+            return
+        self._introduced = ids
+        for link in links:
+            known = [self.membership.get(other) for other in ids if other != link.peerId]
+            self.membership.show(link, [one.signed for one in known if one is not None])
+
+    def _serve(self) -> None:
+        if self.role.resigning:
+            return
+        self.role.checkExpiry()
+        load = self.load()
+        self._seekMandate()
+        self.heirKeeper.tick()
+        if self.caller.busy:
+            return
+        election = self.commons.policies.election
+        seconds = self.commons.seconds()
+        if self._petitions:
+            peer, petition = self._petitions.popitem()
+            self.caller.callFor(PeerId(peer), list(petition.addresses), petition.capacity, "petition")
+        elif self._growth.mayTry(seconds, self.hosting.count) and election.shouldCall(load):
+            self.caller.call()
+        elif not election.shouldResign(load):
+            self._resignAt = None
+            self.balance.tick(load)
+        elif self._resignAt is None:
+            # Several find at once that there are too many; who waits longest stays.
+            self._resignAt = seconds + self.commons.random.uniform(0, 6 * self.commons.settings.gossip)
+        elif seconds >= self._resignAt:
+            self._resignAt = None
+            self.role.life.resign("surplus")
+
+    def _seekMandate(self) -> None:
+        """Be elected where there is somebody to vote; a mandate is renewed after half of its life."""
+        seconds = self.commons.seconds()
+        others = len(self.membership.superPeers())
+        wanted = others >= GENESIS - 1 and (self.verifier.own is None or self.role.mandateLeft < 0.5)
+        unelected = self.verifier.own is None and self.verifier.settled(GRACE) >= GENESIS
+        if not unelected:
+            self._unelectedSince = None
+        elif self._unelectedSince is None:
+            self._unelectedSince = seconds
+        elif seconds - self._unelectedSince > GRACE:
+            self._unelectedSince = None
+            self.role.reversed()
+            self.role.life.resign("not-elected")
+            return
+        if wanted and not self.caller.busy and self._renewal.mayTry(seconds, others):
+            self.caller.callFor(
+                self.commons.peerId, self.membership.ownAddresses(),
+                self.membership.capacity(self.membership.uptime()), "renewal",
+            )
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _qualification(self, counter: int) -> Qualified:
+        membership = self.membership
+        willing = not membership.serving and self.mayServe()
+        return Qualified(counter, willing, membership.ownAddresses(), membership.capacity(membership.uptime()))
+
+    def _seatCalled(self, link: "Link", message: SeatCalled) -> None:
+        link.send(self._qualification(message.counter))
+
+    def _qualified(self, link: "Link", message: Qualified) -> None:
+        if message.counter != 0:
+            self.caller.qualified(link, message)
+        elif message.willing and self.membership.serving and len(self._petitions) < 16:
+            self._petitions[link.peerId] = message
+
+    def _mandateGiven(self, link: "Link", message: MandateGiven) -> None:
+        """A seat is offered to this peer."""
+        commons = self.commons
+        mandate = message.mandate
+        try:
+            appointed = not mandate.votes and len(self.verifier.voters()) < GENESIS
+            nomination = self.role.nominationFor(mandate, link.peerId)
+            if not appointed:
+                checkMandate(commons.scheme, commons.network.id, mandate, commons.peerId, commons.now())
+        except SuperpeerError as problem:
+            commons.log.warn("{peer} gave a mandate that does not hold: {problem}", peer=shortText(link.peerId), problem=problem)
+            commons.report(link.peerId, Deed.BAD_MANDATE)
+            return
+        if self.membership.serving or not self.mayServe():
+            link.send(MandateAnswer(nomination.counter, False, "unwilling"))
+            return
+        if appointed:
+            self.role.life.unreachable()
+            self.role.life.patienceEnded()
+        else:
+            self._keepMandate(mandate)
+            self.role.life.mandateGiven(mandate)
+        self._seatsChanged = commons.seconds()
+        link.send(MandateAnswer(nomination.counter, self.membership.serving))
+
+    def _crowned(self, purpose: str, mandate: Mandate) -> None:
+        if mandate.votes:
+            self._keepMandate(mandate)
+            self.role.life.mandateGiven(mandate)
+
+    def _seatClosed(self, purpose: str, candidate: bytes, outcome: str) -> None:
+        seconds = self.commons.seconds()
+        backoff = self._renewal if purpose == "renewal" else self._growth
+        backoff.tried(seconds, outcome == "filled")
+        if purpose == "renewal":
+            return
+        self._seatsChanged = seconds
+        if outcome == "filled":
+            self.balance.filled(PeerId(candidate), self.load())
+
+    # --- for people --------------------------------------------------------------------------------------------------
+
+    def explain(self) -> dict[str, Any]:
+        """Why this peer is or is not a super-peer: each question to the policy, with values and thresholds."""
+        election = self.commons.policies.election
+        standing = self.standing()
+        asked: dict[str, Verdict] = {"may it serve": election.mayServe(standing)}
+        if self.membership.serving:
+            load = self.load()
+            asked["should it call an election"] = election.shouldCall(load)
+            asked["should it resign"] = election.shouldResign(load)
+            asked["does it admit another leaf"] = election.admits(load)
+        else:
+            asked["how long it would wait with no super-peer in reach"] = election.patience(standing)
+        return {
+            "role": self.membership.role,
+            "state": self.state,
+            "because": self.role.because,
+            "plugin": election.pluginName,
+            "setting": self.commons.settings.role,
+            "barred": round(self.role.barredFor, 1),
+            "unreachable": None if self.bootstrap.since is None else round(self.commons.seconds() - self.bootstrap.since, 1),
+            "mandate": self.role.describeMandate(),
+            "questions": [{"question": name, **verdict.asJSON()} for name, verdict in asked.items()],
+            "observed": self._observed(),
+            "seats": list(self.caller.history),
+        }
+
+    def _observed(self) -> list[dict[str, Any]]:
+        """Those leaves of this super-peer that have been dialled back, with how fit the policy finds them."""
+        rows = []
+        for link in self.hosting.leaves():
+            if self.observations.last(link.peerId) is None or link.advert is None:
+                continue
+            candidate = self.observations.candidate(link.peerId, link, link.advert.capacity)
+            verdict = self.commons.policies.election.fitness(candidate)
+            rows.append({"peer": shortText(link.peerId), **verdict.asJSON()})
+        return sorted(rows, key=lambda row: -row["score"])[:10]

@@ -1,0 +1,169 @@
+"""
+What makes a mandate hold: whom the electorate of a seat has to be, and whether enough of it agreed.
+
+All of it is pure: the same view of the network gives the same answer.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+
+import attrs
+
+from overlay.errors import Expired, Forged, SuperpeerError
+from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.identity.signing import ISignatureScheme
+from overlay.wire import limits
+from overlay.wire.statements import Mandate, Nomination, Vote, unseal
+
+TOLERATED = 2
+"""Nearer ids that a verifier knows and a mandate need not name: views differ for a while."""
+GENESIS = 3
+"""Below so many live mandates super-peers may appoint themselves."""
+
+
+class BadMandate(Forged):
+    """A mandate does not hold."""
+
+    code = "mandate"
+
+
+@attrs.frozen(slots=True)
+class Checked:
+    """
+    A mandate whose signatures, names and times are right.
+
+    @ivar expires: seconds since the epoch, network time.
+    """
+
+    nomination: Nomination
+    voters: tuple[PeerId, ...]
+    expires: int
+
+
+def seatPoint(network: bytes, caller: bytes, counter: int) -> int:
+    """Where the seat lies among the ids: the caller cannot choose it, since counters are consecutive."""
+    digest = hashlib.sha256(b"superpeer seat\0" + network + caller + counter.to_bytes(8, "big")).digest()
+    return int.from_bytes(digest[:ID_BYTES], "big")
+
+
+def distance(point: int, peerId: bytes) -> int:
+    """XOR distance, as in Kademlia (Maymounkov and Mazieres 2002)."""
+    return point ^ int.from_bytes(peerId, "big")
+
+
+def electorateOf(
+    network: bytes, caller: bytes, counter: int, candidate: bytes, voters: Iterable[bytes]
+) -> list[PeerId]:
+    """
+    The electors of a seat: of C{voters} the nearest five, nearest first; neither the caller nor the candidate votes.
+    """
+    point = seatPoint(network, caller, counter)
+    able = {one for one in voters if one not in (caller, candidate)}
+    return [PeerId(one) for one in sorted(able, key=lambda one: distance(point, one))[: limits.ELECTORATE]]
+
+
+def majorityOf(electorate: Collection[bytes]) -> int:
+    return len(electorate) // 2 + 1
+
+
+def passedOver(network: bytes, nomination: Nomination, voters: Iterable[bytes]) -> list[PeerId]:
+    """Those of C{voters} that should have been among the electors and are not named."""
+    point = seatPoint(network, nomination.caller, nomination.counter)
+    named = set(nomination.electorate)
+    full = len(named) >= limits.ELECTORATE
+    farthest = max((distance(point, one) for one in named), default=0)
+    return [
+        PeerId(one)
+        for one in sorted(set(voters))
+        if one not in named
+        and one not in (nomination.caller, nomination.candidate)
+        and (not full or distance(point, one) < farthest)
+    ]
+
+
+def checkMandate(
+    scheme: ISignatureScheme, network: bytes, mandate: Mandate, holder: bytes, now: float
+) -> Checked:
+    """
+    Check everything about a mandate that needs no view of the network.
+
+    @param holder: peer id of who shows it.
+    @param now: network time, seconds.
+    @raise Expired: it is past its expiry.
+    @raise Forged: something in it does not hold.
+    @raise overlay.errors.Malformed: something in it is no statement.
+    """
+    nomination = unseal(scheme, mandate.nomination, Nomination, network)
+    if mandate.nomination.signer != nomination.caller:
+        raise BadMandate("the nomination is not signed by its caller")
+    if nomination.candidate != holder:
+        raise BadMandate("it is another peer's")
+    if len(set(nomination.electorate)) != len(nomination.electorate):
+        raise BadMandate("it names an elector twice")
+    if {nomination.caller, nomination.candidate} & set(nomination.electorate):
+        raise BadMandate("the caller or the candidate is among the electors")
+    if nomination.issued > now + limits.CLOCK_SLACK:
+        raise BadMandate("it is from the future")
+    if not 0 < nomination.expires - nomination.issued <= limits.MANDATE_LIFE:
+        raise BadMandate("its life is too long")
+    if nomination.expires <= now:
+        raise Expired("the mandate")
+    digest = mandate.nomination.digest
+    voters: list[PeerId] = []
+    for signed in mandate.votes:
+        vote = unseal(scheme, signed, Vote, network)
+        if signed.signer != vote.elector or vote.elector not in nomination.electorate or vote.elector in voters:
+            raise BadMandate("a vote is not that of an elector")
+        if vote.nomination != digest or vote.candidate != holder:
+            raise BadMandate("a vote is for something else")
+        voters.append(PeerId(vote.elector))
+    if not nomination.electorate or len(voters) < majorityOf(nomination.electorate):
+        raise BadMandate(f"{len(voters)} of {len(nomination.electorate)} electors are no majority")
+    return Checked(nomination, tuple(voters), nomination.expires)
+
+
+@attrs.frozen(slots=True)
+class Judgement:
+    """
+    What a verifier makes of a mandate.
+
+    @ivar mandated: it lets its holder serve.
+    @ivar mayVote: it also lets its holder vote here; not so for the mandate of an island that has only just been met.
+    @ivar problem: why it does not hold, or empty.
+    """
+
+    mandated: bool
+    mayVote: bool
+    problem: str = ""
+
+
+def judge(
+    scheme: ISignatureScheme,
+    network: bytes,
+    mandate: Mandate,
+    holder: bytes,
+    now: float,
+    voters: Mapping[bytes, int],
+) -> Judgement:
+    """
+    Judge a mandate by what the verifier knows.
+
+    An electorate that passes over more than two voters that the verifier knows was chosen by the caller, unless it has no
+    elector in common with the verifier's view: then it comes from an island of the same network.
+
+    @param voters: ids of the live mandated super-peers that the verifier knows, with the times their mandates were issued.
+    """
+    try:
+        checked = checkMandate(scheme, network, mandate, holder, now)
+    except SuperpeerError as problem:
+        return Judgement(False, False, str(problem))
+    if len(voters) < GENESIS:
+        return Judgement(True, True)
+    nomination = checked.nomination
+    earlier = [one for one, issued in voters.items() if issued < nomination.issued]
+    missing = passedOver(network, nomination, earlier)
+    if len(missing) <= TOLERATED:
+        return Judgement(True, True)
+    if not set(nomination.electorate) & set(voters):
+        return Judgement(True, False, "its electors are of an island that has only just been met")
+    return Judgement(False, False, f"its electorate passes over {len(missing)} who were nearer")

@@ -1,0 +1,167 @@
+"""Elects the most capable: by what was observed of them, with a count of super-peers that follows the load."""
+
+from zope.interface import implementer
+
+from overlay.interfaces import IElection
+from overlay.policy import PolicyPlugin
+from overlay.questions import Candidate, Claim, Load, Standing
+from overlay.verdict import Reason, Verdict
+
+GENESIS = 3
+"""Below so many settled mandates super-peers may appoint themselves."""
+STEADY = 600.0
+"""Seconds after which a link counts half of what an endless one would: sessions that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
+SWIFT = 0.1
+"""Round-trip time in seconds that counts half."""
+BROAD = 1_000_000
+"""Bytes served over a link that count half."""
+
+
+@implementer(IElection)
+class Fittest:
+    """
+    @ivar wanted: registrations that one super-peer aims at.
+    """
+
+    def __init__(
+        self,
+        wanted: int = 100,
+        high: float = 1.25,
+        low: float = 0.75,
+        most: float = 2.0,
+        least: int = 2,
+        patience: float = 60.0,
+        settle: float = 120.0,
+        pause: float = 5.0,
+        trust: float = 0.3,
+        rtt: float = 2.0,
+        memory: int = 67_108_864,
+        descriptors: int = 256,
+    ) -> None:
+        """
+        @param wanted: registrations that a super-peer aims at.
+        @param high: times C{wanted}; from there on it calls for another.
+        @param low: times C{wanted}; below, it resigns if the others have room.
+        @param most: times C{wanted}; from there on it refuses.
+        @param least: super-peers that there should be as soon as there are two leaves, so that each has a second home.
+        @param patience: seconds without any super-peer before an ordinary peer serves.
+        @param settle: seconds that a super-peer serves before it thinks of resigning.
+        @param pause: seconds between two seats that one super-peer calls.
+        @param trust: lowest reputation of a candidate, 0 to 1.
+        @param rtt: longest round-trip time of a candidate, seconds.
+        @param memory: least bytes free, where they are known.
+        @param descriptors: least connections that may be open, where known.
+        """
+        if not (0 < low < high < most and wanted >= 1 and least >= 1):
+            raise ValueError("0 < low < high < most, wanted >= 1 and least >= 1 must hold")
+        self.wanted = wanted
+        self._callAt = wanted * high
+        self._resignBelow = wanted * low
+        self._refuseAt = wanted * most
+        self._least = least
+        self._patience = patience
+        self._settle = settle
+        self._pause = pause
+        self._trust = trust
+        self._rtt = rtt
+        self._memory = memory
+        self._descriptors = descriptors
+
+    def mayServe(self, standing: Standing) -> Verdict:
+        if standing.alone:
+            return Verdict.yes(Reason("alone: there is nobody else to serve", True))
+        capacity = standing.capacity
+        reasons = [Reason("dialable", "unknown" if standing.dialable is None else standing.dialable, True,
+                          standing.dialable is not False, "", "=")]
+        # Nothing is claimed of these where they cannot be measured.
+        if capacity.memory:
+            reasons.append(Reason.atLeast("memory free", capacity.memory, self._memory, "bytes"))
+        if capacity.descriptors:
+            reasons.append(Reason.atLeast("descriptors", capacity.descriptors, self._descriptors))
+        reasons.append(Reason("promotions reversed", standing.reversals))
+        reasons.append(Reason("super-peers known", standing.liveSuperPeers))
+        return Verdict.allOf(*reasons)
+
+    def patience(self, standing: Standing) -> Verdict:
+        if standing.alone:
+            return Verdict.yes(Reason("alone: there is nobody to wait for", True), score=0.0)
+        if standing.servedBefore:
+            return Verdict.yes(Reason("served when it last stopped", True), score=1.0)
+        # Half as long again for the least capable, and a part by the id, so that equals do not wake together.
+        uptime = standing.uptime / (standing.uptime + STEADY)
+        memory = standing.capacity.memory / (standing.capacity.memory + 16 * self._memory)
+        spread = standing.peerId[0] / 256 if standing.peerId else 0.0
+        weakness = 1.0 - (uptime + memory) / 2
+        seconds = self._patience * (1.0 + 0.3 * weakness + 0.2 * spread)
+        return Verdict.yes(
+            Reason("uptime", round(standing.uptime, 1), unit="s"),
+            Reason("memory free", standing.capacity.memory, unit="bytes"),
+            Reason("wait of the most capable", self._patience, unit="s"),
+            score=seconds,
+        )
+
+    def admits(self, load: Load) -> Verdict:
+        return Verdict.allOf(Reason.atMost("registrations", load.registrations, self._refuseAt - 1))
+
+    def _room(self, load: Load) -> int:
+        return sum(max(0, self.wanted - other) for other in load.others)
+
+    def shouldCall(self, load: Load) -> Verdict:
+        pause = Reason.atLeast("since the last seat", round(load.sinceChange, 1), self._pause, "s")
+        serving = len(load.others) + 1
+        if serving < self._least:
+            return Verdict.allOf(
+                pause,
+                Reason.atMost("super-peers", serving, self._least - 1),
+                Reason.atLeast("registrations", load.registrations, 2),
+            )
+        return Verdict.allOf(
+            pause,
+            Reason.atLeast("registrations", load.registrations, self._callAt),
+            Reason.atMost("room at the others", self._room(load), max(0, load.registrations - self.wanted)),
+        )
+
+    def fitness(self, candidate: Candidate) -> Verdict:
+        rtt = candidate.rtt
+        reasons = (
+            Reason.must("dialled back", candidate.dialable),
+            Reason.atLeast("trust", round(candidate.trust, 3), self._trust, "0 to 1"),
+            Reason("round-trip time", rtt if rtt is None else round(rtt, 4), self._rtt, rtt is not None and rtt <= self._rtt, "s", "<="),
+            Reason("linked for", round(candidate.linked, 1), unit="s"),
+            Reason("bytes served", candidate.served, unit="bytes"),
+        )
+        steady = candidate.linked / (candidate.linked + STEADY)
+        swift = SWIFT / (SWIFT + rtt) if rtt is not None else 0.0
+        broad = candidate.served / (candidate.served + BROAD)
+        score = candidate.trust * (0.5 * steady + 0.3 * swift + 0.2 * broad)
+        return Verdict.allOf(*reasons, score=round(score, 4))
+
+    def vote(self, candidate: Candidate) -> Verdict:
+        rtt = candidate.rtt
+        return Verdict.allOf(
+            Reason.must("dialled back", candidate.dialable),
+            Reason.atLeast("trust", round(candidate.trust, 3), self._trust, "0 to 1"),
+            Reason("round-trip time", rtt if rtt is None else round(rtt, 4), self._rtt, rtt is None or rtt <= self._rtt, "s", "<="),
+        )
+
+    def shouldResign(self, load: Load) -> Verdict:
+        return Verdict.allOf(
+            Reason.atMost("registrations", load.registrations, self._resignBelow),
+            Reason.atLeast("room at the others", self._room(load), load.registrations),
+            Reason.atLeast("other super-peers", len(load.others), self._least),
+            Reason.atLeast("serving for", round(load.serving, 1), self._settle, "s"),
+            Reason.atLeast("since the last seat", round(load.sinceChange, 1), self._settle, "s"),
+        )
+
+    def recognises(self, claim: Claim) -> Verdict:
+        if claim.mandated or claim.heir:
+            return Verdict.yes(Reason("mandate", "holds" if claim.mandated else "heir"))
+        return Verdict.allOf(
+            Reason("mandate", claim.problem or "none"),
+            Reason.atMost("live mandates", claim.liveMandates, GENESIS - 1),
+        )
+
+
+fittest = PolicyPlugin(
+    "election", "fittest", "overlay.plugins.fittest:Fittest", "The most capable serve, as many as the load asks for."
+)
