@@ -10,7 +10,7 @@ from overlay.verdict import Reason, Verdict
 GENESIS = 3
 """Below so many settled mandates super-peers may appoint themselves."""
 STEADY = 600.0
-"""Seconds after which a link counts half of what an endless one would: sessions that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
+"""Seconds after which a link counts half of an endless one: sessions that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
 SWIFT = 0.1
 """Round-trip time in seconds that counts half."""
 BROAD = 1_000_000
