@@ -1,0 +1,101 @@
+"""
+What waits to be sent on one link, by priority, with a bound for each.
+
+When a reader is too slow its queue fills and is shed: queries and hits first, registrations later, receipts (C{Done}) and
+control messages never; a link whose control messages do not go out is ended instead.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from overlay.errors import TooLarge
+from overlay.link.frames import framesOf
+from overlay.wire import limits
+from overlay.wire.codec import encode
+from overlay.wire.messages import Done, Message, Priority
+
+BOUNDS = {
+    Priority.CONTROL: limits.QUEUE_CONTROL,
+    Priority.SEARCH: limits.QUEUE_SEARCH,
+    Priority.REGISTRATION: limits.QUEUE_REGISTRATION,
+}
+CONGESTED = 512 * 1024
+"""Bytes queued from which a link says that it is congested."""
+
+
+class Overrun(Exception):
+    """Even what may not be shed does not go out."""
+
+
+class SendQueue:
+    """
+    @ivar size: bytes queued.
+    @ivar congested: whether producers should wait.
+    @ivar dropped: called with a reason for each message that is shed.
+    """
+
+    __slots__ = ("_frames", "_sizes", "congested", "dropped", "size")
+
+    def __init__(self, dropped: Callable[[str], None]) -> None:
+        self._frames: tuple[deque[bytes], ...] = tuple(deque() for _ in Priority)
+        self._sizes = [0 for _ in Priority]
+        self.size = 0
+        self.congested = False
+        self.dropped = dropped
+
+    def put(self, message: Message) -> bool:
+        """
+        @return: whether it was queued; if not, it was shed and counted.
+        @raise Overrun: the link has to end.
+        """
+        priority = message.priority
+        try:
+            data = encode(message)
+        except TooLarge:
+            self.dropped("too-large")
+            return False
+        receipt = isinstance(message, Done)
+        if self._sizes[priority] + len(data) > BOUNDS[priority]:
+            if priority == Priority.CONTROL or (receipt and self._sizes[priority] > 2 * BOUNDS[priority]):
+                raise Overrun
+            if not receipt:
+                self.dropped("slow-search" if priority == Priority.SEARCH else "slow-registration")
+                return False
+        for frame in framesOf(data, priority):
+            self._frames[priority].append(frame)
+            self._sizes[priority] += len(frame)
+            self.size += len(frame)
+        if self.size > CONGESTED:
+            self.congested = True
+        return True
+
+    def take(self, most: int) -> bytes:
+        """
+        The next frames in the order of priority, joined: at least one if there is any, else up to C{most} bytes.
+        """
+        taken: list[bytes] = []
+        size = 0
+        for priority, frames in enumerate(self._frames):
+            while frames and (not taken or size + len(frames[0]) <= most):
+                frame = frames.popleft()
+                self._sizes[priority] -= len(frame)
+                size += len(frame)
+                taken.append(frame)
+            if frames:
+                break
+        self.size -= size
+        return b"".join(taken)
+
+    def clears(self) -> bool:
+        """Whether congestion has just ended."""
+        if self.congested and self.size < limits.QUEUE_RESUME:
+            self.congested = False
+            return True
+        return False
+
+    def clear(self) -> None:
+        """Forget all."""
+        for frames in self._frames:
+            frames.clear()
+        self._sizes = [0 for _ in Priority]
+        self.size = 0

@@ -1,0 +1,274 @@
+"""One TLS connection as a channel of messages."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from overlay.errors import Malformed, NotReached, SuperpeerError, TooLarge
+from overlay.identity.ids import PeerId, idText, peerIdOf
+from overlay.link.channel import IChannel, IChannelUser
+from overlay.link.frames import FrameReader
+from overlay.link.queue import Overrun, SendQueue
+from overlay.wire.address import formatAddress
+from overlay.wire.codec import Unknown, decode
+from overlay.wire.messages import Message
+
+WRITE = 64 * 1024
+"""Most bytes that go to the transport in one write."""
+CLOSING = 5.0
+"""Seconds that a channel takes to flush at its end."""
+_LABEL = b"EXPORTER-superpeer-link"
+
+
+@implementer(IChannel, IHandshakeListener, IPushProducer)
+class TlsChannel(Protocol):
+    """
+    What is sent within one turn of the reactor goes out as one write: over TLS that is several times cheaper.
+
+    @ivar dialled_: at the dialling end, fires with this channel once the other end is authenticated.
+    """
+
+    remoteKey = b""
+    remoteId = PeerId(b"")
+    remoteAddress = ""
+    binding = b""
+
+    def __init__(
+        self,
+        reactor: Any,
+        keyOf: Callable[[Any], bytes | None],
+        handshake: float,
+        ready: Callable[[IChannel], None] | None = None,
+        settled: Callable[[], None] = lambda: None,
+        dialledAddress: str = "",
+        expected: PeerId | None = None,
+    ) -> None:
+        self._reactor = reactor
+        self._keyOf = keyOf
+        self._handshake = handshake
+        self._ready = ready
+        self._settled = settled
+        self._expected = expected
+        self.dialledAddress = dialledAddress
+        self.dialled = ready is None
+        self.dialled_: Deferred[IChannel] | None = None
+        self.bytesSent = 0
+        self.bytesReceived = 0
+        self.fieldsSkipped = 0
+        self._reader = FrameReader()
+        self._queue = SendQueue(self._dropped)
+        self._user: IChannelUser | None = None
+        self._early: deque[bytes] = deque()
+        self._timer: IDelayedCall | None = None
+        self._flushing: IDelayedCall | None = None
+        self._blocked = False
+        self._paused = False
+        self._closing = False
+        self._lost: str | None = None
+        self._authenticated = False
+        self._delivering = False
+        self.drops: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<TlsChannel {self.remoteAddress} {idText(self.remoteId) if self.remoteId else 'stranger'}>"
+
+    @property
+    def congested(self) -> bool:
+        return self._queue.congested
+
+    def _dropped(self, reason: str) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
+        other = transport.getPeer()
+        self.remoteAddress = formatAddress(other.host, other.port) if hasattr(other, "host") else "local"
+        transport.registerProducer(self, True)
+        self._timer = self._reactor.callLater(self._handshake, self._end, "the TLS handshake takes too long")
+
+    def handshakeCompleted(self) -> None:
+        transport: Any = self.transport
+        key = self._keyOf(transport.getPeerCertificate())
+        self._stopTimer()
+        self._settle()
+        if key is None:
+            self._end("the certificate is not an Ed25519 key")
+            return
+        remote = peerIdOf(key)
+        if self._expected is not None and remote != self._expected:
+            self._end(f"{idText(remote)} answered instead of {idText(self._expected)}")
+            return
+        try:
+            self.binding = transport.getHandle().export_keying_material(_LABEL, 32, None)
+        except SSL.Error:
+            self._end("no channel binding")
+            return
+        self.remoteKey, self.remoteId = key, remote
+        self._authenticated = True
+        if self.dialled_ is not None and not self.dialled_.called:
+            self.dialled_.callback(self)
+        elif self._ready is not None:
+            self._ready(self)
+        else:
+            self.abort()
+
+    def connectionLost(self, reason: Failure = Failure(Exception("lost"))) -> None:  # noqa: B008
+        self._stopTimer()
+        self._settle()
+        if self._flushing is not None and self._flushing.active():
+            self._flushing.cancel()
+        self._queue.clear()
+        said = self._lost or " ".join(reason.getErrorMessage().split())
+        self._lost = said
+        if self.dialled_ is not None and not self.dialled_.called:
+            self.dialled_.errback(NotReached(f"{self.dialledAddress}: {said}"))
+        user, self._user = self._user, None
+        if user is not None:
+            user.channelLost(said)
+
+    def _settle(self) -> None:
+        settled, self._settled = self._settled, lambda: None
+        settled()
+
+    def _stopTimer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _end(self, reason: str) -> None:
+        if self._lost is None:
+            self._lost = reason
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        self.bytesReceived += len(data)
+        if self._lost is None:
+            self._reader.feed(data)
+            self._deliver()
+
+    def setUser(self, user: IChannelUser) -> None:
+        self._user = user
+        if self._lost is not None and (self.transport is None or not self.transport.connected):  # type: ignore[attr-defined]
+            self._user = None
+            user.channelLost(self._lost)
+            return
+        self._reactor.callLater(0, self._deliver)
+
+    def _deliver(self) -> None:
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            for data in self._whole():
+                self._deliverOne(data)
+                if self._paused or self._user is None:
+                    return
+        except (Malformed, TooLarge) as problem:
+            self._break(problem)
+        finally:
+            self._delivering = False
+
+    def _whole(self) -> Any:
+        if self._paused or self._user is None or not self._authenticated:
+            return ()
+        return self._reader.messages()
+
+    def _deliverOne(self, data: bytes) -> None:
+        message, skipped = decode(data)
+        self.fieldsSkipped += skipped
+        assert self._user is not None
+        if isinstance(message, Unknown):
+            self._user.unknownReceived(message.tag)
+        else:
+            self._user.messageReceived(message)
+
+    def _break(self, problem: SuperpeerError) -> None:
+        user = self._user
+        if user is not None:
+            user.channelBroken(problem)
+        self._paused = True
+        self.close()
+
+    def allow(self, size: int) -> None:
+        self._reader.limit = size
+
+    def pauseReading(self) -> None:
+        if not self._paused and self._lost is None:
+            self._paused = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def resumeReading(self) -> None:
+        if self._paused and self._lost is None and not self._closing:
+            self._paused = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+            self._reactor.callLater(0, self._deliver)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> bool:
+        if self._closing or self._lost is not None:
+            return False
+        before = self._queue.congested
+        try:
+            queued = self._queue.put(message)
+        except Overrun:
+            self._end("the other side does not read")
+            return False
+        if queued and self._flushing is None and not self._blocked:
+            self._flushing = self._reactor.callLater(0, self._flush)
+        if self._queue.congested and not before and self._user is not None:
+            self._user.channelCongested()
+        return queued
+
+    def _flush(self) -> None:
+        self._flushing = None
+        transport: Any = self.transport
+        while self._queue.size and not self._blocked and self._lost is None:
+            data = self._queue.take(WRITE)
+            self.bytesSent += len(data)
+            transport.write(data)
+        if self._queue.clears() and self._user is not None:
+            self._user.channelClear()
+        if self._closing and not self._queue.size and self._lost is None:
+            transport.unregisterProducer()
+            transport.loseConnection()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self._blocked = True
+
+    def resumeProducing(self) -> None:
+        """The transport takes more."""
+        self._blocked = False
+        if self._flushing is None:
+            self._flushing = self._reactor.callLater(0, self._flush)
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+        self._blocked = True
+
+    def close(self) -> None:
+        if self._closing or self._lost is not None:
+            return
+        self._closing = True
+        if self._flushing is None and not self._blocked:
+            self._flushing = self._reactor.callLater(0, self._flush)
+        self._timer = self._reactor.callLater(CLOSING, self._end, "it does not close")
+
+    def abort(self) -> None:
+        if self._lost is None:
+            self._end("aborted")
