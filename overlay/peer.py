@@ -128,6 +128,10 @@ class Peer:
         for component in self.components:
             component.linkClear(link)
 
+    def advertChanged(self, link: Link) -> None:
+        for component in self.components:
+            component.advertChanged(link)
+
     def messageReceived(self, link: Link, message: Message) -> None:
         receive = self._dispatch.get(type(message))
         if receive is None:

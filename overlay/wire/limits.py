@@ -44,6 +44,8 @@ CLOCK_SLACK = 300.0
 """How far in the future a signed time may lie."""
 
 # Queries.
+ANALYSIS = 1
+"""Version of the text analysis (L{overlay.index.analysis}): peers with different ones find each other's records less well."""
 EXPRESSION = 1000
 QUERY_TERMS = 32
 QUERY_DEPTH = 8

@@ -6,7 +6,7 @@ default: an older peer skips and counts them. Numbers are never used again for s
 """
 
 from enum import IntEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, cast
 
 import msgspec
 
@@ -485,7 +485,7 @@ class SummonsAnswer(Message, frozen=True, array_like=True, tag=48, gc=False):
 
 
 MESSAGES: dict[int, type[Message]] = {
-    one.__struct_config__.tag: one
+    cast(int, one.__struct_config__.tag): one
     for one in (
         Hello, Goodbye, Ping, Pong, NetworkChanged,
         Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer,

@@ -1,0 +1,316 @@
+"""One link: a channel that has passed, or is passing, its hello; keep-alive and round-trip time."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from overlay.errors import NotReached
+from overlay.identity.ids import PeerId, shortText
+from overlay.link.channel import IChannel, IChannelUser
+from overlay.link.life import ILinkActs, linkLifeOf
+from overlay.questions import Deed
+from overlay.wire import limits
+from overlay.wire.messages import Goodbye, Hello, Message, Ping, Pong
+from overlay.wire.statements import Advert, Signed
+
+if TYPE_CHECKING:
+    from overlay.link.links import Links
+
+PINGS_HELD = 64
+"""Pings of the other side within one keep-alive interval that are answered; a flood of them ends the link."""
+
+
+@implementer(IChannelUser, ILinkActs)
+class Link:
+    """
+    @ivar peerId: of the other end, proved.
+    @ivar key: its public key.
+    @ivar boot: the boot number in its hello.
+    @ivar purpose: C{link} or C{probe}.
+    @ivar rtt: smoothed round-trip time in seconds; None until measured.
+    @ivar since: monotonic time at which it was made.
+    @ivar clockOffset: the other's wall clock minus ours, in seconds; None until known.
+    @ivar listening: port at which the other end listens; 0 if it does not.
+    @ivar advert: its last advert that was verified.
+    @ivar made: fires with this link once it is open; fails if it never is.
+    """
+
+    __slots__ = (
+        "_channel",
+        "_code",
+        "_goodbye",
+        "_heard",
+        "_life",
+        "_links",
+        "_open",
+        "_orderly",
+        "_pinged",
+        "_pings",
+        "_token",
+        "_unknown",
+        "advert",
+        "advertSigned",
+        "agent",
+        "boot",
+        "clockOffset",
+        "closed",
+        "features",
+        "generation",
+        "key",
+        "listening",
+        "made",
+        "peerId",
+        "purpose",
+        "rtt",
+        "since",
+        "version",
+    )
+
+    def __init__(self, links: "Links", channel: IChannel, purpose: str) -> None:
+        self._links = links
+        self._channel = channel
+        self.peerId: PeerId = channel.remoteId
+        self.key: bytes = channel.remoteKey
+        self.purpose = purpose
+        self.boot = 0
+        self.version = 0
+        self.generation = 0
+        self.agent = ""
+        self.features: frozenset[str] = frozenset()
+        self.rtt: float | None = None
+        self.since: float = links.commons.seconds()
+        self.clockOffset: float | None = None
+        self.listening = 0
+        self.advert: Advert | None = None
+        self.advertSigned: Signed | None = None
+        self.closed = False
+        self.made: Deferred[Link] = Deferred()
+        self._heard = self.since
+        self._pinged: float | None = None
+        self._token = 0
+        self._pings = 0
+        self._unknown = 0
+        self._open = False
+        self._code = ""
+        self._orderly = False
+        self._goodbye: Goodbye | None = None
+        self._life = linkLifeOf(self)
+
+    def __repr__(self) -> str:
+        return f"<Link {shortText(self.peerId)} {self.address}>"
+
+    @property
+    def dialled(self) -> bool:
+        return self._channel.dialled
+
+    @property
+    def address(self) -> str:
+        return self._channel.remoteAddress
+
+    @property
+    def dialledAddress(self) -> str:
+        return self._channel.dialledAddress
+
+    @property
+    def binding(self) -> bytes:
+        return self._channel.binding
+
+    @property
+    def bytesSent(self) -> int:
+        return self._channel.bytesSent
+
+    @property
+    def bytesReceived(self) -> int:
+        return self._channel.bytesReceived
+
+    @property
+    def congested(self) -> bool:
+        return self._channel.congested
+
+    @property
+    def isOpen(self) -> bool:
+        return self._open and not self.closed
+
+    @property
+    def isSuper(self) -> bool:
+        return self.advert is not None and self.advert.role == "super"
+
+    def begin(self) -> None:
+        """Take the channel over."""
+        if self.dialled:
+            self._life.dialled()
+        else:
+            self._life.answered()
+        self._channel.setUser(self)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> bool:
+        """
+        Queue a message.
+
+        @return: false if it was shed, or the link has ended.
+        """
+        if self.closed:
+            return False
+        sent = self._channel.send(message)
+        if sent:
+            self._links.countMessage(message, "out")
+        return sent
+
+    def close(self, code: str, text: str = "", retry: float = 0.0, adverts: Sequence[Signed] = ()) -> None:
+        """Say goodbye, then close."""
+        if self.closed:
+            return
+        kept = list(adverts)[: limits.ADVERTS_PER_MESSAGE // 4]
+        self._channel.send(Goodbye(code[:32], text[: limits.REASON_TEXT], retry, kept))
+        self._code = self._code or code
+        self._end(True)
+        self._channel.close()
+
+    def abort(self, code: str) -> None:
+        """End at once, without a goodbye."""
+        self._code = self._code or code
+        self._end(False)
+        self._channel.abort()
+
+    def pauseReading(self) -> None:
+        self._channel.pauseReading()
+
+    def resumeReading(self) -> None:
+        self._channel.resumeReading()
+
+    def _end(self, orderly: bool) -> None:
+        if not self.closed:
+            self.closed = True
+            self._orderly = orderly
+            self._life.ended(self._code or "lost", orderly)
+
+    # --- what the machine has done -----------------------------------------------------------------------------------
+
+    def sayHello(self) -> None:
+        self.send(self._links.hello(self))
+
+    def check(self, hello: Hello) -> None:
+        refusal = self._links.judge(self, hello)
+        if refusal is None:
+            self._life.accepted()
+            return
+        self._life.refused()
+        self._links.commons.tally.count("refusals", "link-" + refusal.code)
+        self._channel.send(refusal)
+        self._code = refusal.code
+        self._goodbye = refusal
+        self._end(True)
+        self._channel.close()
+
+    def open(self) -> None:
+        self._open = True
+        self._channel.allow(limits.MESSAGE)
+        self._links.opened(self)
+
+    def lost(self, code: str, orderly: bool) -> None:
+        if self._open:
+            self._links.ended(self, code, orderly)
+        if not self.made.called:
+            said = self._goodbye.text if self._goodbye is not None else ""
+            self.made.errback(NotReached(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    def messageReceived(self, message: Message) -> None:
+        if self.closed:
+            return
+        self._heard = self._links.commons.seconds()
+        self._links.countMessage(message, "in")
+        if isinstance(message, Goodbye):
+            self._goodbye = message
+            self._code = message.code
+            self._links.goodbyeReceived(self, message)
+            self._end(True)
+            self._channel.close()
+        elif isinstance(message, Hello):
+            if self._open:
+                self._breach("a second hello")
+            else:
+                self._life.helloReceived(message)
+        elif not self._open:
+            self._breach(f"{type(message).__name__} before the hello")
+        elif isinstance(message, Ping):
+            self._pings += 1
+            if self._pings > PINGS_HELD:
+                self._breach("a flood of pings")
+            else:
+                self.send(Pong(message.token, self._links.commons.surroundings.wall()))
+        elif isinstance(message, Pong):
+            self._ponged(message)
+        else:
+            self._links.received(self, message)
+
+    def unknownReceived(self, tag: int) -> None:
+        self._links.commons.tally.count("drops", "unknown-message")
+        self._unknown += 1
+        if not self._open or self._unknown > limits.SKIPPED_UNKNOWN:
+            self._breach(f"message {tag} is unknown")
+
+    def channelBroken(self, reason: Exception) -> None:
+        self._breach(str(reason), getattr(reason, "code", "malformed"))
+
+    def _breach(self, text: str, code: str = "malformed") -> None:
+        commons = self._links.commons
+        commons.tally.count("drops", code)
+        commons.report(self.peerId, Deed.GARBAGE)
+        commons.log.info("{peer} broke the protocol: {text}", peer=shortText(self.peerId), text=text)
+        self.close(code, text)
+
+    def channelLost(self, reason: str) -> None:
+        self._code = self._code or "lost"
+        self._end(self._orderly)
+
+    def channelCongested(self) -> None:
+        self._links.commons.tally.count("congested")
+
+    def channelClear(self) -> None:
+        if self.isOpen:
+            self._links.clear(self)
+
+    # --- keep-alive --------------------------------------------------------------------------------------------------
+
+    def tick(self, seconds: float, late: bool) -> None:
+        """
+        Look whether the other end is still there.
+
+        @param late: this machine itself has slept, so silence proves nothing yet.
+        """
+        settings = self._links.commons.settings
+        self._pings = 0
+        silence = seconds - self._heard
+        if late:
+            self._heard = seconds - settings.keepAlive
+            self._ping(seconds)
+        elif silence >= settings.dead:
+            self.abort("dead")
+        elif (silence >= settings.keepAlive or self.rtt is None) and (
+            self._pinged is None or seconds - self._pinged >= settings.keepAlive
+        ):
+            self._ping(seconds)
+
+    def _ping(self, seconds: float) -> None:
+        self._token += 1
+        self._pinged = seconds
+        self.send(Ping(self._token, self._links.commons.surroundings.wall()))
+
+    def _ponged(self, message: Pong) -> None:
+        if self._pinged is None or message.token != self._token:
+            return
+        commons = self._links.commons
+        rtt = max(0.0, commons.seconds() - self._pinged)
+        self._pinged = None
+        self.measure(rtt, message.wall, commons.surroundings.wall())
+
+    def measure(self, rtt: float, wall: float, ownWall: float) -> None:
+        """Take a round-trip time, smoothed as in RFC 6298, and with it the other's clock."""
+        self.rtt = rtt if self.rtt is None else 0.875 * self.rtt + 0.125 * rtt
+        self.clockOffset = wall + rtt / 2 - ownWall

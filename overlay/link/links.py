@@ -1,0 +1,368 @@
+"""The set of all links of one peer: dialling, accepting, keep-alive, duplicates, and the end of them all."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from overlay.commons import Commons
+from overlay.errors import NotReached
+from overlay.identity.ids import PeerId, shortText
+from overlay.identity.network import Network
+from overlay.link.channel import IChannel, IListening
+from overlay.link.greeting import Greeting
+from overlay.link.link import Link
+from overlay.questions import Deed
+from overlay.wire.address import formatAddress, parseAddress
+from overlay.wire.messages import Goodbye, Hello, Message, NetworkChanged
+from overlay.wire.statements import Signed
+
+if TYPE_CHECKING:
+    from overlay.peer import Peer
+
+MOST = 1000
+"""Links of one peer."""
+FAREWELL = 2.0
+"""Seconds that the goodbyes may take at the end."""
+KEPT_LONG = 60.0
+"""Seconds from which a link that ended in an orderly way speaks for the other end."""
+
+
+def _noAdverts() -> list[Signed]:
+    return []
+
+
+class Links:
+    """
+    @ivar observer: hears of links made, lost and clear, and of messages.
+    @ivar ownAdvert: gives our current advert.
+    @ivar knownBefore: whether a peer was a member before, and so may prove the previous network key.
+    @ivar alternatives: adverts of others, to be put into refusals.
+    @ivar networkChange: the founder's last change, sent to whoever has an older key.
+    @ivar wasDialled: whether another peer has reached our listening port in this run.
+    @ivar twin: what is known of another machine that has our identity; empty if none was met.
+    """
+
+    def __init__(self, commons: Commons) -> None:
+        self.commons = commons
+        self.observer: Peer
+        self.ownAdvert: Callable[[], Signed | None] = lambda: None
+        self.knownBefore: Callable[[bytes], bool] = lambda peer: False
+        self.alternatives: Callable[[], list[Signed]] = _noAdverts
+        self.networkChange: Signed | None = None
+        self.wasDialled = False
+        self.twin = ""
+        self._greeting = Greeting(commons)
+        self._links: dict[bytes, Link] = {}
+        self._spares: dict[bytes, Link] = {}
+        self._young: dict[Link, IDelayedCall] = {}
+        self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
+        self._reached: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._listening: IListening | None = None
+        self._timer: IDelayedCall | None = None
+        self._ticked = 0.0
+        self._stopped: Deferred[None] | None = None
+        self._running = False
+
+    # --- the set -----------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(list(self._links.values()))
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._links
+
+    def get(self, peer: bytes) -> Link | None:
+        """The link to a peer, or None."""
+        return self._links.get(peer)
+
+    @property
+    def port(self) -> int:
+        """At which we listen; 0 if we do not."""
+        return self._listening.port if self._listening is not None else 0
+
+    def observedAddresses(self) -> list[str]:
+        """C{HOST:PORT} at which others reached us, then at which they see us; most often first."""
+        reached = [address for address, _ in self._reached.most_common(4)]
+        if not self.port:
+            return []
+        seen = [formatAddress(host, self.port) for host, _ in self._seen.most_common(4)]
+        return list(dict.fromkeys(reached + seen))
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> Deferred[None]:
+        """
+        @return: fires once we listen, fails if we cannot.
+        """
+        self._running = True
+        self._ticked = self.commons.seconds()
+        self._timer = self.commons.clock.callLater(self._interval, self._tick)
+        return self.commons.surroundings.network.listen(self._accept).addCallback(self._nowListening)
+
+    def _nowListening(self, listening: IListening) -> None:
+        self._listening = listening
+
+    def stop(self) -> Deferred[None]:
+        """
+        Say goodbye to all.
+
+        @return: fires when every link is closed, within about two seconds.
+        """
+        self._running = False
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        listening, self._listening = self._listening, None
+        for link in [*self._links.values(), *self._spares.values(), *self._young]:
+            link.close("leaving", "this peer stops")
+        stopped: Deferred[None] = listening.stop() if listening is not None else succeed(None)
+        # The goodbyes are written within one turn of the clock; a little later they are on their way.
+        pause: Deferred[None] = Deferred()
+        self.commons.clock.callLater(min(FAREWELL, 0.1), pause.callback, None)
+        return stopped.addCallback(lambda ignored: pause)
+
+    @property
+    def _interval(self) -> float:
+        return min(self.commons.settings.keepAlive, self.commons.settings.dead) / 2
+
+    def _tick(self) -> None:
+        seconds = self.commons.seconds()
+        late = seconds - self._ticked > self.commons.settings.dead / 2 + self._interval
+        self._ticked = seconds
+        for link in list(self._links.values()):
+            link.tick(seconds, late)
+        self._timer = self.commons.clock.callLater(self._interval, self._tick)
+
+    # --- making links ------------------------------------------------------------------------------------------------
+
+    def dial(self, address: str, expected: bytes | None = None) -> Deferred[Link]:
+        """
+        @param expected: id of the peer that must answer; an existing link to it is given at once.
+        @return: fires with an open link; fails with a L{SuperpeerError} that says why not.
+        """
+        if expected is not None:
+            link = self._links.get(expected)
+            if link is not None:
+                return succeed(link)
+        waiting: Deferred[Link] = Deferred()
+        key = expected if expected is not None else address
+        queue = self._dialling.get(key)
+        if queue is not None:
+            queue.append(waiting)
+            return waiting
+        self._dialling[key] = [waiting]
+        self._connect(address, expected, "link").addBoth(self._dialled, key)
+        return waiting
+
+    def _dialled(self, result: "Link | Failure", key: bytes | str) -> None:
+        for waiting in self._dialling.pop(key, []):
+            if isinstance(result, Failure):
+                # A link to the same peer may have come from the other side meanwhile.
+                link = self._links.get(key) if isinstance(key, bytes) else None
+                if link is not None:
+                    waiting.callback(link)
+                else:
+                    waiting.errback(result)
+            else:
+                waiting.callback(result)
+
+    def probe(self, address: str, expected: bytes) -> Deferred[float]:
+        """
+        Dial a peer only to see that it answers with its identity.
+
+        @return: fires with the seconds that dial and hello took; fails with a L{SuperpeerError}.
+        """
+        start = self.commons.seconds()
+        return self._connect(address, expected, "probe").addCallback(lambda link: self.commons.seconds() - start)
+
+    def _connect(self, address: str, expected: bytes | None, purpose: str) -> Deferred[Link]:
+        if not self._running:
+            return Deferred.fromCoroutine(_raise(NotReached("this peer is stopping")))
+        if expected is not None and self.commons.isRefused(expected):
+            return Deferred.fromCoroutine(_raise(NotReached("this peer is blocked here")))
+        dialling = self.commons.surroundings.network.dial(address, expected, self.commons.settings.dialTimeout)
+
+        def connected(channel: IChannel) -> Deferred[Link]:
+            link = self._begin(channel, purpose)
+            return link.made
+
+        return dialling.addCallback(connected)
+
+    def _accept(self, channel: IChannel) -> None:
+        if not self._running or len(self._young) >= MOST // 4:
+            channel.abort()
+            return
+        self._begin(channel, "link").made.addErrback(lambda failure: None)
+
+    def _begin(self, channel: IChannel, purpose: str) -> Link:
+        link = Link(self, channel, purpose)
+        self._young[link] = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
+        link.made.addBoth(self._grown, link)
+        link.begin()
+        return link
+
+    def _grown(self, result: "Link | Failure", link: Link) -> "Link | Failure":
+        timer = self._young.pop(link, None)
+        if timer is not None and timer.active():
+            timer.cancel()
+        return result
+
+    # --- what a link asks and tells ----------------------------------------------------------------------------------
+
+    def hello(self, link: Link) -> Hello:
+        """Our hello for a link."""
+        return self._greeting.make(link, self.port, self.ownAdvert())
+
+    def judge(self, link: Link, hello: Hello) -> Goodbye | None:
+        """Accept a hello, or say why not."""
+        refusal = self._greeting.judge(link, hello, self.knownBefore(link.peerId))
+        if refusal is None and hello.purpose == "link" and len(self._links) >= MOST:
+            refusal = Goodbye("full", "this peer has as many links as it can", 60.0, self.alternatives()[:4])
+        if refusal is not None:
+            if refusal.code == "self" and hello.boot != self.commons.boot:
+                self.twin = f"another machine at {link.address} has the identity of this peer"
+                self.commons.log.error("{twin}: give one of them a new data folder", twin=self.twin)
+            self.commons.log.debug(
+                "refused {who}: {code}", who=self._greeting.describe(link), code=refusal.code
+            )
+            return refusal
+        if not link.dialled:
+            self.wasDialled = True
+            if hello.reachedAt:
+                self._note(self._reached, hello.reachedAt)
+        if hello.seen:
+            self._note(self._seen, hello.seen)
+        return None
+
+    def _note(self, counter: Counter[str], text: str) -> None:
+        """Remember an address that somebody told us; strangers can add no more than a few."""
+        try:
+            parseAddress(text)
+        except Exception:
+            return
+        counter[text] += 1
+        if len(counter) > 32:
+            del counter[counter.most_common()[-1][0]]
+
+    def opened(self, link: Link) -> None:
+        """A link has passed its hello."""
+        if link.purpose == "probe":
+            self._settle(link)
+            if link.dialled:
+                link.close("probe")
+            else:
+                self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "probe")
+            return
+        held = self._links.get(link.peerId)
+        if held is not None and not self._settleDuplicate(held, link):
+            return
+        self._enter(link)
+
+    def _settleDuplicate(self, held: Link, link: Link) -> bool:
+        """
+        Two links to one peer: the newer boot stays; of two between the same boots the lower id alone closes one.
+
+        @return: whether C{link} takes the place of C{held}.
+        """
+        if link.boot > held.boot:
+            held.close("replaced", "a newer start of the same peer has linked")
+            return True
+        self._settle(held, link)
+        if link.boot < held.boot:
+            link.close("stale", "a newer start of the same peer is linked")
+        elif self.commons.peerId < link.peerId:
+            link.close("duplicate", "there is a link already")
+        else:
+            # The other side decides which of the two it closes; until then nothing is read from the second.
+            old = self._spares.pop(link.peerId, None)
+            if old is not None:
+                old.close("duplicate")
+            self._spares[link.peerId] = link
+            link.pauseReading()
+        return False
+
+    def _settle(self, link: Link, asker: Link | None = None) -> None:
+        """Tell whoever dialled C{asker} that C{link} is what it gets."""
+        made = (asker or link).made
+        if not made.called:
+            made.callback(link)
+
+    def _enter(self, link: Link) -> None:
+        self._links[link.peerId] = link
+        self.commons.tally.count("links", "made")
+        if link.generation < self.commons.network.generation and self.networkChange is not None:
+            link.send(NetworkChanged(self.networkChange))
+        self.observer.linkMade(link)
+        self._settle(link)
+
+    def ended(self, link: Link, code: str, orderly: bool) -> None:
+        """An open link has ended."""
+        peer = link.peerId
+        if self._spares.get(peer) is link:
+            del self._spares[peer]
+            return
+        if self._links.get(peer) is not link:
+            return
+        del self._links[peer]
+        commons = self.commons
+        commons.tally.count("links", "lost" if not orderly else "closed")
+        if not orderly:
+            commons.report(peer, Deed.LINK_LOST)
+        elif commons.seconds() - link.since >= KEPT_LONG:
+            commons.report(peer, Deed.LINK_KEPT)
+        commons.log.debug("link to {peer} ended ({code})", peer=shortText(peer), code=code)
+        self.observer.linkLost(link, code, orderly)
+        spare = self._spares.pop(peer, None)
+        if spare is not None and spare.isOpen:
+            self._enter(spare)
+            spare.resumeReading()
+
+    def received(self, link: Link, message: Message) -> None:
+        """A message for the rooms of the peer."""
+        if self._links.get(link.peerId) is link:
+            self.observer.messageReceived(link, message)
+
+    def goodbyeReceived(self, link: Link, message: Goodbye) -> None:
+        """The other side ends or refuses a link; who it names instead is worth knowing."""
+        self.commons.log.debug(
+            "{peer} said goodbye: {code} {text}", peer=shortText(link.peerId), code=message.code, text=message.text
+        )
+
+    def clear(self, link: Link) -> None:
+        """A congested link takes messages again."""
+        if self._links.get(link.peerId) is link:
+            self.observer.linkClear(link)
+
+    def countMessage(self, message: Message, direction: str) -> None:
+        """Count for the metrics."""
+        self.commons.tally.count("messages", type(message).__name__.lower(), direction)
+
+    # --- governance --------------------------------------------------------------------------------------------------
+
+    def adoptNetwork(self, network: Network) -> None:
+        """The network has a new key, or fewer members."""
+        self.commons.network = network
+        self.refuseBlocked()
+
+    def refuseBlocked(self) -> None:
+        """End the links to whoever is blocked or expelled now."""
+        for link in list(self._links.values()):
+            if self.commons.isRefused(link.peerId):
+                link.close("blocked", "this peer is blocked here", -1.0)
+
+    def drop(self, peer: PeerId, code: str) -> None:
+        """End the link to a peer, if there is one."""
+        link = self._links.get(peer)
+        if link is not None:
+            link.close(code)
+
+
+async def _raise(problem: Exception) -> Link:
+    raise problem
