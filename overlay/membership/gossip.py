@@ -1,0 +1,216 @@
+"""
+How adverts travel: news is passed on at once among super-peers, and a little of everything is compared from time to time, so that what
+was missed is made up for. What is said to be dead is dialled before it is believed.
+"""
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from overlay.commons import Commons
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import PeerId
+from overlay.questions import Work
+from overlay.wire import limits
+from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+    from overlay.membership.membership import Known, Membership
+
+PASSED_ON = 4
+"""Links to which a piece of news is passed on."""
+COMPARED = 2
+"""Links with which a round compares."""
+DOUBTS_MOST = 64
+"""Peers that are being dialled at one time, to see whether they live."""
+DOUBT_WITHIN = 2.0
+"""Seconds over which those who hear of a death spread their dialling."""
+LEAF_EVERY = 12
+"""Rounds after which a leaf asks for a sample again."""
+SAMPLE = 16
+
+
+class Gossip:
+    """Of one peer."""
+
+    def __init__(self, commons: Commons, membership: "Membership") -> None:
+        self._commons = commons
+        self._membership = membership
+        self._timer: IDelayedCall | None = None
+        self._doubted: dict[bytes, IDelayedCall | None] = {}
+        self._round = 0
+
+    def start(self) -> None:
+        wait = self._commons.random.uniform(0.5, 1.0) * self._commons.settings.gossip
+        self._timer = self._commons.clock.callLater(wait, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        for call in self._doubted.values():
+            if call is not None and call.active():
+                call.cancel()
+        self._doubted.clear()
+
+    def _superLinks(self) -> "list[Link]":
+        return sorted((link for link in self._commons.links if link.isSuper), key=lambda link: link.peerId)
+
+    # --- in rounds ---------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        wait = self._commons.random.uniform(0.8, 1.2) * self._commons.settings.gossip
+        self._timer = self._commons.clock.callLater(wait, self._tick)
+        self._round += 1
+        links = self._superLinks()
+        membership = self._membership
+        if membership.serving:
+            if self._round % 8 == 0:
+                # Whoever was taken for dead may be back, or may have been beyond a split: one of them is tried again.
+                self._retryDead()
+            for link in self._some(links, COMPARED):
+                link.send(self._offer())
+        elif links and self._round % LEAF_EVERY == 1:
+            self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
+        own = membership.ownAdvert().sequence
+        membership.ownSigned()
+        if membership.ownAdvert().sequence != own:
+            membership.announce()
+
+    def _offer(self) -> AdvertIds:
+        known = [(one.peerId, one.advert.sequence) for one in self._membership.superPeers()]
+        if len(known) >= limits.ADVERT_IDS_PER_MESSAGE:
+            known = self._commons.random.sample(known, limits.ADVERT_IDS_PER_MESSAGE - 1)
+        own = self._membership.ownAdvert()
+        return AdvertIds([(own.owner, own.sequence), *known])  # type: ignore[list-item]
+
+    def _some(self, links: "list[Link]", count: int) -> "list[Link]":
+        return links if len(links) <= count else self._commons.random.sample(links, count)
+
+    def _retryDead(self) -> None:
+        dead = sorted(known.peerId for known in self._membership if not known.alive and known.advert.role == "super")
+        if dead:
+            self.doubt(self._commons.random.choice(dead))
+
+    # --- news --------------------------------------------------------------------------------------------------------
+
+    def greet(self, link: "Link") -> None:
+        """A new link: super-peers compare, a leaf is shown some homes, and a leaf asks for some."""
+        if self._membership.serving:
+            if link.isSuper:
+                link.send(self._offer())
+            else:
+                self._membership.show(link, self._membership.sample(SAMPLE, frozenset({link.peerId})))
+        else:
+            link.send(AdvertsWanted(sample=SAMPLE))
+
+    def learned(self, known: "Known", source: "Link | None") -> None:
+        """An advert is newer than what was known; super-peers pass it on."""
+        if known.advert.role == "super" and self._membership.serving:
+            self.rumour(known.peerId, source)
+
+    def rumour(self, peer: bytes, source: "Link | None") -> None:
+        """Pass the newest advert of a peer on to some super-peers."""
+        if peer == self._commons.peerId:
+            return
+        known = self._membership.get(peer)
+        if known is None:
+            return
+        links = [link for link in self._superLinks() if link is not source and link.peerId != peer]
+        for link in self._some(links, PASSED_ON):
+            link.send(Adverts([known.signed]))
+
+    def advertsReceived(self, link: "Link", message: Adverts) -> None:
+        """Adverts in full."""
+        commons = self._commons
+        if not commons.admit(link.peerId, Work.MEMBERSHIP, 0.1 + 0.1 * len(message.adverts)):
+            commons.tally.count("drops", "rate")
+            return
+        for signed in message.adverts:
+            self._membership.take(signed, link)
+
+    def idsReceived(self, link: "Link", message: AdvertIds) -> None:
+        """What the other side has: ask for what is newer there, show what is newer here, check its dead."""
+        commons = self._commons
+        membership = self._membership
+        if not commons.admit(link.peerId, Work.MEMBERSHIP, 1.0):
+            commons.tally.count("drops", "rate")
+            return
+        wanted: list[bytes] = []
+        newer = []
+        for peer, sequence in message.have:
+            known = membership.get(peer)
+            if peer == commons.peerId or commons.isRefused(peer):
+                continue
+            if known is None or known.advert.sequence < sequence:
+                wanted.append(peer)
+            elif known.advert.sequence > sequence and known.advert.role == "super":
+                newer.append(known.signed)
+            elif not known.alive and known.advert.sequence == sequence:
+                self.doubt(peer)
+        if wanted:
+            link.send(AdvertsWanted(wanted))
+        membership.show(link, newer[: 2 * limits.ADVERTS_PER_MESSAGE])
+        if link.isSuper and len(message.have) < limits.ADVERT_IDS_PER_MESSAGE:
+            theirs = {peer for peer, _ in message.have}
+            missing = [one.signed for one in membership.superPeers() if one.peerId not in theirs and one.peerId != link.peerId]
+            membership.show(link, missing[: limits.ADVERTS_PER_MESSAGE])
+        for peer in message.dead:
+            known = membership.get(peer)
+            if known is not None and known.alive and commons.links.get(PeerId(peer)) is None:
+                self.doubt(peer)
+
+    def wantedReceived(self, link: "Link", message: AdvertsWanted) -> None:
+        """The other side asks for adverts."""
+        commons = self._commons
+        membership = self._membership
+        if not commons.admit(link.peerId, Work.MEMBERSHIP, 1.0):
+            commons.tally.count("drops", "rate")
+            return
+        if message.ids:
+            found = [membership.get(peer) for peer in message.ids]
+            adverts = [known.signed for known in found if known is not None]
+            if commons.peerId in message.ids:
+                adverts.append(membership.ownSigned())
+        else:
+            adverts = membership.sample(min(message.sample, 2 * SAMPLE), frozenset({link.peerId}))
+        membership.show(link, adverts[:128])
+
+    # --- deaths ------------------------------------------------------------------------------------------------------
+
+    def died(self, peer: bytes) -> None:
+        """Tell some super-peers that a peer does not answer."""
+        for link in self._some(self._superLinks(), PASSED_ON):
+            link.send(AdvertIds([], [peer]))
+
+    def doubt(self, peer: bytes) -> None:
+        """Dial a peer soon, to see whether it lives; what is found is told to others if it is dead."""
+        if peer in self._doubted or len(self._doubted) >= DOUBTS_MOST:
+            return
+        wait = self._commons.random.uniform(0.0, DOUBT_WITHIN)
+        self._doubted[peer] = self._commons.clock.callLater(wait, self._dial, peer, None)
+
+    def _dial(self, peer: bytes, left: list[str] | None) -> None:
+        membership = self._membership
+        if left is None:
+            self._doubted[peer] = None
+            left = membership.addresses(peer)[:3]
+        if self._commons.links.get(PeerId(peer)) is not None:
+            self._doubted.pop(peer, None)
+            return
+        if not left:
+            self._doubted.pop(peer, None)
+            membership.markDead(peer, True)
+            return
+        probing = self._commons.links.probe(left[0], PeerId(peer))
+        probing.addCallbacks(lambda rtt: self._alive(peer), lambda failure: self._silent(failure, peer, left[1:]))
+
+    def _silent(self, failure: Failure, peer: bytes, left: list[str]) -> None:
+        failure.trap(SuperpeerError)
+        if peer in self._doubted:
+            self._dial(peer, left)
+
+    def _alive(self, peer: bytes) -> None:
+        self._doubted.pop(peer, None)
+        self._membership.revived(peer)

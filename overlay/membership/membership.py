@@ -1,0 +1,416 @@
+"""Whom this peer knows: verified adverts, who is alive, who serves; and its own advert."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from overlay import __version__
+from overlay.commons import Commons, Component
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import PeerId, shortText
+from overlay.membership.clock import NetworkTime
+from overlay.membership.gossip import Gossip
+from overlay.questions import Claim, Deed
+from overlay.wire import limits
+from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted, Message
+from overlay.wire.statements import Advert, Capacity, Mandate, Signed, seal, unseal
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+
+KNOWN_MOST = 20_000
+"""Peers known at most."""
+CACHED_MOST = 1000
+"""Super-peers remembered over a restart."""
+SILENT = 2.5
+"""A super-peer whose advert is older than so many advert intervals is taken for dead."""
+_PEERS = "peers"
+_SEQUENCE = b"sequence"
+
+
+@attrs.define(slots=True, eq=False)
+class Known:
+    """
+    One peer as its newest advert describes it.
+
+    @ivar heard: monotonic time at which something new was heard of it.
+    @ivar mandated: whether its mandate holds; C{heir} whether it serves as an heir.
+    @ivar recognised: whether the policy takes it for a super-peer.
+    @ivar problem: what is wrong with its mandate, or empty.
+    """
+
+    peerId: PeerId
+    signed: Signed
+    advert: Advert
+    heard: float
+    alive: bool = True
+    mandated: bool = False
+    heir: bool = False
+    recognised: bool = False
+    problem: str = ""
+
+
+class Membership(Component):
+    """
+    @ivar judge: whether an advert's mandate or heir list holds; L{overlay.roles.election} sets it.
+    @ivar liveMandates: how many mandates there are that are not brand new; the election sets it.
+    @ivar loadOf: registrations that this peer holds; hosting sets it.
+    @ivar capacity: what this machine has free, by uptime; the daemon sets it.
+    @ivar changed: called with a peer's id when it becomes known, changes or dies.
+    """
+
+    def __init__(self, commons: Commons) -> None:
+        super().__init__(commons)
+        self.judge: Callable[[Advert], tuple[bool, bool, str]] = lambda advert: (False, False, "")
+        self.liveMandates: Callable[[], int] = lambda: 0
+        self.loadOf: Callable[[], int] = lambda: 0
+        self.capacity: Callable[[float], Capacity] = lambda uptime: Capacity(uptime=int(uptime))
+        self.changed: list[Callable[[bytes], None]] = []
+        self.role = "leaf"
+        self._known: dict[bytes, Known] = {}
+        self._serving: list[Known] | None = None
+        self._mandate: Mandate | None = None
+        self._heirs: Signed | None = None
+        self._own: Signed | None = None
+        self._ownAdvert: Advert | None = None
+        self._started = commons.seconds()
+        self._issuedAt = float("-inf")
+        self._issueSoon: Any = None
+        self._table = commons.storage.table("membership")
+        self._cache = commons.storage.table(_PEERS)
+        self._sequence = int.from_bytes(self._table.get(_SEQUENCE) or b"\0", "big")
+        commons.networkTime = NetworkTime(commons, commons.links)
+        commons.links.ownAdvert = self.ownSigned
+        commons.links.knownBefore = self._knownBefore
+        commons.links.alternatives = lambda: self.sample(4)
+        self.gossip = Gossip(commons, self)
+
+    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
+        return {
+            Adverts: self.gossip.advertsReceived,
+            AdvertIds: self.gossip.idsReceived,
+            AdvertsWanted: self.gossip.wantedReceived,
+        }
+
+    def start(self) -> None:
+        self._started = self.commons.seconds()
+        self.gossip.start()
+
+    def stop(self) -> None:
+        self.gossip.stop()
+        if self._issueSoon is not None and self._issueSoon.active():
+            self._issueSoon.cancel()
+
+    def linkMade(self, link: "Link") -> None:
+        if link.advertSigned is not None:
+            self.take(link.advertSigned, link)
+        self.gossip.greet(link)
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        known = self._known.get(link.peerId)
+        if known is None:
+            return
+        if known.advert.role != "super":
+            self._forget(link.peerId)
+        elif code in ("leaving", "dead", "lost"):
+            # One that says goodbye is gone. A broken link may be no more than that: the gossip asks again.
+            if code == "leaving":
+                self.markDead(link.peerId, True)
+            else:
+                self.gossip.doubt(link.peerId)
+
+    # --- whom we know ------------------------------------------------------------------------------------------------
+
+    def get(self, peer: bytes) -> Known | None:
+        """What is known of a peer, alive or not."""
+        return self._known.get(peer)
+
+    def __iter__(self) -> Iterator[Known]:
+        return iter(list(self._known.values()))
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def superPeers(self) -> list[Known]:
+        """Other super-peers that are alive and recognised, by id."""
+        if self._serving is None:
+            refused = self.commons.isRefused
+            self._serving = [
+                self._known[peer] for peer in sorted(self._known)
+                if (one := self._known[peer]).alive and one.recognised and not refused(peer)
+            ]
+        return list(self._serving)
+
+    def mandated(self) -> list[Known]:
+        """Those of L{superPeers} whose mandate holds."""
+        return [known for known in self.superPeers() if known.mandated]
+
+    def addresses(self, peer: bytes) -> list[str]:
+        """At which a peer may be dialled."""
+        known = self._known.get(peer)
+        addresses = list(known.advert.addresses) if known is not None else []
+        link = self.commons.links.get(peer)
+        if link is not None and link.dialledAddress:
+            addresses = [link.dialledAddress, *addresses]
+        return list(dict.fromkeys(addresses))
+
+    def sample(self, count: int, without: frozenset[bytes] = frozenset()) -> list[Signed]:
+        """Adverts of random living super-peers, our own first if we serve."""
+        others = [known.signed for known in self.superPeers() if known.peerId not in without]
+        picked = others if len(others) <= count else self.commons.random.sample(others, count)
+        if self.serving and self.commons.peerId not in without:
+            picked = [self.ownSigned(), *picked][:count]
+        return picked
+
+    def cached(self) -> list[Signed]:
+        """Adverts of super-peers from before the last restart."""
+        found = []
+        for _, value in self._cache.items():
+            try:
+                found.append(msgspec.msgpack.decode(value, type=Signed))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return found
+
+    def _knownBefore(self, peer: bytes) -> bool:
+        return peer in self._known or self._cache.get(peer) is not None or self._table.get(b"met" + peer) is not None
+
+    def take(self, signed: Signed, link: "Link | None" = None) -> Known | None:
+        """
+        Verify an advert and keep it if it is the newest of its owner.
+
+        @param link: whoever brought it, who answers for a forgery.
+        @return: what is known of its owner now; None if the advert is no good.
+        """
+        commons = self.commons
+        peer = signed.signer
+        if peer == commons.peerId or commons.isRefused(peer):
+            return None
+        held = self._known.get(peer)
+        if held is not None and held.signed.body == signed.body:
+            self._revive(held, link)
+            return held
+        try:
+            advert = unseal(commons.scheme, signed, Advert, commons.network.id)
+        except SuperpeerError as problem:
+            commons.tally.count("drops", "forged-advert")
+            if link is not None:
+                commons.report(link.peerId, Deed.FORGED_STATEMENT)
+            commons.log.info("an advert is no good: {problem}", problem=problem)
+            return None
+        now = commons.now()
+        if advert.owner != peer or advert.role not in ("leaf", "super"):
+            commons.tally.count("drops", "forged-advert")
+            if link is not None:
+                commons.report(link.peerId, Deed.FORGED_STATEMENT)
+            return None
+        if advert.expires <= now or advert.issued > now + limits.CLOCK_SLACK:
+            commons.tally.count("drops", "expired-advert")
+            return None
+        if held is not None and held.advert.sequence >= advert.sequence:
+            return held
+        return self._keep(peer, signed, advert, held, link)
+
+    def _keep(
+        self, peer: PeerId, signed: Signed, advert: Advert, held: Known | None, link: "Link | None"
+    ) -> Known | None:
+        commons = self.commons
+        own = link is not None and link.peerId == peer
+        if held is None and advert.role == "leaf" and not own and commons.links.get(peer) is None:
+            return None
+        if held is None:
+            if len(self._known) >= KNOWN_MOST and not self._makeRoom():
+                return None
+            held = self._known[peer] = Known(peer, signed, advert, commons.seconds())
+            self._table.put(b"met" + peer, b"")
+        before = (held.advert.role, held.recognised, held.alive)
+        held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
+        self._judge(held)
+        if held.recognised:
+            self._remember(held)
+        self._serving = None
+        linked = commons.links.get(peer)
+        if linked is not None:
+            linked.advert, linked.advertSigned = advert, signed
+        self.gossip.learned(held, link)
+        if linked is not None:
+            commons.links.observer.advertChanged(linked)
+        if before != (held.advert.role, held.recognised, held.alive) or not own:
+            self._tell(peer)
+        return held
+
+    def _revive(self, held: Known, link: "Link | None") -> None:
+        """The same advert again: news only from its owner itself."""
+        if link is not None and link.peerId == held.peerId:
+            held.heard = self.commons.seconds()
+            if not held.alive:
+                held.alive = True
+                self._serving = None
+                self._tell(held.peerId)
+
+    def revived(self, peer: bytes) -> None:
+        """A peer has answered a dial."""
+        known = self._known.get(peer)
+        if known is None:
+            return
+        known.heard = self.commons.seconds()
+        if not known.alive:
+            known.alive = True
+            self._judge(known)
+            self._serving = None
+            self._tell(peer)
+
+    def _makeRoom(self) -> bool:
+        for peer, known in self._known.items():
+            if not known.alive:
+                self._forget(PeerId(peer))
+                return True
+        return False
+
+    def _forget(self, peer: PeerId) -> None:
+        if self._known.pop(peer, None) is not None:
+            self._serving = None
+            self._tell(peer)
+
+    def _tell(self, peer: bytes) -> None:
+        for callback in list(self.changed):
+            callback(peer)
+
+    def _remember(self, known: Known) -> None:
+        """For the next start. Addresses change seldom, so the disk is written seldom."""
+        if self._cache.get(known.peerId) is None and self._cache.count() >= CACHED_MOST:
+            self._cache.remove(next(iter(self._cache.keys())))
+        self._cache.put(known.peerId, msgspec.msgpack.encode(known.signed))
+
+    def _judge(self, known: Known) -> None:
+        if known.advert.role != "super":
+            known.mandated = known.heir = known.recognised = False
+            known.problem = ""
+            return
+        known.mandated, known.heir, known.problem = self.judge(known.advert)
+        claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.liveMandates())
+        recognised = bool(self.commons.policies.election.recognises(claim))
+        if known.problem and not known.mandated:
+            self.commons.tally.count("drops", "bad-mandate")
+            link = self.commons.links.get(known.peerId)
+            if link is not None and known.recognised != recognised:
+                self.commons.report(known.peerId, Deed.BAD_MANDATE)
+        known.recognised = recognised
+
+    def rejudge(self) -> None:
+        """Judge all super-peers again: mandates expire, and the view of the network grows."""
+        commons = self.commons
+        seconds = commons.seconds()
+        old = SILENT * commons.settings.advert
+        for known in list(self._known.values()):
+            if known.advert.role != "super":
+                continue
+            before = known.recognised
+            if known.alive:
+                self._judge(known)
+                if commons.links.get(known.peerId) is not None:
+                    known.heard = seconds
+                elif seconds - known.heard > old:
+                    self.gossip.doubt(known.peerId)
+            elif seconds - known.heard > 4 * old:
+                self._forget(known.peerId)
+                continue
+            if known.recognised != before:
+                self._serving = None
+                self._tell(known.peerId)
+
+    def markDead(self, peer: bytes, gossip: bool) -> None:
+        """
+        A peer does not answer.
+
+        @param gossip: whether to tell others.
+        """
+        known = self._known.get(peer)
+        if known is None or not known.alive:
+            return
+        known.alive = False
+        known.heard = self.commons.seconds()
+        self._serving = None
+        self.commons.tally.count("deaths")
+        self.commons.log.debug("{peer} is dead", peer=shortText(peer))
+        if gossip:
+            self.gossip.died(peer)
+        self._tell(peer)
+
+    def show(self, link: "Link", adverts: Sequence[Signed]) -> None:
+        """Send adverts over a link."""
+        for start in range(0, len(adverts), limits.ADVERTS_PER_MESSAGE):
+            link.send(Adverts(list(adverts[start : start + limits.ADVERTS_PER_MESSAGE])))
+
+    # --- this peer ---------------------------------------------------------------------------------------------------
+
+    @property
+    def serving(self) -> bool:
+        return self.role == "super"
+
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return self.commons.seconds() - self._started
+
+    def ownAddresses(self) -> list[str]:
+        """At which others may dial this peer."""
+        if not self.commons.links.port:
+            return []
+        return list(self.commons.settings.advertise or self.commons.links.observedAddresses())[: limits.ADDRESSES]
+
+    def setRole(self, role: str, mandate: Mandate | None = None, heirs: Signed | None = None) -> None:
+        """This peer has another role, or other grounds for it: tell everybody linked."""
+        self.role, self._mandate, self._heirs = role, mandate, heirs
+        self.announce()
+
+    def announce(self) -> None:
+        """Issue a new advert and send it to all links."""
+        self._own = None
+        signed = self.ownSigned()
+        for link in self.commons.links:
+            link.send(Adverts([signed]))
+        self.gossip.rumour(self.commons.peerId, None)
+
+    def loadChanged(self) -> None:
+        """The number of registrations has changed: tell, at most once a second and only if it is news."""
+        if self._ownAdvert is None or self._issueSoon is not None:
+            return
+        load, said = self.loadOf(), self._ownAdvert.load
+        if load == said:
+            return
+        wait = 1.0 if abs(load - said) > max(2, 0.1 * said) else 10.0
+        self._issueSoon = self.commons.clock.callLater(wait, self._announceSoon)
+
+    def _announceSoon(self) -> None:
+        self._issueSoon = None
+        self.announce()
+
+    def ownAdvert(self) -> Advert:
+        """This peer's current advert."""
+        self.ownSigned()
+        assert self._ownAdvert is not None
+        return self._ownAdvert
+
+    def ownSigned(self) -> Signed:
+        """The same, signed; a new one if addresses have changed or the last one is getting old."""
+        commons = self.commons
+        seconds = commons.seconds()
+        addresses = self.ownAddresses()
+        own = self._ownAdvert
+        if (
+            self._own is not None and own is not None and own.addresses == addresses
+            and seconds - self._issuedAt < commons.settings.advert
+        ):
+            return self._own
+        self._sequence += 1
+        self._table.put(_SEQUENCE, self._sequence.to_bytes(8, "big"))
+        now = int(commons.now())
+        self._ownAdvert = Advert(
+            commons.network.id, commons.peerId, self._sequence, now, now + int(limits.ADVERT_LIFE), self.role, addresses,
+            self.capacity(self.uptime()), self.loadOf(), f"superpeer/{__version__}", self._mandate, self._heirs,
+        )
+        self._own = seal(commons.identity, self._ownAdvert)
+        self._issuedAt = seconds
+        return self._own
