@@ -1,0 +1,211 @@
+"""
+Which super-peers flood to one another: links that both ends have agreed on, few for each, and together one connected graph.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from overlay.commons import Commons, Component
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import PeerId
+from overlay.questions import Work
+from overlay.wire.messages import Message, NeighbourAnswer, NeighbourWanted
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+    from overlay.membership.membership import Known, Membership
+
+EVERY = 2.0
+"""Seconds between two looks for more neighbours."""
+AT_ONCE = 4
+"""Super-peers that are asked at a time."""
+ANSWER_WITHIN = 10.0
+"""Seconds after which one that did not answer may be asked again."""
+REFUSED_FOR = 30.0
+SHUFFLE = 30
+"""Looks after which one neighbour is exchanged for a random other, which keeps the graph random."""
+
+
+class Neighbours(Component):
+    """
+    The graph stays connected by two rules: with few super-peers everybody is everybody's neighbour; with more, each keeps its
+    wanted number of random ones, and whoever lost all of them is accepted even over the limit.
+
+    @ivar changed: called when a neighbour is gained or lost.
+    """
+
+    def __init__(self, commons: Commons, membership: "Membership") -> None:
+        super().__init__(commons)
+        self._membership = membership
+        self._agreed: set[bytes] = set()
+        self._asked: dict[bytes, float] = {}
+        self._avoid: dict[bytes, float] = {}
+        self._timer: IDelayedCall | None = None
+        self._looks = 0
+        self.changed: list[Callable[[], None]] = []
+
+    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+        return {NeighbourWanted: self._wantedReceived, NeighbourAnswer: self._answerReceived}
+
+    def stop(self) -> None:
+        self._stopTimer()
+
+    def _stopTimer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    # --- what others ask ---------------------------------------------------------------------------------------------
+
+    def linked(self) -> "list[Link]":
+        """The links to the neighbours, by id."""
+        links = self.commons.links
+        return [link for peer in sorted(self._agreed) if (link := links.get(PeerId(peer))) is not None]
+
+    def isNeighbour(self, peer: bytes) -> bool:
+        return peer in self._agreed
+
+    # --- the role ----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """This peer serves now."""
+        if self._timer is None:
+            self._timer = self.commons.clock.callLater(0.0, self._look)
+
+    def end(self) -> None:
+        """It serves no longer."""
+        self._stopTimer()
+        for link in self.linked():
+            link.send(NeighbourAnswer(False, "resigned"))
+        self._agreed.clear()
+        self._asked.clear()
+        self._notify()
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        self._asked.pop(link.peerId, None)
+        self._remove(link.peerId)
+
+    def advertChanged(self, link: "Link") -> None:
+        if not link.isSuper:
+            self._remove(link.peerId)
+
+    def _remove(self, peer: bytes) -> None:
+        if peer in self._agreed:
+            self._agreed.discard(peer)
+            self._notify()
+
+    def _add(self, peer: bytes) -> None:
+        self._asked.pop(peer, None)
+        if peer not in self._agreed:
+            self._agreed.add(peer)
+            self._notify()
+
+    def _notify(self) -> None:
+        for callback in list(self.changed):
+            callback()
+
+    # --- seeking -----------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._timer = self.commons.clock.callLater(EVERY, self._look)
+        self._looks += 1
+        seconds = self.commons.seconds()
+        self._asked = {one: when for one, when in self._asked.items() if seconds - when < ANSWER_WITHIN}
+        self._avoid = {one: until for one, until in self._avoid.items() if seconds < until}
+        known = self._membership.superPeers()
+        recognised = {one.peerId for one in known}
+        for peer in sorted(self._agreed - recognised):
+            link = self.commons.links.get(PeerId(peer))
+            if link is not None and self._membership.get(peer) is not None:
+                link.send(NeighbourAnswer(False, "not-recognised"))
+                self._remove(peer)
+        wanted = min(self.commons.settings.neighbours, len(known))
+        missing = wanted - len(self._agreed) - len(self._asked)
+        able = [
+            one for one in known
+            if one.peerId not in self._agreed and one.peerId not in self._asked and one.peerId not in self._avoid
+        ]
+        if missing > 0 and able:
+            for one in self.commons.random.sample(able, min(missing, AT_ONCE, len(able))):
+                self._ask(one, seconds)
+        elif self._looks % SHUFFLE == 0 and able and len(self._agreed) >= wanted:
+            self._exchange(able, seconds)
+
+    def _exchange(self, able: "list[Known]", seconds: float) -> None:
+        self._ask(self.commons.random.choice(able), seconds)
+        over = len(self._agreed) - self.commons.settings.neighbours
+        if over > 0:
+            leaving = PeerId(self.commons.random.choice(sorted(self._agreed)))
+            link = self.commons.links.get(leaving)
+            if link is not None:
+                link.send(NeighbourAnswer(False, "exchange"))
+            self._remove(leaving)
+
+    def _ask(self, known: "Known", seconds: float) -> None:
+        peer = known.peerId
+        self._asked[peer] = seconds
+        link = self.commons.links.get(peer)
+        if link is not None:
+            link.send(NeighbourWanted())
+            return
+        left = self._membership.addresses(peer)[:3]
+
+        def attempt(failure: Failure | None = None) -> None:
+            if failure is not None:
+                failure.trap(SuperpeerError)
+            if not left:
+                self._asked.pop(peer, None)
+                self._membership.gossip.doubt(peer)
+                self._avoid[peer] = self.commons.seconds() + ANSWER_WITHIN
+                return
+            self.commons.links.dial(left.pop(0), peer).addCallbacks(self._dialled, attempt)
+
+        attempt()
+
+    def _dialled(self, link: "Link") -> None:
+        if self._membership.serving:
+            link.send(NeighbourWanted())
+
+    def _wantedReceived(self, link: "Link", message: NeighbourWanted) -> None:
+        commons = self.commons
+        if not commons.admit(link.peerId, Work.MEMBERSHIP, 1.0):
+            link.send(NeighbourAnswer(False, "rate"))
+            return
+        if not self._membership.serving:
+            link.send(NeighbourAnswer(False, "not-serving", self._membership.sample(4)))
+            return
+        known = self._membership.get(link.peerId)
+        if known is None or not known.recognised:
+            link.send(NeighbourAnswer(False, "not-recognised"))
+            return
+        most = commons.settings.mostNeighbours
+        full = len(self._agreed) >= most and link.peerId not in self._agreed
+        if full and len(self._agreed) >= 2 * most:
+            link.send(NeighbourAnswer(False, "full", self._membership.sample(4, frozenset({link.peerId, commons.peerId}))))
+            return
+        self._add(link.peerId)
+        link.send(NeighbourAnswer(True))
+        if full:
+            # Nobody is turned away, for it may be alone; a random other makes room and looks for somebody else.
+            leaving = PeerId(commons.random.choice(sorted(self._agreed - {link.peerId})))
+            other = commons.links.get(leaving)
+            if other is not None:
+                other.send(NeighbourAnswer(False, "full"))
+            self._remove(leaving)
+
+    def _answerReceived(self, link: "Link", message: NeighbourAnswer) -> None:
+        asked = self._asked.pop(link.peerId, None) is not None
+        for signed in message.adverts:
+            self._membership.take(signed, link)
+        if not message.accepted:
+            self._avoid[link.peerId] = self.commons.seconds() + REFUSED_FOR * self.commons.random.uniform(0.5, 1.5)
+            if message.code == "not-recognised":
+                self._avoid[link.peerId] = self.commons.seconds() + ANSWER_WITHIN
+            self._remove(link.peerId)
+        elif asked and self._membership.serving:
+            self._add(link.peerId)
+        elif not asked and link.peerId not in self._agreed:
+            link.send(NeighbourAnswer(False, "not-asked"))
