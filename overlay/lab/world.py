@@ -243,7 +243,10 @@ class World:
         return True
 
     @staticmethod
-    def document(location: str, text: str = "", size: int | None = None, modified: int = 1_700_000_000, mediaType: str = "text/plain") -> Document:
+    def document(
+        location: str, text: str = "", size: int | None = None, modified: int = 1_700_000_000,
+        mediaType: str = "text/plain",
+    ) -> Document:
         """A document as the share room would make it."""
         terms, length = analysis.countTerms(text, 512)
         whole = text.encode("utf-8")
