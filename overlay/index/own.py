@@ -1,0 +1,324 @@
+"""
+This peer's own registration: what it shares, signed, numbered, and durable, so that a restart goes on where it stopped.
+
+One table holds it all, by the first letter of the key: C{m} what the whole comes to, C{r} + record id a record, C{j} + sequence what changed
+with that sequence. Each update is one transaction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall
+
+from overlay.commons import Commons
+from overlay.errors import StoreFull
+from overlay.identity.ids import PeerId
+from overlay.index.document import Document
+from overlay.index.indexed import sizeOf
+from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, openHead, recordIdOf, removeDigest, renewRecord
+from overlay.index.store import StoredRecord
+from overlay.wire import limits
+from overlay.wire.messages import RecordBody, Register, RenewedHead
+from overlay.wire.statements import HomeList, Signed, seal
+
+JOURNAL = 1000
+"""Updates whose differences are kept; a home that is further behind gets everything."""
+RENEW_EVERY = 6 * 3600.0
+"""Seconds between two looks for heads that have passed half of their life."""
+RENEW_FIRST = 30.0
+RENEWED_AT_ONCE = 200
+_META = b"m"
+
+
+class _Meta(msgspec.Struct, array_like=True):
+    sequence: int = 0
+    digest: bytes = EMPTY_DIGEST
+    count: int = 0
+    bytes: int = 0
+    homes: list[bytes] = []
+    homesSequence: int = 0
+    oldest: int = 0
+
+
+class _Kept(msgspec.Struct, array_like=True, gc=False):
+    head: bytes
+    signature: bytes
+    text: bytes
+    terms: bytes
+
+
+class _Changes(msgspec.Struct, array_like=True):
+    changed: list[bytes]
+    removed: list[bytes]
+    renewed: list[bytes] = []
+
+
+_keptDecoder = msgspec.msgpack.Decoder(_Kept)
+_encode = msgspec.msgpack.encode
+
+
+class OwnRegistration:
+    """
+    @ivar observers: called after each update.
+    @ivar problem: why the last update was not kept, or empty.
+    """
+
+    def __init__(self, commons: Commons) -> None:
+        self._commons = commons
+        self._table = commons.storage.table("own")
+        stored = self._table.get(_META)
+        self._meta = msgspec.msgpack.decode(stored, type=_Meta) if stored else _Meta()
+        self.observers: list[Callable[[], None]] = []
+        self.problem = ""
+        self._homes: Signed | None = None
+        self._timer: IDelayedCall | None = None
+        if self._meta.homes:
+            self._signHomes()
+
+    @property
+    def sequence(self) -> int:
+        """Grows by one with each update."""
+        return self._meta.sequence
+
+    @property
+    def digest(self) -> bytes:
+        """Of all records."""
+        return self._meta.digest
+
+    @property
+    def count(self) -> int:
+        """Records."""
+        return self._meta.count
+
+    @property
+    def bytes_(self) -> int:
+        """Of heads, texts and terms."""
+        return self._meta.bytes
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def byId(self, recordId: bytes) -> StoredRecord | None:
+        """A record by its id."""
+        value = self._table.get(b"r" + recordId)
+        if not value:
+            return None
+        kept = _keptDecoder.decode(value)
+        return StoredRecord(recordId, kept.head, kept.signature, self._commons.identity.publicKey, kept.text, kept.terms)
+
+    def get(self, location: str) -> StoredRecord | None:
+        """A record by its location."""
+        return self.byId(recordIdOf(self._commons.peerId, location))
+
+    def _ids(self) -> list[bytes]:
+        return [key[1:] for key in self._table.keys() if key[:1] == b"r"]
+
+    def update(self, changed: Sequence[Document], removed: Sequence[str]) -> None:
+        """
+        Share documents, new or changed, and stop sharing others; what has not really changed makes no new record.
+        """
+        commons = self._commons
+        number = self._meta.sequence + 1
+        now = commons.now()
+        made: dict[bytes, StoredRecord] = {}
+        gone: list[bytes] = []
+        old: list[StoredRecord] = []
+        for document in changed:
+            record = makeRecord(
+                commons.identity, commons.network, document, number, now, now + commons.settings.recordLife
+            )
+            held = self.byId(record.recordId)
+            if held is not None and _sameRecord(held, record):
+                continue
+            if held is not None and record.recordId not in made:
+                old.append(held)
+            made[record.recordId] = record
+        for location in removed:
+            recordId = recordIdOf(commons.peerId, location)
+            held = self.byId(recordId)
+            if held is not None and recordId not in made and recordId not in gone:
+                old.append(held)
+                gone.append(recordId)
+        if made or gone:
+            self._keep(number, list(made.values()), gone, old, [])
+
+    def _keep(
+        self, number: int, made: list[StoredRecord], gone: list[bytes], old: list[StoredRecord], renewed: list[bytes]
+    ) -> None:
+        meta = self._meta
+        digest = addDigest(removeDigest(meta.digest, *(one.head for one in old)), *(one.head for one in made))
+        oldest = meta.oldest or int(self._commons.now())
+        new = _Meta(
+            number, digest, meta.count - len(old) + len(made),
+            meta.bytes - sum(map(sizeOf, old)) + sum(map(sizeOf, made)), meta.homes, meta.homesSequence, oldest,
+        )
+        again = set(renewed)
+        changes = _Changes([one.recordId for one in made if one.recordId not in again], gone, renewed)
+        rows = [(b"r" + one.recordId, _encode(_Kept(one.head, one.signature, one.text, one.terms))) for one in made]
+        rows += [(b"r" + one, b"") for one in gone]
+        rows += [(_journalKey(number), _encode(changes)), (_META, _encode(new))]
+        try:
+            self._table.putMany(rows)
+        except StoreFull as problem:
+            self.problem = f"what is shared could not be stored ({problem})"
+            self._commons.log.error("{problem}", problem=self.problem)
+            return
+        self.problem = ""
+        self._meta = new
+        self._table.removeMany([*(b"r" + one for one in gone), _journalKey(number - JOURNAL)])
+        for observer in list(self.observers):
+            observer()
+
+    # --- what a home is sent -----------------------------------------------------------------------------------------
+
+    def batches(self, base: int) -> Iterator[Register]:
+        """
+        What brings a home from C{base} to now; everything if C{base} is 0 or too long ago.
+
+        At least one batch, the last one marked as such.
+        """
+        since = self._since(base) if base else None
+        if since is None:
+            base, changes = 0, _Changes(self._ids(), [])
+        else:
+            changes = since
+        sequence, digest, homes = self.sequence, self.digest, self._homes
+        part = 0
+        additions: list[RecordBody] = []
+        renewals: list[RenewedHead] = []
+        removals = list(changes.removed)
+        size = 0
+        for recordId, renewed in [*((one, False) for one in changes.changed), *((one, True) for one in changes.renewed)]:
+            record = self.byId(recordId)
+            if record is None:
+                if base:
+                    removals.append(recordId)
+                continue
+            more = len(record.head) + 64 if renewed else sizeOf(record) + 80
+            full = len(additions) + len(renewals) >= limits.BATCH_RECORDS or size + more > limits.BATCH_BYTES
+            if (additions or renewals) and full:
+                yield Register(base, sequence, part, False, digest, additions, removals[:4096], renewals)
+                part, size, additions, renewals, removals = part + 1, 0, [], [], removals[4096:]
+            if renewed:
+                renewals.append(RenewedHead(record.head, record.signature))
+            else:
+                additions.append(RecordBody(record.head, record.signature, record.text, record.terms))
+            size += more
+        while len(removals) > 4096:
+            yield Register(base, sequence, part, False, digest, additions, removals[:4096], renewals)
+            part, additions, renewals, removals = part + 1, [], [], removals[4096:]
+        yield Register(base, sequence, part, True, digest, additions, removals, renewals, homes)
+
+    def _since(self, base: int) -> _Changes | None:
+        """What has changed since C{base}, each record once; None if that is not known any more."""
+        if base > self.sequence:
+            return None
+        changed: dict[bytes, None] = {}
+        renewed: dict[bytes, None] = {}
+        for sequence in range(base + 1, self.sequence + 1):
+            value = self._table.get(_journalKey(sequence))
+            if value is None:
+                return None
+            step = msgspec.msgpack.decode(value, type=_Changes)
+            changed.update(dict.fromkeys([*step.changed, *step.removed]))
+            renewed.update(dict.fromkeys(step.renewed))
+        return _Changes(list(changed), [], [one for one in renewed if one not in changed])
+
+    # --- homes -------------------------------------------------------------------------------------------------------
+
+    def homesSigned(self) -> Signed | None:
+        """The signed list of homes, in order."""
+        return self._homes
+
+    def setHomes(self, homes: Sequence[PeerId]) -> bool:
+        """
+        Sign another list of homes.
+
+        @return: whether it is another one than before.
+        """
+        if list(homes) == self._meta.homes and self._homes is not None:
+            return False
+        self._meta.homes = [bytes(one) for one in homes][: limits.HOMES]
+        self._meta.homesSequence += 1
+        self._signHomes()
+        try:
+            self._table.put(_META, _encode(self._meta))
+        except StoreFull:
+            self.problem = "the list of homes could not be stored"
+        return True
+
+    def _signHomes(self) -> None:
+        commons = self._commons
+        statement = HomeList(commons.network.id, commons.peerId, self._meta.homesSequence, self._meta.homes)
+        self._homes = seal(commons.identity, statement)
+
+    # --- renewal -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Look now and then for heads that have passed half of their life."""
+        if self._timer is None:
+            self._timer = self._commons.clock.callLater(RENEW_FIRST, self._renewAll)
+
+    def stop(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _renewAll(self) -> None:
+        now = self._commons.now()
+        life = self._commons.settings.recordLife
+        if not self._meta.oldest or now - self._meta.oldest < life / 2:
+            self._timer = self._commons.clock.callLater(min(RENEW_EVERY, life / 8), self._renewAll)
+            return
+        self._renewSome(self._ids(), int(now + life))
+
+    def _renewSome(self, left: list[bytes], oldest: int) -> None:
+        """A few at a time, so that searches are not held up."""
+        life = self._commons.settings.recordLife
+        some, left = left[:RENEWED_AT_ONCE], left[RENEWED_AT_ONCE:]
+        oldest = min(oldest, self.renew(some))
+        if left:
+            self._timer = self._commons.clock.callLater(0.0, self._renewSome, left, oldest)
+            return
+        self._meta.oldest = oldest
+        self._timer = self._commons.clock.callLater(min(RENEW_EVERY, life / 8), self._renewAll)
+
+    def renew(self, ids: Sequence[bytes]) -> int:
+        """
+        Sign those heads anew that have passed half of their life.
+
+        @return: when the oldest of C{ids} was issued, seconds since the epoch.
+        """
+        commons = self._commons
+        now = commons.now()
+        life = commons.settings.recordLife
+        old: list[StoredRecord] = []
+        made: list[StoredRecord] = []
+        oldest = int(now)
+        number = self._meta.sequence + 1
+        for recordId in ids:
+            record = self.byId(recordId)
+            if record is None:
+                continue
+            head = openHead(record.head)
+            if head.expires - now > life / 2 and head.issued <= now + limits.CLOCK_SLACK:
+                oldest = min(oldest, head.issued)
+                continue
+            old.append(record)
+            made.append(renewRecord(commons.identity, record, number, now, now + life))
+        if made:
+            self._keep(number, made, [], old, [one.recordId for one in made])
+        return oldest
+
+
+def _journalKey(sequence: int) -> bytes:
+    return b"j" + max(0, sequence).to_bytes(8, "big")
+
+
+def _sameRecord(held: StoredRecord, made: StoredRecord) -> bool:
+    """Whether a record says nothing new, whatever its number and times."""
+    if held.text != made.text or held.terms != made.terms:
+        return False
+    one, other = openHead(held.head), openHead(made.head)
+    return (one.content, one.size, one.modified, one.mediaType, one.name, one.location) == (
+        other.content, other.size, other.modified, other.mediaType, other.name, other.location
+    )
