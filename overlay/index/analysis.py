@@ -20,7 +20,7 @@ _CJK = (
     "\u1100-\u11ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff"
     "\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
 )
-"""Han, Kana, Bopomofo's neighbours and Hangul, as ranges of a character class."""
+"""Han, Kana and Hangul, as ranges of a character class."""
 
 _ASCII_RUN = re.compile(r"[a-z0-9]+")
 _ASCII_APOSTROPHE = re.compile(r"(?<=[a-z0-9])'(?=[a-z0-9])")

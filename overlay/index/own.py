@@ -1,7 +1,7 @@
 """
 This peer's own registration: what it shares, signed, numbered, and durable, so that a restart goes on where it stopped.
 
-One table holds it all, by the first letter of the key: C{m} what the whole comes to, C{r} + record id a record, C{j} + sequence what changed
+One table holds it all, by the first letter of the key: C{m} what it comes to, C{r} + record id a record, C{j} + sequence what changed
 with that sequence. Each update is one transaction.
 """
 
@@ -110,7 +110,7 @@ class OwnRegistration:
         return self.byId(recordIdOf(self._commons.peerId, location))
 
     def _ids(self) -> list[bytes]:
-        return [key[1:] for key in self._table.keys() if key[:1] == b"r"]
+        return [key[1:] for key in list(self._table.keys()) if key[:1] == b"r"]
 
     def update(self, changed: Sequence[Document], removed: Sequence[str]) -> None:
         """

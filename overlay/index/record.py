@@ -8,6 +8,7 @@ import msgspec
 
 from overlay.errors import Expired, Forged, Malformed
 from overlay.identity.identity import Identity
+from overlay.identity.ids import peerIdOf
 from overlay.identity.network import Network
 from overlay.identity.signing import ISignatureScheme
 from overlay.index import analysis
@@ -111,11 +112,11 @@ def makeRecord(
         issued=int(issued),
         expires=int(expires),
         content=document.content,
-        name=_bounded(document.name, limits.NAME),
+        name=document.name[: limits.NAME],
         location=document.location,
         size=document.size,
         modified=max(0, document.modified),
-        mediaType=_bounded(document.mediaType, limits.MEDIA_TYPE),
+        mediaType=document.mediaType[: limits.MEDIA_TYPE],
         textDigest=hashlib.sha256(text).digest(),
         termsDigest=hashlib.sha256(terms).digest(),
     )
@@ -137,10 +138,6 @@ def renewRecord(identity: Identity, record: StoredRecord, number: int, issued: f
     return StoredRecord(
         record.recordId, body, signBody(identity, RecordHead, body), record.key, record.text, record.terms
     )
-
-
-def _bounded(text: str, limit: int) -> str:
-    return text[:limit]
 
 
 def openHead(head: bytes) -> RecordHead:
@@ -196,8 +193,6 @@ def _ownerOf(key: bytes) -> bytes:
     """The id of a key; a batch holds hundreds of records of one key."""
     global _lastOwner
     if _lastOwner[0] != key:
-        from overlay.identity.ids import peerIdOf
-
         _lastOwner = (key, peerIdOf(key))
     return _lastOwner[1]
 

@@ -1,0 +1,293 @@
+"""The homes of this peer: chooses them, replaces lost ones, and keeps each up to date."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from overlay.commons import Commons, Component
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import shortText
+from overlay.index.own import OwnRegistration
+from overlay.questions import Deed
+from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
+from overlay.wire import limits
+from overlay.wire.messages import HeirsNamed, Message, MoveTo, RegisterAnswer, Registered, Unregister
+from overlay.wire.statements import HeirList, Signed, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from overlay.link.link import Link
+    from overlay.membership.membership import Known, Membership
+
+EVERY = 1.0
+"""Seconds between two looks."""
+CALM = 5.0
+GATHER = 0.2
+"""Seconds over which changes of the share are joined into one difference."""
+NEAR = 3
+"""Among so many of the least loaded one is chosen at random."""
+MOVE_WAIT = 20.0
+
+
+class Homes(Component):
+    """
+    @ivar heirs: by home, the signed list of its heirs.
+    @ivar paused: whether this peer serves, and so is its own home.
+    """
+
+    def __init__(self, commons: Commons, membership: "Membership", own: OwnRegistration) -> None:
+        super().__init__(commons)
+        self._membership = membership
+        self._own = own
+        self._homes: dict[bytes, Home] = {}
+        self._avoid: dict[bytes, tuple[float, float]] = {}
+        self._leaving: dict[bytes, float] = {}
+        self._timer: IDelayedCall | None = None
+        self._gather: IDelayedCall | None = None
+        self._running = False
+        self.paused = False
+        self._heirTable = commons.storage.table("heirs")
+        self.heirs: dict[bytes, Signed] = {}
+        for home, value in self._heirTable.items():
+            self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
+        membership.changed.append(self._knownChanged)
+        own.observers.append(self._ownChanged)
+
+    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+        return {
+            RegisterAnswer: self._answered,
+            Registered: self._acknowledged,
+            MoveTo: self._moved,
+            HeirsNamed: self._heirsNamed,
+        }
+
+    def start(self) -> None:
+        self._running = True
+        self._own.start()
+        self._timer = self.commons.clock.callLater(0.0, self._look)
+
+    def stop(self) -> None:
+        self._running = False
+        self._own.stop()
+        for timer in (self._timer, self._gather):
+            if timer is not None and timer.active():
+                timer.cancel()
+        for home in self._homes.values():
+            if home.link is not None and home.accepted:
+                home.link.send(Unregister(False))
+
+    # --- what others ask ---------------------------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> int:
+        return self.commons.settings.homes
+
+    def links(self) -> "list[Link]":
+        """To the homes that have taken this peer, in order."""
+        return [home.link for home in self._homes.values() if home.accepted and home.link is not None]
+
+    def preferred(self) -> "Link | None":
+        """The home to ask: one that is not congested, if there is one."""
+        links = self.links()
+        return next((link for link in links if not link.congested), links[0] if links else None)
+
+    @property
+    def homeless(self) -> bool:
+        return not self.paused and not self.links()
+
+    def views(self) -> list[HomeView]:
+        """Each home, for people and tests."""
+        return [home.view() for home in self._homes.values()]
+
+    # --- the role ----------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """This peer serves: it is its own home, and registers nowhere else."""
+        self.paused = True
+        homes, self._homes = list(self._homes.values()), {}
+        for home in homes:
+            if home.link is not None and home.accepted:
+                home.link.send(Unregister(True))
+        self._own.setHomes([self.commons.peerId])
+
+    def resume(self) -> None:
+        """This peer is a leaf again."""
+        self.paused = False
+        self._lookSoon()
+
+    # --- seeking -----------------------------------------------------------------------------------------------------
+
+    def _lookSoon(self) -> None:
+        if self._running and self._timer is not None and self._timer.active():
+            self._timer.reset(0.0)
+
+    def _knownChanged(self, peer: bytes) -> None:
+        if not self.paused and len(self._homes) < self.wanted:
+            self._lookSoon()
+
+    def advertChanged(self, link: "Link") -> None:
+        home = self._homes.get(link.peerId)
+        if home is not None and not link.isSuper:
+            home.life.gone("resigned")
+
+    def _look(self) -> None:
+        seconds = self.commons.seconds()
+        if not self.paused:
+            for home in list(self._homes.values()):
+                if home.state == "deferred" and seconds >= home.nextTry:
+                    home.resume()
+            self._avoid = {one: entry for one, entry in self._avoid.items() if seconds < entry[0] + entry[1]}
+            missing = self.wanted - sum(one not in self._leaving for one in self._homes)
+            for known in self._choose(missing, seconds):
+                self._begin(known)
+        for peer, until in list(self._leaving.items()):
+            if seconds >= until or peer not in self._homes:
+                self._leave(peer)
+        wait = CALM if len(self.links()) >= self.wanted and not self._leaving else EVERY
+        self._timer = self.commons.clock.callLater(wait, self._look)
+
+    def _choose(self, count: int, seconds: float) -> "list[Known]":
+        """The least loaded super-peers, a little at random, so that not all leaves go to the same."""
+        able = [
+            known for known in self._membership.superPeers()
+            if known.peerId not in self._homes and (known.advert.addresses or known.peerId in self.commons.links)
+            and seconds >= self._avoid.get(known.peerId, (0.0, 0.0))[0]
+        ]
+        self.commons.random.shuffle(able)
+        able.sort(key=lambda known: known.advert.load)
+        chosen = []
+        while able and len(chosen) < count:
+            chosen.append(able.pop(self.commons.random.randrange(min(NEAR, len(able)))))
+        return chosen
+
+    def _begin(self, known: "Known") -> None:
+        peer = known.peerId
+        home = self._homes[peer] = Home(self.commons, self._own, peer, self._settled, self._left)
+        link = self.commons.links.get(peer)
+        if link is not None:
+            home.linked(link)
+            return
+        left = self._membership.addresses(peer)[:3]
+
+        def attempt(failure: Failure | None = None) -> None:
+            if failure is not None:
+                failure.trap(SuperpeerError)
+            if self._homes.get(peer) is not home or not self._running:
+                return
+            if not left:
+                self._membership.gossip.doubt(peer)
+                home.life.gone("unreachable")
+                return
+            self.commons.links.dial(left.pop(0), peer).addCallbacks(dialled, attempt)
+
+        def dialled(link: "Link") -> None:
+            if self._homes.get(peer) is home:
+                home.linked(link)
+
+        attempt()
+
+    # --- what a home tells -------------------------------------------------------------------------------------------
+
+    def _settled(self, home: Home) -> None:
+        self._avoid.pop(home.peerId, None)
+        staying = [one for one in self._homes.values() if one.accepted and one.peerId not in self._leaving]
+        if self._own.setHomes([one.peerId for one in staying]):
+            self._ownChanged()
+        if self._leaving and len([one for one in staying if one.state == "registered"]) >= min(self.wanted, len(staying)):
+            for peer in list(self._leaving):
+                self._leave(peer)
+
+    def _left(self, home: Home, code: str) -> None:
+        peer = home.peerId
+        if self._homes.get(peer) is home:
+            del self._homes[peer]
+        self._leaving.pop(peer, None)
+        seconds = self.commons.seconds()
+        last = self._avoid.get(peer, (0.0, FIRST_RETRY / 2))[1]
+        wait = min(LONGEST_RETRY, 2 * last)
+        if code in ("lost", "dead", "leaving", "unreachable"):
+            wait = FIRST_RETRY
+        self._avoid[peer] = (seconds + wait * self.commons.random.uniform(1.0, 1.3), wait)
+        if code not in ("moved", "idle"):
+            self.commons.log.info("home {home} is gone ({code})", home=shortText(peer), code=code)
+        self._lookSoon()
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        home = self._homes.get(link.peerId)
+        if home is not None and home.link is link:
+            home.life.gone(code)
+
+    def linkClear(self, link: "Link") -> None:
+        home = self._homes.get(link.peerId)
+        if home is not None:
+            home.pump()
+
+    def _ownChanged(self) -> None:
+        if self._running and self._gather is None:
+            self._gather = self.commons.clock.callLater(GATHER, self._tellHomes)
+
+    def _tellHomes(self) -> None:
+        self._gather = None
+        for home in list(self._homes.values()):
+            home.ownChanged()
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _homeOf(self, link: "Link") -> Home | None:
+        home = self._homes.get(link.peerId)
+        return home if home is not None and home.link is link else None
+
+    def _answered(self, link: "Link", message: RegisterAnswer) -> None:
+        for signed in message.adverts:
+            self._membership.take(signed, link)
+        home = self._homeOf(link)
+        if home is not None:
+            home.answered(message)
+
+    def _acknowledged(self, link: "Link", message: Registered) -> None:
+        home = self._homeOf(link)
+        if home is not None:
+            home.acknowledged(message)
+
+    def _moved(self, link: "Link", message: MoveTo) -> None:
+        """The home sends us elsewhere; it stays one until another has everything."""
+        if self._homeOf(link) is None or self.paused:
+            return
+        for signed in message.adverts:
+            known = self._membership.take(signed, link)
+            if message.code == "balance" and known is not None and known.recognised and known.peerId not in self._homes:
+                self._begin(known)
+        within = min(max(message.within, 1.0), 300.0)
+        self._leaving[link.peerId] = self.commons.seconds() + min(within, MOVE_WAIT)
+        self._lookSoon()
+
+    def _leave(self, peer: bytes) -> None:
+        self._leaving.pop(peer, None)
+        home = self._homes.get(peer)
+        if home is not None and (len(self.links()) > 1 or not home.accepted):
+            if home.link is not None:
+                home.link.send(Unregister(True))
+            home.life.gone("moved")
+
+    def _heirsNamed(self, link: "Link", message: HeirsNamed) -> None:
+        commons = self.commons
+        if self._homeOf(link) is None:
+            return
+        try:
+            heirs = unseal(commons.scheme, message.heirs, HeirList, commons.network.id, link.peerId)
+        except SuperpeerError:
+            commons.report(link.peerId, Deed.FORGED_STATEMENT)
+            return
+        if heirs.home != link.peerId:
+            commons.report(link.peerId, Deed.FORGED_STATEMENT)
+            return
+        self.heirs.pop(heirs.home, None)
+        self.heirs[heirs.home] = message.heirs
+        self._heirTable.put(heirs.home, msgspec.msgpack.encode(message.heirs))
+        while len(self.heirs) > limits.HOMES:
+            old = next(iter(self.heirs))
+            del self.heirs[old]
+            self._heirTable.remove(old)

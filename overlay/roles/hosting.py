@@ -1,0 +1,214 @@
+"""The home's side of registering: admits leaves, takes their batches a few at a time, and hands leaves over."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IDelayedCall
+
+from overlay.commons import Commons, Component
+from overlay.identity.ids import PeerId
+from overlay.index.own import OwnRegistration
+from overlay.index.registry import Registry
+from overlay.questions import Deed, Load, Work
+from overlay.wire.messages import (
+    Message,
+    MoveTo,
+    Register,
+    RegisterAnswer,
+    Registered,
+    RegisterOffer,
+    Unregister,
+)
+from overlay.wire.statements import Signed
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+    from overlay.membership.membership import Membership
+
+EXPIRE_EVERY = 10.0
+"""Seconds between two looks for leases that are over."""
+QUEUED_MOST = 16
+"""Batches of one leaf that wait; a leaf keeps to a window, so more is abuse."""
+COST = 1000.0
+"""Records that count as one unit of registering work."""
+
+
+def _unloaded() -> Load:
+    return Load(PeerId(b""), 0, 0.0, (), 0.0, False)
+
+
+class Hosting(Component):
+    """
+    @ivar serving: whether this peer takes registrations of others.
+    @ivar load: what it carries, as the policy is told; the election sets it.
+    """
+
+    def __init__(
+        self, commons: Commons, membership: "Membership", registry: Registry, own: OwnRegistration
+    ) -> None:
+        super().__init__(commons)
+        self._membership = membership
+        self._registry = registry
+        self._own = own
+        self.serving = False
+        self.load: Callable[[], Load] = _unloaded
+        self._accepted: dict[bytes, Link] = {}
+        self._queues: dict[bytes, deque[tuple[Link, Register]]] = {}
+        self._working: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
+        self._ownSoon: IDelayedCall | None = None
+        membership.loadOf = lambda: self.count
+        own.observers.append(self._ownChanged)
+
+    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+        return {RegisterOffer: self._offered, Register: self._batchReceived, Unregister: self._unregistered}
+
+    def stop(self) -> None:
+        for timer in (self._timer, self._working, self._ownSoon):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._working = self._ownSoon = None
+
+    # --- the role ----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """This peer serves: what it shares itself is a registration like any other."""
+        if self.serving:
+            return
+        self.serving = True
+        self._registry.applyOwn(self._own)
+        self._timer = self.commons.clock.callLater(EXPIRE_EVERY, self._expire)
+
+    def end(self) -> None:
+        """It serves no longer: whatever was not handed over is dropped."""
+        self.serving = False
+        self.stop()
+        self._queues.clear()
+        self._accepted.clear()
+        for owner in [*self._registry.owners(), self.commons.peerId]:
+            self._registry.drop(owner)
+
+    @property
+    def count(self) -> int:
+        """Registrations of others whose owners have been here since the start."""
+        return len(self._accepted)
+
+    def leaves(self) -> "list[Link]":
+        """The links of leaves that are registered here, by id."""
+        links = self.commons.links
+        return [self._accepted[one] for one in sorted(self._accepted) if links.get(PeerId(one)) is self._accepted[one]]
+
+    def handOver(self, leaves: "Sequence[Link]", adverts: Sequence[Signed], code: str, within: float) -> None:
+        """Ask leaves to register elsewhere."""
+        for link in leaves:
+            link.send(MoveTo(list(adverts)[:8], code, within))
+
+    def _ownChanged(self) -> None:
+        if self.serving and self._ownSoon is None:
+            self._ownSoon = self.commons.clock.callLater(0.0, self._takeOwn)
+
+    def _takeOwn(self) -> None:
+        self._ownSoon = None
+        if self.serving:
+            self._registry.applyOwn(self._own)
+
+    def _expire(self) -> None:
+        self._timer = self.commons.clock.callLater(EXPIRE_EVERY, self._expire)
+        for owner in self._registry.expire():
+            self._accepted.pop(owner, None)
+        self._membership.loadChanged()
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        self._queues.pop(link.peerId, None)
+        if self._accepted.get(link.peerId) is link:
+            del self._accepted[link.peerId]
+            self._registry.release(link.peerId)
+            self._membership.loadChanged()
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _offered(self, link: "Link", message: RegisterOffer) -> None:
+        commons = self.commons
+        peer = link.peerId
+        if not self.serving:
+            link.send(RegisterAnswer(False, code="not-serving", adverts=self._membership.sample(8, frozenset({peer}))))
+            return
+        admitted = commons.admit(peer, Work.REGISTER, 1.0)
+        if not admitted:
+            link.send(RegisterAnswer(False, code="rate", text="too many registrations", retry=admitted.wait))
+            return
+        held = self._registry.holding(peer)
+        if held is None and peer not in self._accepted and not commons.policies.election.admits(self.load()):
+            others = sorted(self._membership.superPeers(), key=lambda known: (known.advert.load, known.peerId))
+            link.send(RegisterAnswer(False, code="full", retry=30.0, adverts=[one.signed for one in others[:8]]))
+            return
+        again = self._accepted.get(peer) is link
+        self._accepted[peer] = link
+        self._queues.pop(peer, None)
+        self._registry.attach(peer)
+        settings = commons.settings
+        link.send(
+            RegisterAnswer(
+                True, self._registry.usable(peer, message.sequence, message.digest),
+                quotaRecords=settings.quotaRecords, quotaBytes=settings.quotaBytes,
+            )
+        )
+        if not again:
+            self._membership.loadChanged()
+
+    def _batchReceived(self, link: "Link", message: Register) -> None:
+        if self._accepted.get(link.peerId) is not link or not self.serving:
+            self.commons.tally.count("drops", "not-registered")
+            link.send(Registered(0, message.part, code="base"))
+            return
+        queue = self._queues.setdefault(link.peerId, deque())
+        if len(queue) >= QUEUED_MOST:
+            self.commons.tally.count("drops", "window")
+            self.commons.report(link.peerId, Deed.OVER_BUDGET)
+            return
+        queue.append((link, message))
+        self._workSoon()
+
+    def _workSoon(self) -> None:
+        if self._working is None and self._queues:
+            self._working = self.commons.clock.callLater(0.0, self._work)
+
+    def _work(self) -> None:
+        """One batch in a turn, leaf after leaf, so that searches are not held up."""
+        self._working = None
+        peer, queue = next(iter(self._queues.items()))
+        del self._queues[peer]
+        link, message = queue.popleft()
+        if queue:
+            self._queues[peer] = queue
+        if self._accepted.get(peer) is link:
+            link.send(self._take(link, message))
+        self._workSoon()
+
+    def _take(self, link: "Link", message: Register) -> Registered:
+        commons = self.commons
+        cost = (len(message.additions) + len(message.removals) + len(message.renewals)) / COST
+        admitted = commons.admit(link.peerId, Work.REGISTER, cost)
+        if not admitted:
+            held = self._registry.holding(link.peerId)
+            # The owner sends the whole difference again, so the rest of this one is not waited for.
+            self._queues.pop(link.peerId, None)
+            return Registered(held.sequence if held is not None else 0, message.part, code="rate", retry=admitted.wait)
+        start = commons.seconds()
+        first = self._registry.holding(link.peerId) is None
+        answer = self._registry.apply(link.peerId, link.key, message)
+        commons.tally.observe("register_seconds", commons.seconds() - start)
+        if message.last and not answer.code:
+            commons.report(link.peerId, Deed.REGISTERED if first else Deed.RENEWED)
+        return answer
+
+    def _unregistered(self, link: "Link", message: Unregister) -> None:
+        if self._accepted.pop(link.peerId, None) is None:
+            return
+        self._queues.pop(link.peerId, None)
+        if message.forget:
+            self._registry.drop(link.peerId)
+        else:
+            self._registry.release(link.peerId)
+        self._membership.loadChanged()
