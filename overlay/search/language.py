@@ -1,0 +1,315 @@
+"""
+The query language: words (all must be there), C{OR}, C{-not}, C{"a phrase"}, C{pre*}, parentheses, C{name:}, C{type:}, C{ext:},
+C{size:>1M}, C{after:2024-05}, C{before:}, C{owner:}.
+"""
+
+import datetime
+import re
+from collections.abc import Callable
+
+import attrs
+
+from overlay.errors import BadQuery, UsageError
+from overlay.identity.ids import checkPrefix
+from overlay.index import analysis
+from overlay.index.expression import (
+    And,
+    Expression,
+    Extension,
+    MediaType,
+    Modified,
+    Not,
+    Or,
+    Owner,
+    Phrase,
+    Prefix,
+    Size,
+    Word,
+)
+from overlay.policy import nearest
+from overlay.wire import limits
+
+SHORTEST_PREFIX = 2
+_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<open>\() | (?P<close>\)) |
+        (?P<not>-(?=[^\s)])) |
+        (?P<field>[A-Za-z]+):(?P<quoted>"[^"]*"?) | (?P<phrase>"[^"]*"?) |
+        (?P<word>[^\s()"]+)
+    )""",
+    re.VERBOSE,
+)
+
+
+@attrs.frozen
+class _Token:
+    """
+    @ivar kind: C{open}, C{close}, C{not}, C{or}, C{phrase} or C{word}.
+    @ivar field: before the colon of a quoted value, in lower case.
+    """
+
+    kind: str
+    text: str
+    field: str = ""
+
+
+def _tokens(text: str) -> list[_Token]:
+    found: list[_Token] = []
+    at = 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise BadQuery(f"{text[at:].strip()!r} cannot be read", text[at:].strip())
+        at = match.end()
+        kind = match.lastgroup or ""
+        if kind in ("phrase", "quoted"):
+            quoted = match.group(kind)
+            if len(quoted) < 2 or not quoted.endswith('"'):
+                raise BadQuery(f"the quote in {quoted!r} is not closed", quoted)
+            found.append(_Token("phrase", quoted[1:-1], (match.group("field") or "").lower()))
+        elif kind == "word" and match.group("word") == "OR":
+            found.append(_Token("or", "OR"))
+        else:
+            found.append(_Token(kind, match.group(kind)))
+    return found
+
+
+class _Parser:
+    """One query, by recursive descent."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._at = 0
+        self._terms = 0
+
+    def parse(self) -> Expression:
+        whole = self._either(0)
+        if self._at < len(self._tokens):
+            raise BadQuery("a parenthesis is closed that was not opened", self._tokens[self._at].text)
+        return whole
+
+    def _peek(self) -> str:
+        return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
+
+    def _either(self, depth: int) -> Expression:
+        if depth > limits.QUERY_DEPTH:
+            raise BadQuery(f"parentheses are nested more than {limits.QUERY_DEPTH} deep", "(")
+        parts = [self._all(depth)]
+        while self._peek() == "or":
+            self._at += 1
+            parts.append(self._all(depth))
+        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+
+    def _all(self, depth: int) -> Expression:
+        parts: list[Expression] = []
+        while self._peek() not in ("", "or", "close"):
+            parts.append(self._one(depth))
+        if not parts:
+            said = self._tokens[self._at].text if self._at < len(self._tokens) else "OR"
+            raise BadQuery(f"something to search for is missing at {said!r}", said)
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def _one(self, depth: int) -> Expression:
+        token = self._tokens[self._at]
+        self._at += 1
+        if token.kind == "not":
+            if depth >= limits.QUERY_DEPTH or self._peek() in ("", "or", "close"):
+                raise BadQuery("there is nothing after the minus", "-")
+            return Not(self._one(depth + 1))
+        if token.kind == "open":
+            inner = self._either(depth + 1)
+            if self._peek() != "close":
+                raise BadQuery("a parenthesis is not closed", "(")
+            self._at += 1
+            return inner
+        self._terms += 1
+        if self._terms > limits.QUERY_TERMS:
+            raise BadQuery(f"a query has at most {limits.QUERY_TERMS} words", token.text)
+        if token.kind == "phrase":
+            if token.field not in ("", "name"):
+                raise BadQuery(f"only name: takes a quoted value, not {token.field}:", token.field + ":")
+            return _words(token.text, token.field, True)
+        return _word(token.text)
+
+
+def _words(text: str, field: str, phrase: bool) -> Expression:
+    """What a word or phrase of the user comes to when it is analysed."""
+    found = analysis.words(text)
+    if not found:
+        raise BadQuery(f"{text!r} has no letter or digit", text)
+    if len(found) == 1:
+        return Word(found[0], field)
+    if len(found) > limits.QUERY_TERMS:
+        raise BadQuery(f"a phrase has at most {limits.QUERY_TERMS} words", text)
+    return Phrase(tuple(found), field)
+
+
+def _word(text: str) -> Expression:
+    name, colon, value = text.partition(":")
+    if colon and name.isascii() and name.isalpha() and not value.startswith("//"):
+        parse = _FIELDS.get(name.lower())
+        if parse is None:
+            raise BadQuery(f"there is no field {name}:{nearest(name.lower(), [*_FIELDS])}", text)
+        if not value:
+            raise BadQuery(f"there is nothing after {name}:", text)
+        return parse(value, text)
+    return _plain(text, "")
+
+
+def _plain(text: str, field: str) -> Expression:
+    if text.endswith("*"):
+        return _prefix(text, field)
+    return _words(text, field, False)
+
+
+def _prefix(text: str, field: str) -> Expression:
+    found = analysis.words(text[:-1])
+    if not found:
+        raise BadQuery(f"{text!r} has no letter or digit", text)
+    if len(found) > 1 or "*" in text[:-1]:
+        raise BadQuery(f"a star goes at the end of one word, not in {text!r}", text)
+    if len(found[0]) < SHORTEST_PREFIX:
+        raise BadQuery(f"{text!r} is too broad: a star needs at least {SHORTEST_PREFIX} characters before it", text)
+    return Prefix(found[0], field)
+
+
+def _type(value: str, text: str) -> Expression:
+    part = value.lower()
+    if len(part) > limits.MEDIA_TYPE or not part.isprintable():
+        raise BadQuery(f"{value!r} is no media type", text)
+    return MediaType(part)
+
+
+def _extension(value: str, text: str) -> Expression:
+    extension = value.lower().lstrip(".")
+    if not extension or len(extension) > 32 or not extension.isprintable():
+        raise BadQuery(f"{value!r} is no extension", text)
+    return Extension(extension)
+
+
+def _bytes(value: str, text: str) -> int:
+    match = re.fullmatch(r"(\d{1,15})(?:\.(\d{1,3}))?([A-Za-z]{0,3})", value)
+    unit = match.group(3).lower() if match else ""
+    if unit not in _UNITS and unit.removesuffix("b") in _UNITS:
+        unit = unit.removesuffix("b")
+    if match is None or unit not in _UNITS:
+        raise BadQuery(f"{value!r} is no size: write 500, 10k, 1.5M or 2GiB", text)
+    fraction = match.group(2) or ""
+    whole = int(match.group(1) + fraction) * _UNITS[unit]
+    return min(whole // 10 ** len(fraction), 2**62)
+
+
+def _size(value: str, text: str) -> Expression:
+    if ".." in value:
+        low, _, high = value.partition("..")
+        span = Size(_bytes(low, text), _bytes(high, text))
+        if span.low is not None and span.high is not None and span.low > span.high:
+            raise BadQuery(f"{value!r} ends before it begins", text)
+        return span
+    for sign, shift in ((">=", 0), ("<=", 0), (">", 1), ("<", -1)):
+        if value.startswith(sign):
+            size = _bytes(value[len(sign) :], text) + shift
+            if size < 0:
+                raise BadQuery("nothing is smaller than 0 bytes", text)
+            return Size(size, None) if sign[0] == ">" else Size(None, size)
+    size = _bytes(value.removeprefix("="), text)
+    return Size(size, size)
+
+
+def _moment(value: str, text: str) -> int:
+    """The first second of a year, month or day (UTC)."""
+    match = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", value)
+    try:
+        if match is None:
+            raise ValueError
+        year, month, day = (int(part) if part else 1 for part in match.groups())
+        return max(0, int(datetime.datetime(year, month, day, tzinfo=datetime.UTC).timestamp()))
+    except ValueError as problem:
+        raise BadQuery(f"{value!r} is no date: write 2024, 2024-05 or 2024-05-31", text) from problem
+
+
+def _owner(value: str, text: str) -> Expression:
+    try:
+        return Owner(checkPrefix(value))
+    except UsageError as problem:
+        raise BadQuery(str(problem), text) from problem
+
+
+_FIELDS: dict[str, Callable[[str, str], Expression]] = {
+    "name": lambda value, text: _plain(value, "name"),
+    "type": _type,
+    "ext": _extension,
+    "size": _size,
+    "after": lambda value, text: Modified(since=_moment(value, text)),
+    "before": lambda value, text: Modified(until=_moment(value, text)),
+    "owner": _owner,
+}
+
+
+def parseQuery(text: str) -> Expression:
+    """
+    @raise BadQuery: with a sentence, and the word that is at fault.
+    """
+    if len(text) > limits.EXPRESSION:
+        raise BadQuery(f"a query has at most {limits.EXPRESSION} characters", text[:20])
+    if not text.strip():
+        raise BadQuery("there is nothing to search for")
+    expression = _Parser(text).parse()
+    if not _selects(expression):
+        raise BadQuery("a query that only says what is not wanted is too broad", text.strip().split()[0])
+    return expression
+
+
+def _selects(expression: Expression) -> bool:
+    """Whether it names something to be found, and not only what is to be left out."""
+    if isinstance(expression, Not):
+        return False
+    if isinstance(expression, And):
+        return any(_selects(part) for part in expression.parts)
+    if isinstance(expression, Or):
+        return all(_selects(part) for part in expression.parts)
+    return True
+
+
+def render(expression: Expression) -> str:
+    """A text that L{parseQuery} makes the same expression of."""
+    if isinstance(expression, And):
+        return " ".join(_grouped(part, And | Or) for part in expression.parts)
+    if isinstance(expression, Or):
+        return " OR ".join(_grouped(part, Or) for part in expression.parts)
+    if isinstance(expression, Not):
+        return "-" + _grouped(expression.part, And | Or)
+    return _renderOne(expression)
+
+
+def _grouped(part: Expression, kinds: object) -> str:
+    return f"({render(part)})" if isinstance(part, kinds) else render(part)  # type: ignore[arg-type]
+
+
+def _renderOne(one: Expression) -> str:
+    if isinstance(one, Word):
+        return f'{one.field}:"{one.term}"' if one.field else f'"{one.term}"'
+    if isinstance(one, Phrase):
+        words = " ".join(one.terms)
+        return f'{one.field}:"{words}"' if one.field else f'"{words}"'
+    if isinstance(one, Prefix):
+        return f"{one.field}:{one.start}*" if one.field else f"{one.start}*"
+    if isinstance(one, MediaType):
+        return f"type:{one.part}"
+    if isinstance(one, Extension):
+        return f"ext:{one.extension}"
+    if isinstance(one, Owner):
+        return f"owner:{one.prefix}"
+    if isinstance(one, Size):
+        if one.low is not None and one.high is not None:
+            return f"size:{one.low}..{one.high}"
+        return f"size:>={one.low}" if one.low is not None else f"size:<={one.high}"
+    if isinstance(one, Modified):
+        since, until = one.since, one.until
+        return f"after:{_day(since)}" if since is not None else f"before:{_day(until or 0)}"
+    raise TypeError(f"not an expression: {one!r}")
+
+
+def _day(seconds: int) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d")
