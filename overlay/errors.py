@@ -100,3 +100,7 @@ class BadQuery(SuperpeerError):
     def __init__(self, message: str, word: str = "") -> None:
         super().__init__(message)
         self.word = word
+
+    def __str__(self) -> str:
+        """The message alone: it is a whole sentence for the user."""
+        return Exception.__str__(self)

@@ -1,0 +1,102 @@
+"""The copies of queries that this peer has sent and waits for: each ends exactly once."""
+
+from typing import TYPE_CHECKING
+
+import attrs
+from zope.interface import Interface
+
+from overlay.commons import Commons
+from overlay.wire.messages import Cancel, Done, Hit, Hits, Query, Receipt
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+
+
+class IReceiver(Interface):
+    """Who waits for a copy."""
+
+    def hitsCame(copy: "Copy", hits: "list[Hit]") -> None:
+        """Some answers."""
+
+    def copyEnded(copy: "Copy", done: "Done | None") -> None:
+        """The end: with a C{Done}, or None if the link died. The last call for this copy."""
+
+
+@attrs.define(slots=True, eq=False)
+class Copy:
+    """
+    One copy on its way.
+
+    @ivar hits: that have come for it.
+    """
+
+    number: int
+    link: "Link"
+    id: bytes
+    receiver: object
+    want: int
+    hits: int = 0
+
+
+class Copies:
+    """All copies of one peer."""
+
+    def __init__(self, commons: Commons) -> None:
+        self._commons = commons
+        self._next = 0
+        self._copies: dict[tuple[bytes, int], Copy] = {}
+
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    def send(
+        self, link: "Link", receiver: object, id: bytes, expression: str, analysis: int, want: int, ttl: int,
+        budget: float, direct: bool = False, router: str = "",
+    ) -> Copy | None:
+        """
+        Send one copy.
+
+        @return: None if the link takes no more.
+        """
+        self._next += 1
+        query = Query(id, self._next, expression, analysis, want, ttl, budget, direct, router)
+        if not link.send(query):
+            return None
+        copy = Copy(self._next, link, id, receiver, want)
+        self._copies[(link.peerId, copy.number)] = copy
+        return copy
+
+    def drop(self, copy: Copy, tell: bool = True) -> None:
+        """Wait no longer for a copy; what still comes is left out."""
+        if self._copies.pop((copy.link.peerId, copy.number), None) is not None and tell:
+            copy.link.send(Cancel(copy.id, copy.number))
+
+    def hitsReceived(self, link: "Link", message: Hits) -> None:
+        copy = self._copies.get((link.peerId, message.copy))
+        if copy is None or copy.link is not link or copy.id != message.id:
+            self._commons.tally.count("drops", "late-hits")
+            return
+        copy.hits += len(message.hits)
+        if copy.hits > 20 * copy.want + 1000:
+            self._commons.tally.count("drops", "too-many-hits")
+            return
+        copy.receiver.hitsCame(copy, message.hits)  # type: ignore[attr-defined]
+
+    def doneReceived(self, link: "Link", message: Done) -> None:
+        copy = self._copies.get((link.peerId, message.copy))
+        if copy is None or copy.link is not link or copy.id != message.id:
+            self._commons.tally.count("drops", "late-done")
+            return
+        del self._copies[(link.peerId, message.copy)]
+        copy.receiver.copyEnded(copy, message)  # type: ignore[attr-defined]
+
+    def linkLost(self, link: "Link") -> None:
+        """Every copy on the link has ended."""
+        gone = [copy for copy in self._copies.values() if copy.link is link]
+        for copy in gone:
+            del self._copies[(link.peerId, copy.number)]
+        for copy in gone:
+            copy.receiver.copyEnded(copy, None)  # type: ignore[attr-defined]
+
+
+EMPTY = Receipt()

@@ -1,0 +1,313 @@
+"""
+The flood at one super-peer: one L{Branch} for each copy of a query that it does not know yet. A branch evaluates, asks on, passes hits up,
+and ends with one receipt when every copy it sent is accounted for, or its time is over.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import Interface, implementer
+
+from overlay.commons import Commons
+from overlay.identity.ids import PeerId
+from overlay.index.expression import Expression
+from overlay.index.registry import Registry
+from overlay.questions import Deed, NeighbourView, Progress, Route
+from overlay.search.copies import Copies, Copy, IReceiver
+from overlay.search.receipts import NAME_BYTES, Account, keyOf
+from overlay.search.selection import Selection
+from overlay.wire import limits
+from overlay.wire.messages import Done, Hit, Receipt
+
+if TYPE_CHECKING:
+    from overlay.membership.neighbours import Neighbours
+
+BRANCHES_MOST = 4096
+SEEN_MOST = 20_000
+SEEN_FOR = 2 * limits.BUDGET
+MARGIN = 0.1
+"""Seconds, or that part if it is less, by which a child's budget is smaller than its parent's."""
+
+
+class IAsker(Interface):
+    """Who gets what a branch finds."""
+
+    def hitsFound(hits: "list[Hit]") -> None:
+        """Some hits."""
+
+    def branchEnded(status: str, receipt: Receipt) -> None:
+        """The end; the last call."""
+
+
+@attrs.define(slots=True)
+class _Seen:
+    """@ivar hops: the most that a copy has brought; 0 is all."""
+
+    when: float
+    hops: int
+
+
+def evaluate(registry: Registry, expression: Expression, want: int, account: Account, selection: Selection, own: bytes) -> list[Hit]:
+    """This super-peer's own answer, accounted for."""
+    found = registry.search(expression, want)
+    hits = [Hit(row.head, row.signature, row.key, row.snippet[:400], row.score) for row in found.rows]
+    chosen = selection.choose(hits)
+    account.answeredBy[own[:NAME_BYTES]] = None
+    account.matched += found.matched
+    account.documents += found.documents
+    account.length += found.length
+    for term, count in found.frequencies.items():
+        account.frequencies[term] = account.frequencies.get(term, 0) + count
+    selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
+    account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
+    return chosen
+
+
+@implementer(IReceiver)
+class Branch:
+    """One copy of a query at this super-peer."""
+
+    def __init__(
+        self, flood: "Flood", asker: object, id: bytes, text: str, expression: Expression, want: int, ttl: int,
+        budget: float, origin: bytes | None, router: str, evaluates: bool,
+    ) -> None:
+        self._flood = flood
+        self._asker = asker
+        self.id = id
+        self._text = text
+        self._expression = expression
+        self._want = want
+        self._ttl = ttl
+        self._origin = origin
+        self._router = router
+        self._evaluates = evaluates
+        commons = flood.commons
+        self._started = commons.seconds()
+        self._deadline = self._started + budget
+        self._account = Account()
+        self._selection = Selection(want, self._account)
+        self._children: dict[int, Copy] = {}
+        self._asked: set[PeerId] = set()
+        self._answered: set[PeerId] = set()
+        self._timer: IDelayedCall = commons.clock.callLater(budget, self._timeOver)
+        self._again: IDelayedCall | None = None
+        self._more = True
+        self._over = False
+
+    def begin(self) -> None:
+        """Answer, and ask on."""
+        if self._evaluates:
+            own = self._flood.commons.peerId
+            hits = evaluate(self._flood.registry, self._expression, self._want, self._account, self._selection, own)
+            self._pass(hits)
+        self._route()
+        self._endIfComplete()
+
+    def _pass(self, hits: list[Hit]) -> None:
+        if hits:
+            self._asker.hitsFound(hits)  # type: ignore[attr-defined]
+
+    # --- asking on ---------------------------------------------------------------------------------------------------
+
+    def _neighbours(self) -> list[NeighbourView]:
+        return [
+            NeighbourView(link.peerId, link.rtt) for link in self._flood.neighbours.linked()
+            if link.peerId != self._origin
+        ]
+
+    def _route(self) -> None:
+        """Ask the router whom to ask now."""
+        self._again = None
+        if self._over or not self._more:
+            return
+        neighbours = self._neighbours()
+        if self._ttl == 1:
+            self._account.notReached += len(neighbours)
+            self._more = False
+            return
+        seconds = self._flood.commons.seconds()
+        progress = Progress(
+            self.id, self._text, PeerId(self._origin) if self._origin else None, self._want, self._ttl,
+            seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._asked),
+            frozenset(self._answered), self._selection.passed,
+        )
+        route: Route = self._flood.commons.policies.router.next(progress)
+        able = {one.peerId for one in neighbours}
+        for peer in route.pruned:
+            if peer in able and peer not in self._asked:
+                self._asked.add(peer)
+                self._account.pruned[peer[:NAME_BYTES]] = None
+                self._account.prunedCopies += 1
+        for peer in route.ask:
+            if peer in able and peer not in self._asked:
+                self._ask(peer)
+        self._more = not route.stop
+        if self._more and route.wait > 0:
+            self._again = self._flood.commons.clock.callLater(route.wait, self._routeAgain)
+
+    def _routeAgain(self) -> None:
+        self._route()
+        self._endIfComplete()
+
+    def _ask(self, peer: PeerId) -> None:
+        flood = self._flood
+        self._asked.add(peer)
+        left = self._deadline - flood.commons.seconds()
+        budget = left - min(MARGIN, 0.1 * left)
+        link = flood.commons.links.get(peer)
+        self._account.sent += 1
+        copy = None
+        if link is not None and budget > 0:
+            copy = flood.copies.send(
+                link, self, self.id, self._text, limits.ANALYSIS, self._want, self._ttl - 1 if self._ttl else 0,
+                budget, False, self._router,
+            )
+        if copy is None:
+            self._account.lost += 1
+        else:
+            self._children[copy.number] = copy
+
+    # --- what comes back ---------------------------------------------------------------------------------------------
+
+    def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
+        if not self._over:
+            before = self._selection.malformed
+            self._pass(self._selection.choose(hits))
+            if self._selection.malformed > before:
+                self._flood.commons.report(copy.link.peerId, Deed.FORGED_HIT)
+
+    def copyEnded(self, copy: Copy, done: Done | None) -> None:
+        if self._over or self._children.pop(copy.number, None) is None:
+            return
+        peer = copy.link.peerId
+        self._answered.add(peer)
+        if done is None:
+            self._account.lost += 1
+        elif done.status == "answered":
+            self._account.answered += 1
+            if done.receipt is not None:
+                self._account.add(done.receipt)
+            self._flood.commons.report(peer, Deed.ANSWERED)
+        elif done.status == "duplicate":
+            self._account.duplicate += 1
+        elif done.status == "refused":
+            self._account.refused += 1
+        else:
+            self._account.lost += 1
+        self._route()
+        self._endIfComplete()
+
+    def _endIfComplete(self) -> None:
+        if not self._over and not self._children and (not self._more or self._again is None):
+            self._end("answered")
+
+    def _timeOver(self) -> None:
+        for copy in self._children.values():
+            self._flood.commons.report(copy.link.peerId, Deed.LATE)
+        self._end("answered")
+
+    def cancel(self) -> None:
+        """The asker wants no more."""
+        self._end("cancelled")
+
+    def abandon(self) -> None:
+        """The asker is gone."""
+        self._asker = _NOBODY
+        self._end("cancelled")
+
+    def _end(self, status: str) -> None:
+        if self._over:
+            return
+        self._over = True
+        for timer in (self._timer, self._again):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._account.lost += len(self._children)
+        for copy in self._children.values():
+            self._flood.copies.drop(copy)
+        self._children.clear()
+        self._selection.settle()
+        self._flood.ended(self)
+        self._asker.branchEnded(status, self._account.receipt())  # type: ignore[attr-defined]
+
+
+@implementer(IAsker)
+class _Nobody:
+    def hitsFound(self, hits: list[Hit]) -> None:
+        """Nobody listens."""
+
+    def branchEnded(self, status: str, receipt: Receipt) -> None:
+        """Nobody waits."""
+
+
+_NOBODY = _Nobody()
+
+
+class Flood:
+    """
+    All branches at one super-peer, and the table of queries seen.
+
+    @ivar registry: what is searched.
+    @ivar copies: that were sent on.
+    """
+
+    def __init__(self, commons: Commons, neighbours: "Neighbours", registry: Registry, copies: Copies) -> None:
+        self.commons = commons
+        self.neighbours = neighbours
+        self.registry = registry
+        self.copies = copies
+        self._seen: dict[bytes, _Seen] = {}
+        self._branches: dict[Branch, None] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether no further branch is taken."""
+        return len(self._branches) >= BRANCHES_MOST
+
+    def isNew(self, id: bytes, ttl: int) -> bool | None:
+        """
+        Note a copy of a query.
+
+        @param ttl: hops that it may still go; 0 is all.
+        @return: true for the first copy; false for one that brings more hops than all before; None for a duplicate.
+        """
+        seconds = self.commons.seconds()
+        while self._seen:
+            oldest = next(iter(self._seen))
+            if seconds - self._seen[oldest].when < SEEN_FOR and len(self._seen) < SEEN_MOST:
+                break
+            del self._seen[oldest]
+        seen = self._seen.get(id)
+        if seen is None:
+            self._seen[id] = _Seen(seconds, ttl)
+            return True
+        if seen.hops == 0 or (ttl != 0 and ttl <= seen.hops):
+            return None
+        seen.hops = ttl
+        return False
+
+    def begin(
+        self, asker: object, id: bytes, text: str, expression: Expression, want: int, ttl: int, budget: float,
+        origin: bytes | None, router: str, evaluates: bool, started: Callable[[Branch], None] = lambda branch: None,
+    ) -> Branch:
+        """
+        Start a branch.
+
+        @param started: gets the branch before it can have ended.
+        """
+        branch = Branch(self, asker, id, text, expression, want, ttl, budget, origin, router, evaluates)
+        self._branches[branch] = None
+        started(branch)
+        branch.begin()
+        return branch
+
+    def ended(self, branch: Branch) -> None:
+        """A branch has ended."""
+        self._branches.pop(branch, None)
+
+    def stop(self) -> None:
+        """End all branches."""
+        for branch in list(self._branches):
+            branch.abandon()
