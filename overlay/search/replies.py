@@ -1,0 +1,111 @@
+"""What goes back over a link for one copy of a query: hits as they come, under back-pressure, then exactly one C{Done}."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from zope.interface import implementer
+
+from overlay.errors import SuperpeerError
+from overlay.identity.ids import PeerId
+from overlay.index.record import openHead, recordIdOf
+from overlay.search.flood import IAsker
+from overlay.search.gathering import ISink
+from overlay.search.receipts import KEY_BYTES, keyOf
+from overlay.wire import limits
+from overlay.wire.messages import Done, Hit, Hits, Query, Receipt
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+
+WAITING_MOST = 4 * limits.WANT
+"""Hits that wait for a slow reader; more are held back."""
+
+
+def _nothing() -> None:
+    """Nothing to cancel."""
+
+
+@implementer(IAsker, ISink)
+class Reply:
+    """
+    @ivar key: the link's peer and the number of the copy.
+    @ivar cancel_: ends the work behind it; C{abandon_} the same when nobody waits any more.
+    """
+
+    def __init__(self, link: "Link", query: Query, ended: "Callable[[Reply], None]") -> None:
+        self._link = link
+        self._ended = ended
+        self._copy = query.copy
+        self.id = query.id
+        self.key = (link.peerId, query.copy)
+        self.cancel_: Callable[[], None] = _nothing
+        self.abandon_: Callable[[], None] = _nothing
+        self._waiting: list[Hit] = []
+        self._held: dict[bytes, float] = {}
+        self._over = False
+
+    def found(self, hits: list[Hit], source: PeerId) -> None:
+        """A gathering has found some."""
+        self.hitsFound(hits)
+
+    def hitsFound(self, hits: list[Hit]) -> None:
+        if self._over:
+            return
+        room = WAITING_MOST - len(self._waiting)
+        self._waiting.extend(hits[:room])
+        self._holdBack(hits[room:])
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits, as long as the link takes it."""
+        while self._waiting and not self._link.congested:
+            self._sendSome()
+
+    def _sendSome(self) -> None:
+        some = self._waiting[: limits.HITS_PER_MESSAGE]
+        del self._waiting[: limits.HITS_PER_MESSAGE]
+        if not self._link.send(Hits(self.id, self._copy, some)):
+            self._holdBack(some)
+
+    def _holdBack(self, hits: list[Hit]) -> None:
+        """What a slow reader does not get is still accounted for."""
+        for hit in hits:
+            try:
+                head = openHead(hit.head)
+            except SuperpeerError:
+                continue
+            self._held[keyOf(head.owner, recordIdOf(head.owner, head.location))] = hit.score
+
+    def gathered(self, status: str, receipt: Receipt, missing: int) -> None:
+        """A gathering has ended."""
+        self._finish(status, receipt, missing)
+
+    def branchEnded(self, status: str, receipt: Receipt) -> None:
+        self._finish(status, receipt, 0)
+
+    def _finish(self, status: str, receipt: Receipt, missing: int) -> None:
+        if self._over:
+            return
+        self._over = True
+        while self._waiting:
+            self._sendSome()
+        if self._held:
+            room = limits.HELD_KEYS - len(receipt.held) // KEY_BYTES
+            keys = list(self._held)
+            receipt = msgspec.structs.replace(
+                receipt, held=receipt.held + b"".join(keys[:room]), heldMore=receipt.heldMore + len(keys[room:]),
+                bound=max(receipt.bound, *self._held.values()),
+            )
+        self._ended(self)
+        self._link.send(Done(self.id, self._copy, status, receipt, missing=missing))
+
+    def cancel(self) -> None:
+        """The asker wants no more; the C{Done} still goes."""
+        self.cancel_()
+
+    def abandon(self) -> None:
+        """The asker is gone."""
+        self._over = True
+        self._waiting.clear()
+        self.abandon_()

@@ -1,0 +1,381 @@
+"""Searches at one peer: its user's own, those of its leaves, and its part in those of others."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from zope.interface import implementer
+
+from overlay.commons import Commons, Component
+from overlay.errors import BadQuery
+from overlay.identity.ids import PeerId, shortText
+from overlay.index.expression import Expression
+from overlay.index.registry import Registry
+from overlay.questions import Deed, Work
+from overlay.search.copies import EMPTY, Copies, Copy, IReceiver
+from overlay.search.flood import Branch, Flood, evaluate
+from overlay.search.gathering import Gathering, ISink
+from overlay.search.language import parseQuery
+from overlay.search.outcome import FoundHit, Gathered, Outcome
+from overlay.search.receipts import Account
+from overlay.search.replies import Reply
+from overlay.search.selection import Selection
+from overlay.wire import limits
+from overlay.wire.messages import Cancel, Done, Hit, Hits, Message, Query, Receipt
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+    from overlay.membership.membership import Membership
+    from overlay.membership.neighbours import Neighbours
+    from overlay.roles.homes import Homes
+
+PER_LINK = 256
+"""Queries of one link that may run at once."""
+NEIGHBOUR_COST = 0.05
+"""What a query costs that a neighbour passes on: it was paid for where it came into the network."""
+EXPLAINED = 8
+"""Searches that are kept for C{EXPLAIN}."""
+
+
+@implementer(ISink, IReceiver)
+class Search:
+    """
+    One search of this peer's user.
+
+    @ivar finished: fires with the L{Outcome}; never fails.
+    """
+
+    def __init__(
+        self, searches: "Searches", text: str, want: int, budget: float, router: str,
+        onHits: Callable[[list[FoundHit]], None] | None,
+    ) -> None:
+        commons = searches.commons
+        self._searches = searches
+        self._commons = commons
+        self.text = text
+        self.want = want
+        self.id: bytes = commons.random.randbytes(16)
+        self.finished: Deferred[Outcome] = Deferred()
+        self._budget = budget
+        self._router = router
+        self._onHits = onHits
+        self._started = commons.seconds()
+        self._first: float | None = None
+        self._gathered = Gathered(commons)
+        self._gathering: Gathering | None = None
+        self._copy: Copy | None = None
+        self._tried: set[PeerId] = set()
+        self._timer: IDelayedCall | None = None
+        self._over = False
+        self._cancelled = False
+        self._failure: Done | None = None
+
+    def begin(self) -> None:
+        """Start it."""
+        try:
+            expression = parseQuery(self.text)
+        except BadQuery as problem:
+            self._end("failed", EMPTY, code="query", text=str(problem), word=problem.word)
+            return
+        if self._searches.membership.serving:
+            self._gathering = Gathering(
+                self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, self.text,
+                expression, self.want, limits.TTL_ALL, self._budget, self._router,
+            )
+            self._gathering.begin()
+        else:
+            self._timer = self._commons.clock.callLater(self._budget, self._timeOver)
+            self._askHome()
+
+    def cancel(self) -> None:
+        """End it; what has been found so far is the outcome."""
+        if self._over:
+            return
+        self._cancelled = True
+        if self._gathering is not None:
+            self._gathering.cancel()
+        elif self._copy is not None:
+            self._searches.copies.drop(self._copy)
+            self._end("cancelled", EMPTY)
+        else:
+            self._end("cancelled", EMPTY)
+
+    # --- by way of a home --------------------------------------------------------------------------------------------
+
+    def _askHome(self) -> None:
+        """One home, and the next only if that fails."""
+        homes = [link for link in self._searches.homes.links() if link.peerId not in self._tried]
+        preferred = self._searches.homes.preferred()
+        left = self._budget - (self._commons.seconds() - self._started)
+        while homes and left > 0:
+            link = preferred if preferred in homes and preferred is not None else homes[0]
+            homes.remove(link)
+            self._tried.add(link.peerId)
+            # Another home has seen the id already if the first one flooded it.
+            self.id = self._commons.random.randbytes(16)
+            budget = left - min(0.2, 0.1 * left)
+            self._copy = self._searches.copies.send(
+                link, self, self.id, self.text, limits.ANALYSIS, self.want, limits.TTL_ALL,
+                min(budget, limits.BUDGET), False, self._router,
+            )
+            if self._copy is not None:
+                return
+        failure = self._failure
+        if failure is not None and failure.status == "refused":
+            self._end("refused", EMPTY, code=failure.code, text=failure.text, retry=failure.retry)
+        elif self._tried:
+            self._end("failed", EMPTY, code="late", text="no home has answered", retry=1.0)
+        else:
+            self._end("failed", EMPTY, code="not-joined", text="this peer has no home yet", retry=2.0)
+
+    def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
+        self.found(hits, copy.link.peerId)
+
+    def copyEnded(self, copy: Copy, done: Done | None) -> None:
+        if self._over or copy is not self._copy:
+            return
+        self._copy = None
+        if done is not None and done.status == "refused" and done.code == "query":
+            self._end("failed", EMPTY, code="query", text=done.text, word="")
+        elif done is None or done.status in ("refused", "duplicate") or done.receipt is None:
+            self._failure = done
+            self._askHome()
+        else:
+            self._commons.report(copy.link.peerId, Deed.ANSWERED)
+            self.gathered(done.status, done.receipt, done.missing)
+
+    def _timeOver(self) -> None:
+        if self._copy is not None:
+            self._commons.report(self._copy.link.peerId, Deed.LATE)
+            self._searches.copies.drop(self._copy)
+            self._copy = None
+        self._end("incomplete", EMPTY, code="late", text="the home has not answered in time", missing=1)
+
+    # --- both ways ---------------------------------------------------------------------------------------------------
+
+    def found(self, hits: list[Hit], source: PeerId) -> None:
+        if self._over:
+            return
+        rows = self._gathered.take(hits, source)
+        if rows and self._first is None:
+            self._first = self._commons.seconds() - self._started
+            self._commons.tally.observe("first_hit_seconds", self._first)
+        if rows and self._onHits is not None:
+            self._onHits(rows)
+
+    def gathered(self, status: str, receipt: Receipt, missing: int) -> None:
+        if self._cancelled or status == "cancelled":
+            self._end("cancelled", receipt, missing=missing)
+        elif missing or receipt.lost or receipt.refused or receipt.notReached:
+            self._end("incomplete", receipt, missing=missing)
+        else:
+            self._end("complete", receipt)
+
+    def _end(
+        self, status: str, receipt: Receipt, code: str = "", text: str = "", word: str = "", retry: float = 0.0,
+        missing: int = 0,
+    ) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        elapsed = self._commons.seconds() - self._started
+        hits = self._gathered.rows(self.want)
+        held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))
+        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed)
+        self._commons.tally.count("queries", status)
+        self._commons.tally.observe("search_seconds", elapsed)
+        self._searches.remember(self, outcome, self._gathered.forged)
+        self.finished.callback(outcome)
+
+
+class Searches(Component):
+    """
+    @ivar copies: of queries that this peer has sent.
+    @ivar flood: this peer's part in searches.
+    """
+
+    def __init__(
+        self, commons: Commons, membership: "Membership", neighbours: "Neighbours", registry: Registry, homes: "Homes"
+    ) -> None:
+        super().__init__(commons)
+        self.membership = membership
+        self.homes = homes
+        self._neighbours = neighbours
+        self._registry = registry
+        self.copies = Copies(commons)
+        self.flood = Flood(commons, neighbours, registry, self.copies)
+        self._replies: dict[tuple[bytes, int], Reply] = {}
+        self._perLink: Counter[bytes] = Counter()
+        self._own: dict[Search, None] = {}
+        self._last: deque[dict[str, Any]] = deque(maxlen=EXPLAINED)
+
+    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+        return {
+            Query: self._queryReceived,
+            Hits: self.copies.hitsReceived,
+            Done: self.copies.doneReceived,
+            Cancel: self._cancelReceived,
+        }
+
+    def stop(self) -> None:
+        for search in list(self._own):
+            search.cancel()
+        for reply in list(self._replies.values()):
+            reply.abandon()
+        self.flood.stop()
+
+    def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        for key, reply in list(self._replies.items()):
+            if key[0] == link.peerId:
+                reply.abandon()
+                self.replied(reply)
+        self.copies.linkLost(link)
+
+    def linkClear(self, link: "Link") -> None:
+        for key, reply in list(self._replies.items()):
+            if key[0] == link.peerId:
+                reply.flush()
+
+    # --- own searches ------------------------------------------------------------------------------------------------
+
+    def search(
+        self, text: str, want: int = 20, timeout: float | None = None, router: str = "",
+        onHits: Callable[[list[FoundHit]], None] | None = None,
+    ) -> Search:
+        """
+        Search the network.
+
+        @param text: in the query language.
+        @param want: rows wanted, 1 to L{limits.WANT}.
+        @param timeout: seconds; at most L{limits.BUDGET}.
+        @param onHits: called with rows as they come, new ones and those that changed.
+        """
+        budget = self.commons.settings.searchTimeout if timeout is None else timeout
+        search = Search(
+            self, text, max(1, min(want, limits.WANT)), max(0.05, min(budget, limits.BUDGET)), router, onHits
+        )
+        self._own[search] = None
+        search.begin()
+        return search
+
+    def remember(self, search: Search, outcome: Outcome, forged: int) -> None:
+        """For C{EXPLAIN search}."""
+        self._own.pop(search, None)
+        receipt = outcome.receipt
+        self._last.append(
+            {
+                "query": search.text, "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
+                "held": outcome.held, "elapsed": round(outcome.elapsed, 4), "ranking": outcome.ranking,
+                "super-peers answered": [shortText(receipt.answeredBy[at : at + 8]) for at in range(0, len(receipt.answeredBy), 8)],
+                "copies": {
+                    "sent": receipt.sent, "answered": receipt.answered, "duplicate": receipt.duplicate,
+                    "refused": receipt.refused, "lost": receipt.lost, "pruned": receipt.pruned,
+                    "not reached": receipt.notReached,
+                },
+                "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
+                "frequencies": dict(receipt.frequencies), "forged hits": forged,
+                "first rows": [
+                    {"score": round(hit.score, 3), "location": hit.location, "owners": [shortText(one) for one in hit.owners]}
+                    for hit in outcome.hits[:5]
+                ],
+            }
+        )
+
+    def explainLast(self) -> list[dict[str, Any]]:
+        """The last searches of this peer's user, newest first."""
+        return list(reversed(self._last))
+
+    # --- searches of others ------------------------------------------------------------------------------------------
+
+    def _queryReceived(self, link: "Link", query: Query) -> None:
+        commons = self.commons
+        key = (link.peerId, query.copy)
+        neighbour = self._neighbours.isNeighbour(link.peerId)
+        if key in self._replies:
+            commons.report(link.peerId, Deed.GARBAGE)
+            return
+        if not self.membership.serving:
+            self._refuse(link, query, "not-serving", "this peer is no super-peer")
+            return
+        cost = NEIGHBOUR_COST if neighbour else 1.0 + query.want / 200
+        admitted = commons.admit(link.peerId, Work.QUERY, cost)
+        if not admitted:
+            self._refuse(link, query, "rate", "too many queries", admitted.wait)
+            return
+        if self._perLink[link.peerId] >= PER_LINK or self.flood.full:
+            self._refuse(link, query, "busy", "too many queries run at once", 1.0)
+            return
+        try:
+            expression = parseQuery(query.expression)
+        except BadQuery as problem:
+            self._refuse(link, query, "query", str(problem))
+            return
+        if query.direct:
+            self._answerDirectly(link, query, expression)
+        elif neighbour or link.isSuper:
+            self._floodOn(link, query, expression)
+        else:
+            self._gatherFor(link, query, expression)
+
+    def _refuse(self, link: "Link", query: Query, code: str, text: str, retry: float = 0.0) -> None:
+        self.commons.tally.count("drops", "query-" + code)
+        link.send(Done(query.id, query.copy, "refused", None, code, text[: limits.REASON_TEXT], retry))
+
+    def _answerDirectly(self, link: "Link", query: Query, expression: Expression) -> None:
+        account = Account()
+        selection = Selection(query.want, account)
+        hits = evaluate(self._registry, expression, query.want, account, selection, self.commons.peerId)
+        reply = Reply(link, query, self.replied)
+        reply.found(hits, self.commons.peerId)
+        reply.gathered("answered", account.receipt(), 0)
+
+    def _floodOn(self, link: "Link", query: Query, expression: Expression) -> None:
+        new = self.flood.isNew(query.id, query.ttl)
+        if new is None:
+            link.send(Done(query.id, query.copy, "duplicate"))
+            return
+        reply = self._replyTo(link, query)
+
+        def started(branch: Branch) -> None:
+            reply.cancel_ = branch.cancel
+            reply.abandon_ = branch.abandon
+
+        self.flood.begin(
+            reply, query.id, query.expression, expression, query.want, query.ttl, query.budget, link.peerId,
+            query.router, new, started,
+        )
+
+    def _gatherFor(self, link: "Link", query: Query, expression: Expression) -> None:
+        """A leaf asks: this home owns the search."""
+        if self.flood.isNew(query.id, query.ttl) is None:
+            link.send(Done(query.id, query.copy, "duplicate"))
+            return
+        reply = self._replyTo(link, query)
+        gathering = Gathering(
+            self.flood, self.membership, self.copies, reply, query.id, query.expression, expression, query.want,
+            query.ttl, query.budget, query.router,
+        )
+        reply.cancel_ = reply.abandon_ = gathering.cancel
+        gathering.begin()
+
+    def _replyTo(self, link: "Link", query: Query) -> Reply:
+        reply = Reply(link, query, self.replied)
+        self._replies[(link.peerId, query.copy)] = reply
+        self._perLink[link.peerId] += 1
+        return reply
+
+    def replied(self, reply: Reply) -> None:
+        """A reply has ended."""
+        if self._replies.pop(reply.key, None) is not None:
+            self._perLink[reply.key[0]] -= 1
+            if self._perLink[reply.key[0]] <= 0:
+                del self._perLink[reply.key[0]]
+
+    def _cancelReceived(self, link: "Link", message: Cancel) -> None:
+        reply = self._replies.get((link.peerId, message.copy))
+        if reply is not None and reply.id == message.id:
+            reply.cancel()
