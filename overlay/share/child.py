@@ -1,0 +1,103 @@
+"""
+The child process that hashes files and extracts their text: C{python -m overlay.share.child}.
+
+Requests come on standard input and answers go to standard output, each four bytes of length and a MessagePack array. A request is
+C{[number, path, name, text limit, term limit, extract]}; an answer is C{[number, problem, size, mtime in ns, SHA-256, media type, text,
+terms, length]}. What a broken file does to this process is not the peer's concern: the parent starts another.
+"""
+
+import contextlib
+import hashlib
+import os
+import resource
+import stat
+import sys
+from typing import BinaryIO
+
+import msgspec
+
+from overlay.index.analysis import countTerms
+from overlay.share.extract import READ_MOST, mediaTypeOf, textOf
+
+MEMORY = 1 << 30
+"""Bytes of address space."""
+_CHUNK = 1 << 20
+
+
+class Failed(Exception):
+    """A file cannot be shared, for the reason in the message."""
+
+
+def _open(path: str) -> BinaryIO:
+    """
+    @raise Failed: it is no regular file any more, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        raise Failed("unreadable" if isinstance(problem, PermissionError) else "vanished") from problem
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Failed("not a file")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool) -> tuple:
+    """
+    @return: problem (empty, or why there is no text), size, mtime in ns, SHA-256, media type, text, terms, number of words.
+    @raise Failed: the file cannot be read.
+    """
+    hashing = hashlib.sha256()
+    beginning = bytearray()
+    size = 0
+    try:
+        with _open(path) as stream:
+            before = os.fstat(stream.fileno())
+            while chunk := stream.read(_CHUNK):
+                hashing.update(chunk)
+                size += len(chunk)
+                if len(beginning) < READ_MOST:
+                    beginning += chunk[: READ_MOST - len(beginning)]
+            after = os.fstat(stream.fileno())
+    except OSError as problem:
+        raise Failed("unreadable") from problem
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise Failed("changing")
+    kind = mediaTypeOf(name)
+    problem, text = "", ""
+    if extract:
+        try:
+            text = textOf(path, kind, bytes(beginning))[:READ_MOST]
+        except MemoryError:
+            problem = "extraction failed"
+        except Exception:  # a reader of somebody's format may raise anything
+            problem = "extraction failed"
+    terms, length = countTerms(text, termLimit) if text else ((), 0)
+    kept = text.encode("utf-8", "replace")[:textLimit].decode("utf-8", "ignore") if textLimit else ""
+    return problem, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # Whatever a library prints must not get among the answers.
+    os.dup2(2, 1)
+    while len(header := requests.read(4)) == 4:
+        number, path, name, textLimit, termLimit, extract = msgspec.msgpack.decode(
+            requests.read(int.from_bytes(header, "big"))
+        )
+        try:
+            answer = (number, *digest(os.fsdecode(path), name, textLimit, termLimit, extract))
+        except Failed as problem:
+            answer = (number, str(problem), -1, 0, b"", "", "", (), 0)
+        encoded = msgspec.msgpack.encode(answer)
+        answers.write(len(encoded).to_bytes(4, "big") + encoded)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
