@@ -1,101 +1,106 @@
-"""Registrations in LMDB, posting lists in memory with a snapshot on disk: a killed process loses nothing that it acknowledged."""
+"""Registrations in LMDB, the index in memory with a snapshot on disk: a killed process loses nothing that it acknowledged."""
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import lmdb
-import msgspec
+from pyroaring import BitMap
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from overlay.errors import Damaged, StoreFull
-from overlay.identity.ids import PeerId
+from overlay.errors import Damaged, StoreFull, SuperpeerError
+from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index.indexed import IndexedStore
-from overlay.index.postings import Postings
-from overlay.index.store import Registration, StoredRecord
+from overlay.index.postings import Entry, Postings
+from overlay.index.rowtable import MemoryRows
+from overlay.index.store import Change, Registration, StoredRecord
 from overlay.interfaces import IIndexStore
+from overlay.plugins._lmdbrows import LmdbRows
 from overlay.policy import PolicyPlugin, PolicySurroundings
 
-_ROWS = b"rows"
-_REGISTRATIONS = b"registrations"
-_META = b"meta"
-_VERSION = b"version"
-_FORMAT = b"1"
-_SNAPSHOT = "postings.snapshot"
-
-
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    """A record as it is stored; new fields go at the end."""
-
-    head: bytes
-    signature: bytes
-    key: bytes
-    text: bytes
-    terms: bytes
-
-
-class _Registration(msgspec.Struct, array_like=True):
-    """A registration as it is stored; new fields go at the end."""
-
-    key: bytes
-    sequence: int
-    digest: bytes
-    records: int
-    bytes: int
-    homes: list[bytes]
-    homesSigned: bytes
-
-
-_encoder = msgspec.msgpack.Encoder()
-_rowDecoder = msgspec.msgpack.Decoder(_Row)
-_registrationDecoder = msgspec.msgpack.Decoder(_Registration)
+SNAPSHOT = "postings.snapshot"
+OPEN = "open"
+SNAPSHOT_CHANGES = 20_000
+"""Rows that change before another snapshot is written; half of all rows if those are more."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_VERIFYING = "verifying"
 
 
 @implementer(IIndexStore)
 class LmdbStore(IndexedStore):
-    """Each change is one transaction."""
+    """
+    Each change is one transaction. Without a folder (in the lab) rows are kept in memory.
+
+    The file C{open} says that the store is in use, and by which start of the machine. If that one is over, the machine stopped
+    with the store open: without C{sync=full} the disk may have kept some pages and lost others, so every row is read and summed up
+    before anything is believed.
+    """
 
     _log = Logger(namespace="superpeer.store")
 
     def __init__(self, surroundings: PolicySurroundings, sync: str = "no", map: int = 65_536) -> None:
         """
         @param sync: C{full} survives a power cut too; C{no} survives a killed process.
-        @param map: the largest size of the store, MiB; address space, not memory.
+        @param map: the largest size of the store, MiB.
         """
         if sync not in ("no", "full"):
             raise ValueError("sync is no or full")
         if map < 1:
             raise ValueError("map is at least 1 MiB")
-        super().__init__()
+        self._sync = sync == "full"
+        self._most = map << 20
+        self._changed = 0
+        self._trouble = ""
+        self._rows: LmdbRows | None = None
         folder = surroundings.storage.folder("registrations")
         if folder is None:
-            raise ValueError("there is no folder to keep registrations in; use the store memory")
+            super().__init__(MemoryRows())
+            return
         self._folder = Path(folder)
-        self._sync = sync == "full"
-        self._map = map << 20
         try:
-            self._open()
-            self._load()
-        except (lmdb.Error, Damaged, msgspec.DecodeError) as problem:
+            self._begin()
+        except (Damaged, StoreFull) as problem:
             self._setAside(problem)
-            self._open()
-            self._load()
+            aside = self.problem
+            self._begin()
+            self.problem = aside
 
-    def _open(self) -> None:
-        self._environment = lmdb.open(
-            str(self._folder), map_size=self._map, max_dbs=3, sync=self._sync, metasync=self._sync,
-            writemap=False, readahead=False, max_readers=8,
-        )
-        self._rowTable = self._environment.open_db(_ROWS)
-        self._registrationTable = self._environment.open_db(_REGISTRATIONS)
-        self._metaTable = self._environment.open_db(_META)
+    def _begin(self) -> None:
+        doubtful = self._doubtful()
+        rows = self._rows = LmdbRows(self._folder, self._sync, self._most)
+        super().__init__(rows)
+        if doubtful or rows.shortened:
+            self._mark(_VERIFYING)
+            self._rebuild()
+        elif not self._loadSnapshot(rows):
+            self._rebuild()
+        self._mark(_bootId())
+
+    # --- in use, or damaged ------------------------------------------------------------------------------------------
+
+    def _doubtful(self) -> bool:
+        """
+        @raise Damaged: the last attempt to find out whether the store is whole ended the process.
+        """
+        try:
+            marked = (self._folder / OPEN).read_text("ascii", "replace")
+        except OSError:
+            return False
+        if marked == _VERIFYING:
+            raise Damaged("it could not be read to its end")
+        return not self._sync and marked != _bootId()
+
+    def _mark(self, text: str) -> None:
+        try:
+            (self._folder / OPEN).write_text(text, "ascii")
+        except OSError as problem:
+            self._log.warn("the store could not be marked as open: {problem}", problem=problem)
 
     def _setAside(self, problem: Exception) -> None:
         """A damaged store is kept for whoever wants to look at it, and an empty one takes its place."""
-        environment = getattr(self, "_environment", None)
-        if environment is not None:
-            environment.close()
+        if self._rows is not None:
+            self._rows.close()
         number = 1
         while (aside := self._folder.with_name(f"{self._folder.name}.damaged-{number}")).exists():
             number += 1
@@ -103,109 +108,111 @@ class LmdbStore(IndexedStore):
         self._folder.mkdir(mode=0o700)
         self.problem = f"the stored registrations were damaged ({problem}) and lie in {aside.name}; leaves send theirs again"
         self._log.error("{problem}", problem=self.problem)
-        self._registrations.clear()
-
-    def _load(self) -> None:
-        with self._environment.begin() as reading:
-            version = reading.get(_VERSION, db=self._metaTable)
-            if version not in (None, _FORMAT):
-                raise Damaged("the store was written by a newer version")
-            for owner, value in reading.cursor(self._registrationTable):
-                one = _registrationDecoder.decode(value)
-                self._registrations[owner] = Registration(
-                    PeerId(owner), one.key, one.sequence, one.digest, one.records, one.bytes,
-                    tuple(map(PeerId, one.homes)), one.homesSigned,
-                )
-            stamp = self._environment.info()["last_txnid"]
-        if version is None:
-            with self._environment.begin(write=True) as writing:
-                writing.put(_VERSION, _FORMAT, db=self._metaTable)
-            return
-        if not self._loadSnapshot(stamp):
-            self._rebuild()
 
     # --- the snapshot ------------------------------------------------------------------------------------------------
 
-    def _loadSnapshot(self, stamp: int) -> bool:
-        path = self._folder / _SNAPSHOT
+    def _loadSnapshot(self, rows: LmdbRows) -> bool:
         try:
-            dumped = path.read_bytes()
+            stored = (self._folder / SNAPSHOT).read_bytes()
         except OSError:
             return False
-        if int.from_bytes(dumped[:8], "big") != stamp:
+        stamp, digest, dumped = int.from_bytes(stored[:8], "big"), stored[8:40], stored[40:]
+        if hashlib.sha256(stored[:8] + dumped).digest() != digest:
+            self._log.warn("the snapshot of the index is damaged and not used")
+            return False
+        touched = rows.touchedSince(stamp)
+        if touched is None:
             return False
         try:
-            self._postings = Postings.load(dumped[8:])
+            postings = Postings.load(dumped)
         except Damaged as problem:
-            self._log.warn("the snapshot of the postings is not used: {problem}", problem=problem)
+            self._log.warn("the snapshot of the index is not used: {problem}", problem=problem)
             return False
-        return True
+        self._bringUpToDate(postings, rows, touched)
+        self._registrations = {one.owner: one for one in rows.registrations()}
+        for owner, one in self._registrations.items():
+            if len(postings.rowsOf(owner)) != one.records:
+                return False
+        self._postings = postings
+        self._changed = len(touched)
+        return len(postings) == sum(one.records for one in self._registrations.values())
 
-    def _saveSnapshot(self) -> None:
-        stamp = self._environment.info()["last_txnid"]
-        path = self._folder / _SNAPSHOT
+    @staticmethod
+    def _bringUpToDate(postings: Postings, rows: LmdbRows, touched: Sequence[bytes]) -> None:
+        known = [postings.rowOf(key[:ID_BYTES], key[ID_BYTES:]) for key in touched]
+        stale = BitMap([row for row in known if row is not None])
+        if stale:
+            postings.removeAll(stale)
+        for key in touched:
+            record = rows.read(key)
+            if record is not None:
+                postings.add(key[:ID_BYTES], key[ID_BYTES:], Entry.of(record.head, record.terms))
+
+    def _saveSnapshot(self, rows: LmdbRows) -> None:
+        path = self._folder / SNAPSHOT
         beside = path.with_suffix(".new")
         try:
-            beside.write_bytes(stamp.to_bytes(8, "big") + self._postings.dump())
+            stamp = rows.stamp()
+            start, dumped = stamp.to_bytes(8, "big"), self._postings.dump()
+            beside.write_bytes(start + hashlib.sha256(start + dumped).digest() + dumped)
             os.replace(beside, path)
-        except OSError as problem:
-            # The postings can be rebuilt from the rows; it only takes longer.
+            rows.forgetLog(stamp)
+        except (OSError, SuperpeerError) as problem:
+            # The index can be rebuilt from the rows; it only takes longer.
             beside.unlink(missing_ok=True)
-            self._log.warn("the snapshot of the postings was not written: {problem}", problem=problem)
+            self._log.warn("the snapshot of the index was not written: {problem}", problem=problem)
+        self._changed = 0
 
-    # --- rows --------------------------------------------------------------------------------------------------------
-
-    def _read(self, key: bytes) -> StoredRecord | None:
-        with self._environment.begin(db=self._rowTable, buffers=False) as reading:
-            value = reading.get(key)
-        if value is None:
-            return None
-        row = _rowDecoder.decode(value)
-        return StoredRecord(key[20:], row.head, row.signature, row.key, row.text, row.terms)
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def _write(
         self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool
     ) -> None:
-        owner = registration.owner
         try:
-            with self._environment.begin(write=True) as writing:
-                for key in gone:
-                    writing.delete(key, db=self._rowTable)
-                for one in put:
-                    row = _encoder.encode(_Row(one.head, one.signature, one.key, one.text, one.terms))
-                    writing.put(owner + one.recordId, row, db=self._rowTable)
-                if forget:
-                    writing.delete(owner, db=self._registrationTable)
-                else:
-                    kept = _Registration(
-                        registration.key, registration.sequence, registration.digest, registration.records,
-                        registration.bytes, list(registration.homes), registration.homesSigned,
-                    )
-                    writing.put(owner, _encoder.encode(kept), db=self._registrationTable)
-        except (lmdb.MapFullError, lmdb.DiskError) as problem:
-            self.problem = f"the store is full ({problem})"
-            raise StoreFull(str(problem)) from problem
-        except lmdb.CorruptedError as problem:
-            self.problem = f"the store is damaged ({problem})"
-            raise Damaged(str(problem)) from problem
-        except lmdb.Error as problem:
-            # The library has no class of its own for every failure of the disk.
-            self.problem = f"the store cannot be written ({problem})"
-            raise StoreFull(str(problem)) from problem
-        if self.problem.startswith("the store"):
-            self.problem = ""
+            super()._write(registration, put, gone, forget)
+        except StoreFull as problem:
+            self.problem = self._trouble = f"the store cannot take more: {problem}"
+            raise
+        except Damaged as problem:
+            self.problem = self._trouble = f"the store is damaged: {problem}"
+            raise
+        if self._trouble and self.problem == self._trouble:
+            self.problem = self._trouble = ""
+        self._changed += len(put) + len(gone)
 
-    def _rows(self) -> Iterator[StoredRecord]:
-        with self._environment.begin(db=self._rowTable) as reading:
-            for key, value in reading.cursor():
-                row = _rowDecoder.decode(value)
-                yield StoredRecord(key[20:], row.head, row.signature, row.key, row.text, row.terms)
+    def apply(self, change: Change) -> Registration:
+        new = super().apply(change)
+        self._snapshotIfDue()
+        return new
+
+    def drop(self, owner: PeerId) -> None:
+        super().drop(owner)
+        self._snapshotIfDue()
+
+    def _snapshotIfDue(self) -> None:
+        if self._rows is not None and self._changed >= max(SNAPSHOT_CHANGES, len(self._postings) // 2):
+            self._saveSnapshot(self._rows)
 
     def close(self) -> None:
-        self._saveSnapshot()
-        self._environment.close()
+        rows = self._rows
+        if rows is not None:
+            self._saveSnapshot(rows)
+            try:
+                rows.sync()
+                (self._folder / OPEN).unlink(missing_ok=True)
+            except (OSError, SuperpeerError) as problem:
+                self._log.warn("the store was not closed in an orderly way: {problem}", problem=problem)
+        super().close()
+
+
+def _bootId() -> str:
+    """Names this start of the machine; empty where there is no such name."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 lmdbstore = PolicyPlugin(
-    "store", "lmdb", "overlay.plugins.lmdbstore:LmdbStore", "Registrations on disk in LMDB, posting lists in memory."
+    "store", "lmdb", "overlay.plugins.lmdbstore:LmdbStore", "Registrations on disk in LMDB, the index in memory."
 )

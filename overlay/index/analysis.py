@@ -90,6 +90,11 @@ def words(text: str) -> list[str]:
     return found
 
 
+def isCJK(term: str) -> bool:
+    """Whether a term is a part of a run of Chinese, Japanese or Korean."""
+    return _CJK_RUN.match(term) is not None
+
+
 def _cut(term: str) -> str:
     if len(term) * 4 <= limits.TERM:
         return term

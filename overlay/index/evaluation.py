@@ -1,18 +1,12 @@
-"""
-An expression against posting lists: which rows match, and how well.
+"""An expression against the index: which rows match, and which of them are best."""
 
-Scores are Okapi BM25 (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", equations 3.12 and 3.15) with k1 = 1.2 and
-b = 0.75; a word of the name or location counts as if it stood L{NAME_WEIGHT} more times in the text.
-"""
-
-import heapq
-import math
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
 
 from pyroaring import BitMap
 
-from overlay.index import analysis
+from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.index import phrase
+from overlay.index.bm25 import NAME_WEIGHT, termWeight
 from overlay.index.expression import (
     And,
     Expression,
@@ -28,14 +22,13 @@ from overlay.index.expression import (
     Word,
 )
 from overlay.index.postings import Postings
+from overlay.index.ranking import Best, Ranking, Unit
 from overlay.index.record import openHead
 from overlay.index.snippet import snippetOf
 from overlay.index.store import Found, Request, Row, StoredRecord
+from overlay.index.terms import Posting
 from overlay.wire import limits
 
-K1 = 1.2
-B = 0.75
-NAME_WEIGHT = 3
 PHRASE_CHECKED = 20_000
 """Most rows whose text is read for one phrase; those beyond count as not matching."""
 
@@ -43,15 +36,17 @@ Fetch = Callable[[bytes], StoredRecord | None]
 """Gives a record by owner + record id."""
 
 
-def positiveTerms(expression: Expression) -> list[str]:
-    """The words that score, in the order of the expression, each once."""
-    found: dict[str, None] = {}
+def scoring(expression: Expression) -> list[Word | Prefix]:
+    """The words and prefixes that score, without field, in the order of the expression, each once."""
+    found: dict[Word | Prefix, None] = {}
 
     def walk(part: Expression) -> None:
         if isinstance(part, Word):
-            found[part.term] = None
+            found[Word(part.term)] = None
+        elif isinstance(part, Prefix):
+            found[Prefix(part.start)] = None
         elif isinstance(part, Phrase):
-            found.update(dict.fromkeys(part.terms))
+            found.update(dict.fromkeys(map(Word, part.terms)))
         elif isinstance(part, And | Or):
             for inner in part.parts:
                 walk(inner)
@@ -60,163 +55,157 @@ def positiveTerms(expression: Expression) -> list[str]:
     return list(found)
 
 
+def positiveTerms(expression: Expression) -> list[str]:
+    """What scores, as receipts name it: terms, and prefixes with a C{*}."""
+    return [_named(one) for one in scoring(expression)]
+
+
+def _named(one: Word | Prefix) -> str:
+    return one.term if isinstance(one, Word) else one.start + "*"
+
+
 class Evaluation:
-    """One request against one set of postings."""
+    """One request against one index."""
 
     def __init__(self, postings: Postings, request: Request, fetch: Fetch) -> None:
         self._postings = postings
         self._request = request
         self._fetch = fetch
-        self._prefixes: dict[str, None] = {}
+        self._prefixes: dict[str, Posting] = {}
 
     def found(self) -> Found:
         """
-        @return: the best rows, best first; ties by content, then owner and id.
+        @return: the best rows, best first; ties by content, then owner and record id.
         """
         postings, request = self._postings, self._request
-        now = max(0, int(request.now))
-        rows = self._rows(request.expression)
-        for owner in request.without:
-            rows = rows - postings.owners.get(owner, BitMap())
-        terms = list(dict.fromkeys([*positiveTerms(request.expression), *self._prefixes]))
-        expires = postings.expires
-        live = [row for row in rows if expires[row] >= now]
-        scores = self._scores(live, terms)
-        contents, keys = postings.contents, postings.keys
-        order = [(-scores[row], contents[row], keys[row]) for row in live]
-        kept = heapq.nsmallest(request.want + limits.HELD_KEYS, order) if len(order) > request.want else sorted(order)
-        shown = kept[: request.want]
-        held = kept[request.want :]
+        excluded = postings.expired(max(0, int(request.now)))
+        for owner in sorted(request.without):
+            excluded = excluded | postings.rowsOf(owner)
+        alive = postings.alive - excluded if excluded else postings.alive
+        documents = len(alive)
+        length = postings.words - sum(map(postings.wordsOf.__getitem__, excluded))
+        rows = self._rows(request.expression, alive)
+        units: list[Unit] = []
+        frequencies: dict[str, int] = {}
+        for one in scoring(request.expression):
+            posting = postings.terms.get(one.term) if isinstance(one, Word) else self._joined(one.start)
+            frequency = 0
+            if posting is not None:
+                frequency = posting.rows.intersection_cardinality(alive) if excluded else len(posting.rows)
+            frequencies[_named(one)] = frequency
+            if posting is not None and frequency:
+                units.append(Unit(posting, termWeight(documents, frequency)))
+        ranking = Ranking(postings, units, length / documents if documents else 1.0)
+        best = ranking.best(rows, min(len(rows), request.want + limits.HELD_KEYS))
+        shown, held = best[: request.want], best[request.want :]
         return Found(
-            rows=self._make(shown, terms),
-            matched=len(live),
-            held=[(key[:20], key[20:]) for _, _, key in held],  # type: ignore[misc]
-            bound=-held[0][0] if held else 0.0,
-            documents=len(postings.alive),
-            length=postings.words,
-            frequencies={
-                term: len(postings.text.rows(term) | postings.name.rows(term)) for term in positiveTerms(request.expression)
-            },
+            rows=self._make(shown),
+            matched=len(rows),
+            held=[(PeerId(key[:ID_BYTES]), key[ID_BYTES:]) for _, _, key, _ in held],
+            bound=-held[0][0] or 0.0 if held else 0.0,
+            documents=documents,
+            length=length,
+            frequencies=frequencies,
         )
 
-    def _make(self, shown: Sequence[tuple[float, int, bytes]], terms: Sequence[str]) -> list[Row]:
+    def _make(self, shown: Sequence[Best]) -> list[Row]:
+        terms = scoring(self._request.expression)
+        words = [one.term for one in terms if isinstance(one, Word)]
+        starts = [one.start for one in terms if isinstance(one, Prefix)]
         made = []
-        for score, _, key in shown:
+        for score, _, key, _ in shown:
             record = self._fetch(key)
             if record is None:
                 continue
-            text = record.text.decode("utf-8", "replace")
+            snippet = snippetOf(record.text.decode("utf-8", "replace"), words, starts) if record.text else ""
             made.append(
                 Row(
-                    key[:20], key[20:], record.head, record.signature, record.key,  # type: ignore[arg-type]
-                    snippetOf(text, terms) if text else "", -score,
+                    PeerId(key[:ID_BYTES]), key[ID_BYTES:], record.head, record.signature, record.key, snippet,
+                    -score or 0.0,
                 )
             )
         return made
 
-    # --- scores ------------------------------------------------------------------------------------------------------
-
-    def _scores(self, rows: Sequence[int], terms: Sequence[str]) -> dict[int, float]:
-        postings = self._postings
-        documents = max(1, len(postings.alive))
-        average = max(1.0, postings.words / documents)
-        scores = dict.fromkeys(rows, 0.0)
-        lengths = postings.lengths
-        chosen = BitMap(rows)
-        for term in terms:
-            inText, inName = postings.text.rows(term), postings.name.rows(term)
-            frequency = len(inText | inName)
-            if not frequency:
-                continue
-            weight = math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
-            for row in (inText | inName) & chosen:
-                count = postings.text.count(term, row) + (NAME_WEIGHT if row in inName else 0)
-                norm = K1 * (1 - B + B * lengths[row] / average)
-                scores[row] += weight * count * (K1 + 1) / (count + norm)
-        return scores
-
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _rows(self, part: Expression) -> BitMap:
+    def _rows(self, part: Expression, within: BitMap) -> BitMap:
+        """The rows among C{within} that match; a bitmap that the caller must not change."""
         postings = self._postings
         if isinstance(part, Word):
-            return self._word(part.term, part.field)
-        if isinstance(part, And):
-            return self._and(part.parts)
-        if isinstance(part, Or):
-            return reduce(BitMap.union, (self._rows(one) for one in part.parts), BitMap())
-        if isinstance(part, Not):
-            return postings.alive - self._rows(part.part)
+            return _among(postings.terms.get(part.term), part.field, within)
         if isinstance(part, Prefix):
-            return self._prefix(part)
+            return _among(self._joined(part.start), part.field, within)
+        if isinstance(part, And):
+            # Cheap parts first; what is left is all that the costly ones need to look at.
+            for one in sorted(part.parts, key=_cost):
+                if not within:
+                    break
+                within = self._rows(one, within)
+            return within
+        if isinstance(part, Or):
+            return _union(self._rows(one, within) for one in part.parts)
+        if isinstance(part, Not):
+            return within - self._rows(part.part, within)
         if isinstance(part, Phrase):
-            return self._phrase(part)
+            return self._phrase(part, within)
         if isinstance(part, MediaType):
-            return _union(rows for kind, rows in postings.types.items() if part.part in kind)
+            return _union(rows for kind, rows in postings.types.items() if part.part in kind) & within
         if isinstance(part, Extension):
-            return BitMap(postings.extensions.get(part.extension, BitMap()))
+            return postings.extensions.get(part.extension, BitMap()) & within
         if isinstance(part, Owner):
-            return _union(postings.ownersBeginning(part.prefix))
+            return _union(postings.rowsOfOwners(part.prefix)) & within
         if isinstance(part, Size):
-            return self._between(postings.sizes, part.low, part.high)
+            return postings.sizes.between(part.low, part.high, within)
         if isinstance(part, Modified):
-            return self._between(postings.modified, part.since, None if part.until is None else part.until - 1)
+            return postings.modified.between(part.since, None if part.until is None else part.until - 1, within)
         raise TypeError(f"not an expression: {part!r}")
 
-    def _and(self, parts: Sequence[Expression]) -> BitMap:
-        """Cheap parts first; what is left is all that the costly ones need to look at."""
-        rows: BitMap | None = None
-        for part in sorted(parts, key=_cost):
-            if rows is not None and not rows:
-                return rows
-            if isinstance(part, Not) and rows is not None:
-                rows = rows - self._rows(part.part)
-            elif isinstance(part, Phrase) and rows is not None:
-                rows = self._phrase(part, rows)
-            else:
-                found = self._rows(part)
-                rows = found if rows is None else rows & found
-        return rows if rows is not None else BitMap(self._postings.alive)
+    def _joined(self, start: str) -> Posting:
+        """All the terms that begin so as if they were one, of which each row has one occurrence, and more in the name."""
+        whole = self._prefixes.get(start)
+        if whole is None:
+            whole = self._prefixes[start] = _joined(self._postings, start)
+        return whole
 
-    def _word(self, term: str, field: str) -> BitMap:
-        named = self._postings.name.rows(term)
-        return BitMap(named) if field == "name" else self._postings.text.rows(term) | named
-
-    def _prefix(self, part: Prefix) -> BitMap:
-        rows = BitMap()
-        tables = [self._postings.name] if part.field == "name" else [self._postings.name, self._postings.text]
-        for table in tables:
-            for term in table.beginning(part.start):
-                rows |= table.rows(term)
-                if len(self._prefixes) < limits.QUERY_TERMS:
-                    self._prefixes[term] = None
-        return rows
-
-    def _phrase(self, part: Phrase, within: BitMap | None = None) -> BitMap:
-        rows = reduce(BitMap.intersection, (self._word(term, part.field) for term in part.terms))
-        if within is not None:
-            rows = rows & within
+    def _phrase(self, part: Phrase, within: BitMap) -> BitMap:
+        for term in part.terms:
+            within = _among(self._postings.terms.get(term), part.field, within)
+        if len(part.terms) < 2:
+            return within
+        inText = phrase.inText(part.terms)
         kept = BitMap()
-        for number, row in enumerate(rows):
+        for number, row in enumerate(within):
             if number >= PHRASE_CHECKED:
                 break
-            record = self._fetch(self._postings.keys[row])
-            if record is not None and _hasPhrase(record, part):
+            record = self._fetch(self._postings.keyOf(row))
+            if record is not None and (
+                phrase.inName(openHead(record.head).location, part.terms)
+                or (part.field != "name" and inText(record.text))
+            ):
                 kept.add(row)
         return kept
 
-    def _between(self, column: Sequence[int], low: int | None, high: int | None) -> BitMap:
-        least = 0 if low is None else low
-        if high is None:
-            return BitMap([row for row in self._postings.alive if column[row] >= least])
-        return BitMap([row for row in self._postings.alive if least <= column[row] <= high])
 
-
-def _union(parts: "object") -> BitMap:
-    whole = BitMap()
-    for rows in parts:  # type: ignore[attr-defined]
-        whole |= rows
+def _joined(postings: Postings, start: str) -> Posting:
+    whole = Posting()
+    some = [postings.terms.get(term) for term in postings.terms.beginning(start)]
+    found = [one for one in some if one is not None]
+    whole.rows = _union(one.rows for one in found)
+    whole.names = _union(one.names for one in found)
+    if whole.names:
+        whole.levels = {1 + NAME_WEIGHT: whole.names}
     return whole
+
+
+def _among(posting: Posting | None, field: str, within: BitMap) -> BitMap:
+    if posting is None:
+        return BitMap()
+    return (posting.names if field == "name" else posting.rows) & within
+
+
+def _union(parts: Iterator[BitMap]) -> BitMap:
+    some = list(parts)
+    return BitMap.union(*some) if some else BitMap()
 
 
 def _cost(part: Expression) -> int:
@@ -228,16 +217,3 @@ def _cost(part: Expression) -> int:
         return 3
     return 4 if isinstance(part, Phrase) else 2
 
-
-def _hasPhrase(record: StoredRecord, part: Phrase) -> bool:
-    head = openHead(record.head)
-    if _follows(analysis.words(head.location), part.terms) or _follows(analysis.nameParts(head.location), part.terms):
-        return True
-    return part.field != "name" and _follows(analysis.words(record.text.decode("utf-8", "replace")), part.terms)
-
-
-def _follows(words: Sequence[str], terms: Sequence[str]) -> bool:
-    """Whether the terms stand one after the other among the words."""
-    first, count = terms[0], len(terms)
-    wanted = list(terms)
-    return any(word == first and list(words[at : at + count]) == wanted for at, word in enumerate(words))

@@ -1,50 +1,31 @@
-"""What the index stores have in common: posting lists in memory over rows that lie somewhere."""
+"""What the index stores have in common: the index in memory, over rows that lie in some table."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from overlay.identity.ids import PeerId
+from overlay.errors import Damaged, SuperpeerError
+from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index.evaluation import Evaluation
-from overlay.index.postings import Postings
-from overlay.index.record import EMPTY_DIGEST, addDigest, openHead, removeDigest
+from overlay.index.postings import Entry, Postings
+from overlay.index.record import EMPTY_DIGEST, addDigest, removeDigest
+from overlay.index.rowtable import RowTable
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
 
+SWEPT = 64
+"""Many records that go are taken out of the index in one sweep if there are fewer than so many terms to each."""
 
-class IndexedStore(ABC):
+
+class IndexedStore:
     """
-    An L{overlay.interfaces.IIndexStore} but for where rows and registrations lie.
+    An L{overlay.interfaces.IIndexStore}. The table is written first, so that nothing is in the index that is not in the table.
 
     @ivar problem: what is wrong at the moment, in a sentence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, table: RowTable) -> None:
         self.problem = ""
+        self._table = table
         self._postings = Postings()
         self._registrations: dict[bytes, Registration] = {}
-
-    # --- where rows lie ----------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _read(self, key: bytes) -> StoredRecord | None:
-        """A record by owner + record id."""
-
-    @abstractmethod
-    def _write(
-        self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool
-    ) -> None:
-        """
-        All of it or nothing.
-
-        @param gone: keys of rows that go.
-        @param forget: the registration itself goes too.
-        @raise overlay.errors.StoreFull: nothing was written.
-        """
-
-    @abstractmethod
-    def _rows(self) -> Iterator[StoredRecord]:
-        """Every row, to rebuild the postings from."""
-
-    # --- IIndexStore -------------------------------------------------------------------------------------------------
 
     def owners(self) -> Sequence[PeerId]:
         return sorted(PeerId(one) for one in self._registrations)
@@ -53,71 +34,121 @@ class IndexedStore(ABC):
         return self._registrations.get(owner)
 
     def apply(self, change: Change) -> Registration:
-        held = self._registrations.get(change.owner)
+        owner = change.owner
+        held = self._registrations.get(owner)
         if held is None:
-            held = Registration(change.owner, change.key, 0, EMPTY_DIGEST, 0, 0)
+            held = Registration(owner, change.key, 0, EMPTY_DIGEST, 0, 0)
         additions = {record.recordId: record for record in change.additions}
-        going = list(self.recordIds(change.owner)) if change.clear else [*change.removals, *additions]
-        old = [one for one in (self._read(change.owner + recordId) for recordId in dict.fromkeys(going)) if one is not None]
-        digest = removeDigest(held.digest, *(one.head for one in old))
+        entries = {recordId: Entry.of(record.head, record.terms) for recordId, record in additions.items()}
+        before = (EMPTY_DIGEST, 0, 0) if change.clear else (held.digest, held.records, held.bytes)
+        old: list[StoredRecord] = []
+        if not change.clear:
+            named = dict.fromkeys([*change.removals, *additions])
+            old = [one for one in (self.get(owner, recordId) for recordId in named) if one is not None]
+        digest, records, size = before
+        digest = removeDigest(digest, *(one.head for one in old))
         digest = addDigest(digest, *(one.head for one in additions.values()))
         new = Registration(
-            change.owner, change.key, held.sequence if change.sequence is None else change.sequence, digest,
-            held.records - len(old) + len(additions),
-            held.bytes - sum(map(sizeOf, old)) + sum(map(sizeOf, additions.values())),
+            owner, change.key, held.sequence if change.sequence is None else change.sequence, digest,
+            records - len(old) + len(additions),
+            size - sum(map(sizeOf, old)) + sum(map(sizeOf, additions.values())),
             held.homes if change.homes is None else change.homes,
             held.homesSigned if change.homes is None else change.homesSigned,
         )
-        gone = [change.owner + one.recordId for one in old if one.recordId not in additions]
+        going = self._postings.recordIds(owner) if change.clear else [one.recordId for one in old]
+        gone = [owner + recordId for recordId in going if recordId not in additions]
+        out = self._leaving(owner) if change.clear else None
         self._write(new, list(additions.values()), gone, False)
-        self._registrations[change.owner] = new
+        self._registrations[owner] = new
+        if change.clear:
+            self._takeAllOut(owner, out)
         for one in old:
-            same = additions.get(one.recordId)
-            if same is not None and same.terms == one.terms and _sameItem(same, one):
-                self._postings.renew(change.owner, one.recordId, additions.pop(one.recordId).head)
+            entry = Entry.of(one.head, one.terms)
+            again = entries.get(one.recordId)
+            if again is not None and _sameButExpiry(entry, again):
+                self._postings.renew(owner, one.recordId, again.expires)
+                del entries[one.recordId]
             else:
-                self._postings.remove(change.owner, one.recordId, one.head, one.terms)
-        for record in additions.values():
-            self._postings.add(change.owner, record.recordId, record.head, record.terms)
-        if self._postings.sparse:
-            self._rebuild()
+                self._postings.remove(owner, one.recordId, entry)
+        for recordId, entry in entries.items():
+            self._postings.add(owner, recordId, entry)
         return new
+
+    def _leaving(self, owner: PeerId) -> list[tuple[bytes, Entry]] | None:
+        """What the index has of an owner, to take it out piece by piece; None if one sweep over all terms costs less."""
+        rows = self._postings.rowsOf(owner)
+        if len(rows) * SWEPT > len(self._postings.terms):
+            return None
+        found = []
+        for recordId in self._postings.recordIds(owner):
+            record = self.get(owner, recordId)
+            if record is None:
+                return None
+            found.append((recordId, Entry.of(record.head, record.terms)))
+        return found
+
+    def _takeAllOut(self, owner: PeerId, leaving: list[tuple[bytes, Entry]] | None) -> None:
+        if leaving is None:
+            self._postings.removeAll(self._postings.rowsOf(owner))
+            return
+        for recordId, entry in leaving:
+            self._postings.remove(owner, recordId, entry)
 
     def drop(self, owner: PeerId) -> None:
         held = self._registrations.get(owner)
         if held is None:
             return
-        keys = [owner + recordId for recordId in self.recordIds(owner)]
-        old = [(key, self._read(key)) for key in keys]
-        self._write(held, [], keys, True)
+        leaving = self._leaving(owner)
+        self._write(held, [], [owner + recordId for recordId in self._postings.recordIds(owner)], True)
         del self._registrations[owner]
-        for key, record in old:
-            if record is not None:
-                self._postings.remove(owner, key[20:], record.head, record.terms)
-        if self._postings.sparse:
-            self._rebuild()
+        self._takeAllOut(owner, leaving)
+
+    def _write(
+        self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool
+    ) -> None:
+        self._table.write(registration, put, gone, forget)
 
     def get(self, owner: PeerId, recordId: bytes) -> StoredRecord | None:
-        return self._read(owner + recordId)
+        return self._table.read(owner + recordId)
 
     def recordIds(self, owner: PeerId) -> Iterable[bytes]:
-        rows = self._postings.owners.get(owner)
-        return [self._postings.keys[row][20:] for row in rows] if rows is not None else []
+        return self._postings.recordIds(owner)
 
     def search(self, request: Request) -> Found:
-        return Evaluation(self._postings, request, self._read).found()
+        return Evaluation(self._postings, request, self._table.read).found()
 
     def totals(self) -> Totals:
         return Totals(
-            len(self._registrations), len(self._postings.alive), len(self._postings.text) + len(self._postings.name),
+            len(self._registrations), len(self._postings), len(self._postings.terms),
             sum(one.bytes for one in self._registrations.values()), self.problem,
         )
 
+    def close(self) -> None:
+        self._table.close()
+
+    # --- starting ----------------------------------------------------------------------------------------------------
+
     def _rebuild(self) -> None:
+        """
+        Read registrations and every row, and index them anew.
+
+        @raise Damaged: a row cannot be read, or an owner's rows are not those of its registration.
+        """
+        self._registrations = {one.owner: one for one in self._table.registrations()}
         postings = Postings()
-        for record in self._rows():
-            owner = _ownerOf(record)
-            postings.add(owner, record.recordId, record.head, record.terms)
+        digests: dict[bytes, bytes] = {}
+        for key, record in self._table.rows():
+            owner = key[:ID_BYTES]
+            try:
+                postings.add(owner, key[ID_BYTES:], Entry.of(record.head, record.terms))
+            except SuperpeerError as problem:
+                raise Damaged(f"a row ({problem})") from problem
+            digests[owner] = addDigest(digests.get(owner, EMPTY_DIGEST), record.head)
+        for owner, one in self._registrations.items():
+            if digests.pop(owner, EMPTY_DIGEST) != one.digest:
+                raise Damaged("rows are missing or too many")
+        if digests:
+            raise Damaged("rows of nobody")
         self._postings = postings
 
 
@@ -126,13 +157,9 @@ def sizeOf(record: StoredRecord) -> int:
     return len(record.head) + len(record.text) + len(record.terms)
 
 
-def _ownerOf(record: StoredRecord) -> bytes:
-    return openHead(record.head).owner
+def _sameButExpiry(one: Entry, other: Entry) -> bool:
+    """Whether two records differ in nothing that the index keeps, except the expiry."""
+    return (one.content, one.size, one.modified, one.mediaType, one.location, one.extension, one.words) == (
+        other.content, other.size, other.modified, other.mediaType, other.location, other.extension, other.words
+    ) and one.terms == other.terms
 
-
-def _sameItem(one: StoredRecord, other: StoredRecord) -> bool:
-    """Whether two records differ in nothing that the postings know, except the expiry."""
-    first, second = openHead(one.head), openHead(other.head)
-    return (first.content, first.size, first.modified, first.mediaType, first.location) == (
-        second.content, second.size, second.modified, second.mediaType, second.location
-    )

@@ -1,229 +1,230 @@
 """
-Posting lists in memory: for each term the rows that have it, and how often, and what filters need to know of each row.
+The index in memory: rows by term, and what filters and ranking need to know of each row.
 
-A row is a small number. Numbers are given in rising order and never used again until the lists are rebuilt.
+A row is a small number that stands for one record; numbers that become free are given again.
 """
 
-import struct
 from array import array
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
+import attrs
 import msgspec
 from pyroaring import BitMap
 
 from overlay.errors import Damaged
 from overlay.identity.ids import idText
-from overlay.index import analysis
+from overlay.index import analysis, columns
+from overlay.index.bm25 import NAME_WEIGHT, lengthClass, level
 from overlay.index.record import openHead, unpackTerms
+from overlay.index.terms import Terms
 
-PREFIX_TERMS = 1000
-"""Most terms that a prefix stands for; the rest are left out, in the order of terms."""
-_FORMAT = 1
-_SHIFT = 20
-_MOST = (1 << _SHIFT) - 1
-_PENDING = 4096
+_FORMAT = 2
+_MOST = 2**32 - 1
 
 
-class _List:
-    """The rows of one term that more than one row has; C{counts} only where the term occurs more than once."""
+@attrs.frozen(slots=True)
+class Entry:
+    """
+    What the index keeps of one record.
 
-    __slots__ = ("counts", "rows")
+    @ivar content: the first 8 bytes of the content hash, as a number.
+    @ivar words: in text, name and location.
+    @ivar terms: level of occurrences, and whether it is a word of name or location, by term.
+    """
 
-    def __init__(self) -> None:
-        self.rows = BitMap()
-        self.counts: dict[int, int] = {}
+    location: str
+    content: int
+    size: int
+    modified: int
+    expires: int
+    mediaType: str
+    extension: str
+    words: int
+    terms: dict[str, tuple[int, bool]]
 
-
-class Terms:
-    """Rows by term for one field. A term of a single row is kept as one number: most terms are such."""
-
-    def __init__(self) -> None:
-        self._lists: dict[str, int | _List] = {}
-        self._sorted: list[str] = []
-        self._fresh: list[str] | None = None
-        self._dead = 0
-
-    def __len__(self) -> int:
-        return len(self._lists)
-
-    def add(self, term: str, row: int, count: int) -> None:
-        held = self._lists.get(term)
-        count = min(count, _MOST)
-        if held is None:
-            self._lists[term] = row << _SHIFT | count
-            if self._fresh is not None:
-                insort(self._fresh, term)
-                if len(self._fresh) > _PENDING:
-                    self._fresh = None
-            return
-        if isinstance(held, int):
-            whole = _List()
-            self._put(whole, held >> _SHIFT, held & _MOST)
-            self._lists[term] = held = whole
-        self._put(held, row, count)
-
-    def _put(self, whole: _List, row: int, count: int) -> None:
-        whole.rows.add(row)
-        if count > 1:
-            whole.counts[row] = count
-
-    def remove(self, term: str, row: int) -> None:
-        held = self._lists.get(term)
-        if held is None:
-            return
-        if isinstance(held, int):
-            if held >> _SHIFT == row:
-                del self._lists[term]
-                self._dead += 1
-            return
-        held.rows.discard(row)
-        held.counts.pop(row, None)
-        if not held.rows:
-            del self._lists[term]
-            self._dead += 1
-
-    def rows(self, term: str) -> BitMap:
-        held = self._lists.get(term)
-        if held is None:
-            return BitMap()
-        return BitMap([held >> _SHIFT]) if isinstance(held, int) else held.rows
-
-    def count(self, term: str, row: int) -> int:
-        """How often a row has a term."""
-        held = self._lists.get(term)
-        if held is None:
-            return 0
-        if isinstance(held, int):
-            return held & _MOST if held >> _SHIFT == row else 0
-        found = held.counts.get(row)
-        if found is not None:
-            return found
-        return 1 if row in held.rows else 0
-
-    def beginning(self, start: str) -> list[str]:
-        """The terms that begin so, in order, at most L{PREFIX_TERMS}."""
-        if self._fresh is None or self._dead > _PENDING:
-            self._sorted = sorted(self._lists)
-            self._fresh = []
-            self._dead = 0
-        found: list[str] = []
-        for ordered in (self._sorted, self._fresh):
-            at = bisect_left(ordered, start)
-            while at < len(ordered) and ordered[at].startswith(start) and len(found) < 2 * PREFIX_TERMS:
-                if ordered[at] in self._lists:
-                    found.append(ordered[at])
-                at += 1
-        return sorted(set(found))[:PREFIX_TERMS]
-
-    def dump(self) -> list:
-        return [
-            (term, held) if isinstance(held, int) else (term, held.rows.serialize(), held.counts)
-            for term, held in self._lists.items()
-        ]
-
-    def load(self, dumped: Sequence[Sequence]) -> None:
-        for entry in dumped:
-            if len(entry) == 2:
-                self._lists[entry[0]] = entry[1]
-            else:
-                whole = _List()
-                whole.rows = BitMap.deserialize(entry[1])
-                whole.counts = entry[2]
-                self._lists[entry[0]] = whole
+    @classmethod
+    def of(cls, head: bytes, terms: bytes) -> "Entry":
+        """
+        @raise overlay.errors.Malformed: head or terms cannot be read.
+        """
+        opened = openHead(head)
+        counted, length = unpackTerms(terms)
+        named = dict.fromkeys(analysis.nameWords(opened.location))
+        weights = {
+            term: (level(count + NAME_WEIGHT), True) if term in named else (level(count), False) for term, count in counted
+        }
+        for term in named:
+            if term not in weights:
+                weights[term] = (NAME_WEIGHT, True)
+        return cls(
+            opened.location, int.from_bytes(opened.content[:8], "big"), opened.size, opened.modified, opened.expires,
+            opened.mediaType.lower(), extensionOf(opened.name), min(_MOST, length + len(named)), weights,
+        )
 
 
 class Postings:
     """
     @ivar alive: rows that are there.
     @ivar words: words in all of them.
-    @ivar text: by term of the text; C{name} by word of name and location.
+    @ivar wordsOf: words of each row.
     """
 
     def __init__(self) -> None:
-        self.text = Terms()
-        self.name = Terms()
+        self.terms = Terms()
         self.alive = BitMap()
         self.words = 0
-        self.keys: list[bytes] = []
-        self.byKey: dict[bytes, int] = {}
-        self.expires = array("Q")
-        self.sizes = array("Q")
-        self.modified = array("Q")
-        self.lengths = array("I")
-        self.contents = array("Q")
+        self.wordsOf = array("I")
+        self.lengths = columns.lengths()
+        self.expires = columns.Column("Q", columns.minutes)
+        self.sizes = columns.Column("Q", columns.magnitude)
+        self.modified = columns.Column("Q", columns.fortnight)
+        self.contents = columns.Column("Q", columns.leading)
         self.types: dict[str, BitMap] = {}
         self.extensions: dict[str, BitMap] = {}
-        self.owners: dict[bytes, BitMap] = {}
+        self._byId = columns.RowsById()
+        self._owners: list[bytes] = []
+        self._numbers: dict[bytes, int] = {}
+        self._ownerRows: dict[int, BitMap] = {}
+        self._freeOwners: list[int] = []
+        self._free = BitMap()
+        self._changes = 0
+        self._expired: tuple[int, int, BitMap] = (-1, 0, BitMap())
 
-    def add(self, owner: bytes, recordId: bytes, head: bytes, terms: bytes) -> int:
+    def __len__(self) -> int:
+        return len(self.alive)
+
+    # --- records -----------------------------------------------------------------------------------------------------
+
+    def rowOf(self, owner: bytes, recordId: bytes) -> int | None:
+        number = self._numbers.get(owner)
+        return None if number is None else self._byId.get(number, recordId)
+
+    def keyOf(self, row: int) -> bytes:
+        """Owner and record id, joined."""
+        return self._owners[self._byId.owners[row]] + self._byId.idOf(row)
+
+    def recordIds(self, owner: bytes) -> list[bytes]:
+        return [self._byId.idOf(row) for row in self.rowsOf(owner)]
+
+    def rowsOf(self, owner: bytes) -> BitMap:
+        """Not to be changed by the caller."""
+        number = self._numbers.get(owner)
+        return BitMap() if number is None else self._ownerRows.get(number, BitMap())
+
+    def rowsOfOwners(self, begins: str) -> Iterator[BitMap]:
+        """The rows of all owners whose ids begin so."""
+        for owner, number in self._numbers.items():
+            if number in self._ownerRows and idText(owner).startswith(begins):
+                yield self._ownerRows[number]
+
+    def add(self, owner: bytes, recordId: bytes, entry: Entry) -> int:
         """
         Take a record in; one of the same id must have been removed before.
 
         @return: its row.
         """
-        opened = openHead(head)
-        counted, length = unpackTerms(terms)
-        row = len(self.keys)
-        key = owner + recordId
-        self.keys.append(key)
-        self.byKey[key] = row
-        names = set(analysis.nameWords(opened.location))
-        length = min(length + len(names), 2**32 - 1)
-        self.expires.append(opened.expires)
-        self.sizes.append(opened.size)
-        self.modified.append(opened.modified)
-        self.lengths.append(length)
-        self.contents.append(struct.unpack(">Q", opened.content[:8])[0])
-        self.words += length
+        if self._free:
+            row = self._free.min()
+            self._free.remove(row)
+            self.wordsOf[row] = entry.words
+        else:
+            row = len(self.wordsOf)
+            self.wordsOf.append(entry.words)
+        number = self._numberOf(owner)
+        self._byId.put(row, number, recordId)
+        self._changes += 1
         self.alive.add(row)
-        for term, count in counted:
-            self.text.add(term, row, count)
-        for term in names:
-            self.name.add(term, row, 1)
-        self.types.setdefault(opened.mediaType.lower(), BitMap()).add(row)
-        self.extensions.setdefault(extensionOf(opened.name), BitMap()).add(row)
-        self.owners.setdefault(owner, BitMap()).add(row)
+        self.words += entry.words
+        for column, value in zip(self._columns(), self._values(entry), strict=True):
+            column.set(row, value)
+        for table, key in self._places(entry, number):
+            rows = table.get(key)
+            if rows is None:
+                rows = table[key] = BitMap()
+            rows.add(row)
+        add = self.terms.add
+        for term, (occurrences, named) in entry.terms.items():
+            add(term, row, occurrences, named)
         return row
 
-    def remove(self, owner: bytes, recordId: bytes, head: bytes, terms: bytes) -> None:
-        """Take a record out, given as it was put in."""
-        row = self.byKey.pop(owner + recordId, None)
+    def _numberOf(self, owner: bytes) -> int:
+        number = self._numbers.get(owner)
+        if number is None:
+            if self._freeOwners:
+                number = self._freeOwners.pop()
+                self._owners[number] = owner
+            else:
+                number = len(self._owners)
+                self._owners.append(owner)
+            self._numbers[owner] = number
+        return number
+
+    def remove(self, owner: bytes, recordId: bytes, entry: Entry) -> None:
+        """Take one record out, given as it was put in; no error if it is not there."""
+        row = self.rowOf(owner, recordId)
         if row is None:
             return
-        opened = openHead(head)
-        counted, _ = unpackTerms(terms)
-        self.words -= self.lengths[row]
-        self.alive.discard(row)
-        self.keys[row] = b""
-        for term, _ in counted:
-            self.text.remove(term, row)
-        for term in set(analysis.nameWords(opened.location)):
-            self.name.remove(term, row)
-        for table, value in (
-            (self.types, opened.mediaType.lower()), (self.extensions, extensionOf(opened.name)), (self.owners, owner)
-        ):
-            rows = table.get(value)  # type: ignore[attr-defined]
-            if rows is not None:
-                rows.discard(row)
-                if not rows:
-                    del table[value]  # type: ignore[attr-defined]
+        for term in entry.terms:
+            self.terms.remove(term, row)
+        for column in self._columns():
+            column.clear(row)
+        number = self._byId.owners[row]
+        for table, key in self._places(entry, number):
+            rows = table[key]
+            rows.discard(row)
+            if not rows:
+                del table[key]
+        self._forget(BitMap([row]), {number})
 
-    def renew(self, owner: bytes, recordId: bytes, head: bytes) -> None:
-        """A record's head lives longer; nothing else has changed."""
-        row = self.byKey.get(owner + recordId)
+    def removeAll(self, rows: BitMap) -> None:
+        """Take many records out at once, without knowing what they held: one sweep over all terms."""
+        rows = rows & self.alive
+        self.terms.removeAll(rows)
+        for column in self._columns():
+            column.clearAll(rows)
+        for table in self._tables():
+            columns.subtract(table, rows)
+        self._forget(rows, {self._byId.owners[row] for row in rows})
+
+    def _forget(self, rows: BitMap, owners: set[int]) -> None:
+        self._changes += 1
+        self._byId.removeAll(rows)
+        self.words -= sum(self.wordsOf[row] for row in rows)
+        self.alive -= rows
+        self._free |= rows
+        for number in sorted(owners):
+            if number not in self._ownerRows:
+                del self._numbers[self._owners[number]]
+                self._freeOwners.append(number)
+
+    def renew(self, owner: bytes, recordId: bytes, expires: int) -> None:
+        """A record lives longer; nothing else of it has changed."""
+        row = self.rowOf(owner, recordId)
         if row is not None:
-            self.expires[row] = openHead(head).expires
+            self._changes += 1
+            self.expires.clear(row)
+            self.expires.set(row, expires)
 
-    @property
-    def sparse(self) -> bool:
-        """Whether most rows are gone, so that the lists should be rebuilt."""
-        return len(self.keys) > 10_000 and len(self.alive) * 2 < len(self.keys)
+    def expired(self, now: int) -> BitMap:
+        """The rows past their expiry; not to be changed by the caller."""
+        if self._expired[:2] != (now, self._changes):
+            self._expired = (now, self._changes, self.expires.between(None, now - 1, self.alive))
+        return self._expired[2]
 
-    def ownersBeginning(self, prefix: str) -> Iterator[BitMap]:
-        for owner, rows in self.owners.items():
-            if idText(owner).startswith(prefix):
-                yield rows
+    def _tables(self) -> tuple[dict[Any, BitMap], ...]:
+        return self.types, self.extensions, self._ownerRows
+
+    def _places(self, entry: Entry, owner: int) -> tuple[tuple[dict[Any, BitMap], Any], ...]:
+        """Where the row of an entry stands, besides terms and columns."""
+        return (self.types, entry.mediaType), (self.extensions, entry.extension), (self._ownerRows, owner)
+
+    def _columns(self) -> tuple[columns.Column, ...]:
+        return self.lengths, self.expires, self.sizes, self.modified, self.contents
+
+    @staticmethod
+    def _values(entry: Entry) -> tuple[int, ...]:
+        return lengthClass(entry.words), entry.expires, entry.size, entry.modified, entry.content
 
     # --- snapshots ---------------------------------------------------------------------------------------------------
 
@@ -231,43 +232,48 @@ class Postings:
         """All of it, for L{load}."""
         return msgspec.msgpack.encode(
             (
-                _FORMAT, analysis.VERSION, self.words, self.keys, self.alive.serialize(),
-                [one.tobytes() for one in self._columns()], self.text.dump(), self.name.dump(),
-                *({key: rows.serialize() for key, rows in table.items()} for table in (self.types, self.extensions)),
-                [(key, rows.serialize()) for key, rows in self.owners.items()],
+                _FORMAT, analysis.VERSION, self.words, self.alive.serialize(), self._free.serialize(),
+                self.wordsOf.tobytes(), [one.dump() for one in self._columns()], self.terms.dump(), self._byId.dump(),
+                self._owners,
+                [
+                    {key: rows.serialize() for key, rows in table.items()} for table in self._tables()
+                ],
             )
         )
-
-    def _columns(self) -> tuple[array, ...]:
-        return self.expires, self.sizes, self.modified, self.lengths, self.contents
 
     @classmethod
     def load(cls, dumped: bytes) -> "Postings":
         """
+        @param dumped: checked by its digest, so that only another version's is ever misread.
         @raise Damaged: this is no dump of this version.
         """
         made = cls()
         try:
-            whole = msgspec.msgpack.decode(dumped, strict=True)
-            if whole[0] != _FORMAT or whole[1] != analysis.VERSION:
+            whole = msgspec.msgpack.decode(dumped, strict=False)
+            if whole[:2] != [_FORMAT, analysis.VERSION]:
                 raise Damaged("a snapshot of another version")
-            made.words, made.keys = whole[2], whole[3]
-            made.alive = BitMap.deserialize(whole[4])
-            for column, data in zip(made._columns(), whole[5], strict=True):
-                column.frombytes(data)
-            made.text.load(whole[6])
-            made.name.load(whole[7])
-            made.types = {key: BitMap.deserialize(rows) for key, rows in whole[8].items()}
-            made.extensions = {key: BitMap.deserialize(rows) for key, rows in whole[9].items()}
-            made.owners = {key: BitMap.deserialize(rows) for key, rows in whole[10]}
+            made.words = whole[2]
+            made.alive = BitMap.deserialize(whole[3])
+            made._free = BitMap.deserialize(whole[4])
+            made.wordsOf.frombytes(whole[5])
+            for column, data in zip(made._columns(), whole[6], strict=True):
+                column.load(data)
+            made.terms.load(whole[7])
+            made._byId.load(whole[8])
+            made._owners = whole[9]
+            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[10]]
+            made.types, made.extensions, made._ownerRows = tables
         except Damaged:
             raise
-        except Exception as problem:
+        except Exception as problem:  # whatever wrong bytes lead to
             raise Damaged(f"a snapshot ({problem})") from problem
-        made.byKey = {key: row for row, key in enumerate(made.keys) if key}
+        made._numbers = {made._owners[number]: number for number in made._ownerRows}
+        made._freeOwners = [number for number in range(len(made._owners)) if number not in made._ownerRows]
         return made
 
 
 def extensionOf(name: str) -> str:
     """What comes after the last dot, in lower case; empty if there is none."""
     return name.rpartition(".")[2].lower() if "." in name else ""
+
+

@@ -1,50 +1,85 @@
 """The passage of a text that shows best why it matches."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-from overlay.index.analysis import words
+from overlay.index.analysis import isCJK, words
 
 LENGTH = 200
 """Characters."""
-_WORD = re.compile(r"\S+")
+LEAD = 30
+"""Characters shown before the first match."""
 _SCANNED = 4000
-"""Words of a text that are looked at."""
+"""Words, or matches, of a text that are looked at."""
+_WORD = re.compile(r"\S+")
+_CUT = "..."
+# A text is a stranger's: what it would do to a terminal is not shown.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
-def snippetOf(text: str, terms: Collection[str]) -> str:
+def snippetOf(text: str, terms: Collection[str], starts: Collection[str] = ()) -> str:
     """
-    At most L{LENGTH} characters of the text, on one line, with as many different ones of C{terms} as fit; the beginning if there are none.
+    At most L{LENGTH} characters of the text, on one line, with as many different ones of C{terms} and of words that begin with C{starts}
+    as fit; the beginning if there are none.
     """
-    spans: list[tuple[int, int, frozenset[str]]] = []
-    wanted = set(terms)
-    for number, match in enumerate(_WORD.finditer(text)):
-        if number >= _SCANNED or not wanted:
-            break
-        found = wanted.intersection(words(match.group()))
-        if found:
-            spans.append((match.start(), match.end(), frozenset(found)))
-    if not spans:
-        return _cut(text, 0)
-    best, most = spans[0][0], 0
-    for index, (start, _, _) in enumerate(spans):
+    matches = list(_matches(text, terms, starts)) if terms or starts else []
+    best, most = 0, (0, 0)
+    for index, (start, _, _) in enumerate(matches):
         seen: set[str] = set()
-        for _, end, found in spans[index:]:
-            if end - start > LENGTH - 40:
+        number = 0
+        for _, end, found in matches[index:]:
+            if end - start > LENGTH - LEAD - 2 * len(_CUT) - 2:
                 break
-            seen |= found
-        if len(seen) > most:
-            best, most = start, len(seen)
-    return _cut(text, max(0, best - 30))
+            seen.add(found)
+            number += 1
+        if (len(seen), number) > most:
+            best, most = start, (len(seen), number)
+        if most[0] == len(terms) + len(starts):
+            break
+    return _cutOut(text, best)
 
 
-def _cut(text: str, start: int) -> str:
+def _matches(text: str, terms: Collection[str], starts: Collection[str]) -> Iterator[tuple[int, int, str]]:
+    """Where the text matches, and which term; in order."""
+    lower = text.lower()
+    if text.isascii() or len(lower) == len(text):
+        parts = [_pattern(term) for term in sorted(terms, key=len, reverse=True)]
+        parts += [rf"(?<![^\W_]){re.escape(start)}[^\W_]*" for start in starts]
+        found = False
+        for number, match in enumerate(re.finditer("|".join(parts), lower)):
+            if number >= _SCANNED:
+                return
+            found = True
+            yield match.start(), match.end(), match.group()
+        if found or (text.isascii() and "'" not in text):
+            return
+    wanted, begins = set(terms), tuple(starts)
+    for number, match in enumerate(_WORD.finditer(text)):
+        if number >= _SCANNED:
+            return
+        for word in words(match.group()):
+            if word in wanted or (begins and word.startswith(begins)):
+                yield match.start(), min(match.end(), match.start() + LENGTH // 2), word
+                break
+
+
+def _pattern(term: str) -> str:
+    """A whole word; a pair of Chinese, Japanese or Korean characters stands in the midst of others."""
+    return re.escape(term) if isCJK(term) else rf"(?<![^\W_]){re.escape(term)}(?![^\W_])"
+
+
+def _cutOut(text: str, match: int) -> str:
+    start = max(0, match - LEAD)
     if start:
-        space = text.find(" ", start, start + 30)
-        start = space + 1 if space >= 0 else start
-    piece = " ".join(text[start : start + 2 * LENGTH].split())
-    lead = "... " if start else ""
-    if len(lead) + len(piece) <= LENGTH:
+        # Not in the midst of a word, unless it is a very long one.
+        space = re.search(r"\s", text[start:match])
+        start += space.end() if space is not None else 0
+    raw = text[start : start + 2 * LENGTH]
+    piece = " ".join(_CONTROL.sub(" ", raw).split())
+    lead = _CUT + " " if start and text[:start].strip() else ""
+    if len(lead) + len(piece) <= LENGTH and start + len(raw) >= len(text):
         return lead + piece
-    piece = piece[: LENGTH - len(lead) - 4]
-    return lead + piece.rsplit(" ", 1)[0] + " ..."
+    piece = piece[: LENGTH - len(lead) - len(_CUT) - 1]
+    head = piece.rpartition(" ")[0]
+    # Scripts without spaces are cut anywhere.
+    return lead + (head if len(head) > LENGTH // 2 else piece) + " " + _CUT

@@ -1,5 +1,6 @@
 """The values that go into an index store and come out of it (see L{overlay.interfaces.IIndexStore})."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -48,7 +49,7 @@ class Registration:
     records: int
     bytes: int
     homes: tuple[PeerId, ...] = ()
-    homesSigned: bytes = b""
+    homesSigned: builtins.bytes = b""
 
 
 @attrs.frozen(slots=True)

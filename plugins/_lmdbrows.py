@@ -1,0 +1,260 @@
+"""
+Rows and registrations in LMDB. Each change is one transaction, which also logs the keys that it touched, so that a snapshot of
+the index that is a little older can be brought up to date.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+import msgspec
+
+from overlay.errors import Damaged, StoreFull
+from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.index.record import RECORD_ID_BYTES
+from overlay.index.store import Registration, StoredRecord
+
+KEY_BYTES = ID_BYTES + RECORD_ID_BYTES
+_VERSION = b"version"
+_STAMP = b"stamp"
+_FORMAT = b"2"
+_FIRST_MAP = 64 << 20
+_FULL = (lmdb.MapFullError, lmdb.DiskError, lmdb.TxnFullError)
+_DAMAGED = (
+    lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.BadTxnError,
+    msgspec.DecodeError, UnicodeDecodeError,
+)
+
+T = TypeVar("T")
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """A record as it is stored; new fields go at the end."""
+
+    head: bytes
+    signature: bytes
+    key: bytes
+    text: bytes
+    terms: bytes
+
+
+class _Registration(msgspec.Struct, array_like=True):
+    """A registration as it is stored; new fields go at the end."""
+
+    key: bytes
+    sequence: int
+    digest: bytes
+    records: int
+    bytes: int
+    homes: list[bytes]
+    homesSigned: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_rowDecoder = msgspec.msgpack.Decoder(_Row)
+_registrationDecoder = msgspec.msgpack.Decoder(_Registration)
+
+
+class LmdbRows:
+    """
+    @param sync: whether each transaction is on the disk itself when it is done.
+    @param most: bytes that the store may take; address space is taken as it grows.
+    @ivar shortened: whether the file is shorter than it was made: then every row has to be read before it is trusted.
+    @raise Damaged: it is no store, or a newer version's.
+    """
+
+    def __init__(self, folder: Path, sync: bool, most: int) -> None:
+        self._folder = folder
+        self._sync = sync
+        self._most = most
+        self.shortened = False
+        self._environment: lmdb.Environment | None = None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        data = self._folder / "data.mdb"
+        size = data.stat().st_size if data.exists() else 0
+        with _translated():
+            # The lock of the data folder keeps others away; files are opened to be closed in children (O_CLOEXEC).
+            environment = self._environment = lmdb.open(
+                str(self._folder), map_size=min(self._most, max(_FIRST_MAP, 2 * size)), max_dbs=4, sync=self._sync,
+                metasync=self._sync, lock=False, readahead=False, mode=0o600,
+            )
+            wanted = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+            if data.stat().st_size < wanted:
+                # Beyond the end of the file reading would kill the process; beyond its content it is an error like any.
+                self.shortened = size > 0
+                os.truncate(data, wanted)
+            self._rows = environment.open_db(b"rows")
+            self._registrations = environment.open_db(b"registrations")
+            self._log = environment.open_db(b"log")
+            self._meta = environment.open_db(b"meta")
+            with environment.begin(write=True) as writing:
+                version = writing.get(_VERSION, db=self._meta)
+                if version is None:
+                    writing.put(_VERSION, _FORMAT, db=self._meta)
+        if version not in (None, _FORMAT):
+            raise Damaged("the store was written by another version of superpeer")
+
+    @property
+    def _env(self) -> "lmdb.Environment":
+        if self._environment is None:
+            raise Damaged("the store is closed")
+        return self._environment
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self, key: bytes) -> StoredRecord | None:
+        with _translated():
+            with self._env.begin(db=self._rows) as reading:
+                value = reading.get(key)
+            return None if value is None else _record(key, value)
+
+    def rows(self) -> Iterator[tuple[bytes, StoredRecord]]:
+        with _translated(), self._env.begin(db=self._rows) as reading:
+            for key, value in reading.cursor():
+                if len(key) != KEY_BYTES:
+                    raise Damaged("a row of no key")
+                yield key, _record(key, value)
+
+    def registrations(self) -> list[Registration]:
+        found = []
+        with _translated(), self._env.begin(db=self._registrations) as reading:
+            for owner, value in reading.cursor():
+                one = _registrationDecoder.decode(value)
+                found.append(
+                    Registration(
+                        PeerId(owner), one.key, one.sequence, one.digest, one.records, one.bytes,
+                        tuple(map(PeerId, one.homes)), one.homesSigned,
+                    )
+                )
+        return found
+
+    def stamp(self) -> int:
+        """Grows by one with each change."""
+        with _translated(), self._env.begin(db=self._meta) as reading:
+            return int.from_bytes(reading.get(_STAMP) or b"\0", "big")
+
+    def touchedSince(self, stamp: int) -> list[bytes] | None:
+        """Keys of the rows that changed after C{stamp}, each once; None if that is not known."""
+        found: dict[bytes, None] = {}
+        expected = stamp + 1
+        with _translated(), self._env.begin(db=self._log) as reading:
+            cursor = reading.cursor()
+            if cursor.set_range(_number(expected)):
+                for number, keys in cursor:
+                    if number != _number(expected) or len(keys) % KEY_BYTES:
+                        return None
+                    expected += 1
+                    found.update(dict.fromkeys(keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)))
+        return list(found) if expected == self.stamp() + 1 else None
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def write(self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool) -> None:
+        owner = registration.owner
+        kept = _Registration(
+            registration.key, registration.sequence, registration.digest, registration.records, registration.bytes,
+            list(registration.homes), registration.homesSigned,
+        )
+
+        def change(writing: "lmdb.Transaction") -> None:
+            for key in gone:
+                writing.delete(key, db=self._rows)
+            for one in put:
+                row = _Row(one.head, one.signature, one.key, one.text, one.terms)
+                writing.put(owner + one.recordId, _encoder.encode(row), db=self._rows)
+            if forget:
+                writing.delete(owner, db=self._registrations)
+            else:
+                writing.put(owner, _encoder.encode(kept), db=self._registrations)
+            stamp = _number(int.from_bytes(writing.get(_STAMP, db=self._meta) or b"\0", "big") + 1)
+            writing.put(_STAMP, stamp, db=self._meta)
+            writing.put(stamp, b"".join([*gone, *(owner + one.recordId for one in put)]), db=self._log)
+
+        self._change(change)
+
+    def forgetLog(self, stamp: int) -> None:
+        """A snapshot of this stamp is on disk: what changed before is not asked for again."""
+
+        def change(writing: "lmdb.Transaction") -> None:
+            cursor = writing.cursor(self._log)
+            while cursor.first() and cursor.key() <= _number(stamp):
+                cursor.delete()
+
+        self._change(change)
+
+    def _change(self, change: "Callable[[lmdb.Transaction], None]") -> None:
+        while True:
+            try:
+                with _translated(), self._env.begin(write=True) as writing:
+                    change(writing)
+                return
+            except StoreFull as problem:
+                if isinstance(problem.__cause__, lmdb.MapFullError) and self._grow():
+                    continue
+                self._reopen(problem)
+                raise
+            except Damaged as problem:
+                self._reopen(problem)
+                raise
+
+    def _grow(self) -> bool:
+        size = self._env.info()["map_size"]
+        if size >= self._most:
+            return False
+        try:
+            self._env.set_mapsize(min(self._most, 2 * size))
+        except (lmdb.Error, MemoryError):
+            return False
+        return True
+
+    def _reopen(self, problem: Exception) -> None:
+        """After a failure of the disk the library refuses all else until it is opened anew."""
+        if isinstance(problem.__cause__, lmdb.MapFullError):
+            return
+        self.close()
+        try:
+            self._open()
+        except Exception as again:  # what was wrong before is still wrong: that is what the caller hears
+            problem.add_note(str(again))
+
+    def sync(self) -> None:
+        with _translated():
+            self._env.sync(True)
+
+    def close(self) -> None:
+        if self._environment is not None:
+            self._environment.close()
+            self._environment = None
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def _record(key: bytes, value: bytes) -> StoredRecord:
+    row = _rowDecoder.decode(value)
+    return StoredRecord(key[ID_BYTES:], row.head, row.signature, row.key, row.text, row.terms)
+
+
+class _translated:
+    """Turns the library's errors into this project's."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        if isinstance(problem, _FULL):
+            raise StoreFull(str(problem)) from problem
+        if isinstance(problem, _DAMAGED):
+            raise Damaged(str(problem)) from problem
+        if isinstance(problem, lmdb.Error | OSError):
+            # The library has no class of its own for every failure of the disk.
+            raise StoreFull(str(problem)) from problem
