@@ -188,10 +188,7 @@ class Evaluation:
 
 def _joined(postings: Postings, start: str) -> Posting:
     whole = Posting()
-    some = [postings.terms.get(term) for term in postings.terms.beginning(start)]
-    found = [one for one in some if one is not None]
-    whole.rows = _union(one.rows for one in found)
-    whole.names = _union(one.names for one in found)
+    whole.rows, whole.names = postings.terms.union(postings.terms.beginning(start))
     if whole.names:
         whole.levels = {1 + NAME_WEIGHT: whole.names}
     return whole

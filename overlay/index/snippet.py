@@ -43,15 +43,9 @@ def _matches(text: str, terms: Collection[str], starts: Collection[str]) -> Iter
     """Where the text matches, and which term; in order."""
     lower = text.lower()
     if text.isascii() or len(lower) == len(text):
-        parts = [_pattern(term) for term in sorted(terms, key=len, reverse=True)]
-        parts += [rf"(?<![^\W_]){re.escape(start)}[^\W_]*" for start in starts]
-        found = False
-        for number, match in enumerate(re.finditer("|".join(parts), lower)):
-            if number >= _SCANNED:
-                return
-            found = True
-            yield match.start(), match.end(), match.group()
+        found = sorted({*_places(lower, terms, False), *_places(lower, starts, True)})
         if found or (text.isascii() and "'" not in text):
+            yield from found
             return
     wanted, begins = set(terms), tuple(starts)
     for number, match in enumerate(_WORD.finditer(text)):
@@ -63,9 +57,18 @@ def _matches(text: str, terms: Collection[str], starts: Collection[str]) -> Iter
                 break
 
 
-def _pattern(term: str) -> str:
-    """A whole word; a pair of Chinese, Japanese or Korean characters stands in the midst of others."""
-    return re.escape(term) if isCJK(term) else rf"(?<![^\W_]){re.escape(term)}(?![^\W_])"
+def _places(text: str, terms: Collection[str], begin: bool) -> Iterator[tuple[int, int, str]]:
+    """Where whole words are one of C{terms}, or C{begin} with one. Most searches are new, so that to compile a pattern would not pay."""
+    for term in terms:
+        at = text.find(term)
+        number = 0
+        while at >= 0 and number < _SCANNED:
+            end = at + len(term)
+            number += 1
+            # A pair of Chinese, Japanese or Korean characters stands in the midst of others.
+            if isCJK(term) or not ((at and text[at - 1].isalnum()) or (not begin and text[end : end + 1].isalnum())):
+                yield at, end, term
+            at = text.find(term, end)
 
 
 def _cutOut(text: str, match: int) -> str:

@@ -141,6 +141,22 @@ class Terms:
         held = self._held.get(term)
         return held if held is None or isinstance(held, Posting) else _unpacked(held)
 
+    def union(self, terms: Sequence[str]) -> tuple[BitMap, BitMap]:
+        """The rows that have any of these terms, and those that have any in name or location."""
+        packed: list[Packed] = []
+        whole: list[Posting] = []
+        for term in terms:
+            held = self._held.get(term)
+            if isinstance(held, int):
+                packed.append(held)
+            elif isinstance(held, Posting):
+                whole.append(held)
+            elif held is not None:
+                packed.extend(held)
+        rows = BitMap([one >> 9 for one in packed])
+        names = BitMap([one >> 9 for one in packed if one & 0x100])
+        return BitMap.union(rows, *(one.rows for one in whole)), BitMap.union(names, *(one.names for one in whole))
+
     def _size(self, term: str) -> int:
         held = self._held[term]
         if isinstance(held, int):

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -101,7 +101,6 @@ def _runOf(words: Sequence[str], terms: Sequence[str]) -> bool:
 def matches(one: Naive, part: Expression) -> bool:
     """By the words of L{overlay.index.expression}."""
     head = one.head
-    found: Callable[[Iterable[str]], bool]
     match part:
         case Word(term, field):
             return term in one.names or (field != "name" and term in one.counts)
