@@ -152,8 +152,9 @@ class SuperpeerService(MultiService):
             identity, network, surroundings, plan.settings, policies, storage, bootstrap=bootstrap
         )
         peer.membership.capacity = _capacity
-        share = self._share = Share(peer.commons, list(plan.shares), list(plan.exclude), reactor=self._reactor)
+        share = self._share = Share(peer.commons, list(plan.shares), list(plan.exclude), self._reactor, plan.data)
         share.onChange = peer.own.update
+        share.isShared = lambda location: peer.own.get(location) is not None
         _raiseNow(peer.start(), f"--listen {plan.listen}")
         desk = Desk(peer, share)
         self._listen(plan.console, ConsoleFactory(desk, self._reactor), "--console")

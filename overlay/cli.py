@@ -1,0 +1,286 @@
+"""The C{superpeer} command: a client of the line protocol and nothing more."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from overlay import __version__
+from overlay.console import render
+from overlay.console.client import DEFAULT, Client, NotConnected, Refused
+from overlay.errors import SuperpeerError, UsageError
+from overlay.options import defaultData
+
+HITS, NOTHING, WRONG, UNREACHED = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
+        prog="superpeer", description="Search a network of elected super-peers. Start a peer with: twistd -n superpeer --share DIR",
+        epilog="Exit status: 0 done (for a search: hits), 1 no hits, 2 wrong usage or an error, 3 no peer to talk to.",
+    )
+    whole.add_argument("--version", action="version", version=f"superpeer {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--console", metavar="HOST:PORT|unix:PATH", help="where the peer's console is [default: $SUPERPEER_CONSOLE, or what --data says]"
+    )
+    common.add_argument("--data", metavar="DIR", help="the peer's data folder [default: $SUPERPEER_DATA, or the usual one]")
+    common.add_argument("--json", action="store_true", help="answer in JSON")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, explanation: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=explanation, description=explanation, parents=[common])
+
+    search = add("search", "Search the network.")
+    search.add_argument("words", nargs="+", metavar="QUERY", help="words, OR, -not, \"a phrase\", pre*, name: type: ext: size: after: before: owner:")
+    search.add_argument("--limit", type=int, default=20, metavar="N", help="rows [default: 20]")
+    search.add_argument("--timeout", type=float, metavar="SECONDS", help="how long it may take")
+    search.add_argument("--explain", action="store_true", help="show passages, and how the search went")
+    add("status", "How this peer is.")
+    add("peers", "Whom this peer knows.")
+    add("share", "What this peer shares, and what not.")
+    add("stats", "Counters of this peer.")
+    explain = add("explain", "Why: explain role, explain peer PREFIX, explain search [N], explain policies.")
+    explain.add_argument("topic", choices=("role", "peer", "search", "policies"))
+    explain.add_argument("argument", nargs="?", default="", help="a prefix of a peer's id, or 1 for the last search")
+    plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")
+    plugins.add_argument("--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugin files of your own")
+    invite = add("invite", "Print the string by which others join: twistd superpeer --join STRING.")
+    invite.add_argument("address", nargs="?", default="", metavar="HOST:PORT", help="the address to put in [default: the advertised or observed one]")
+    network = add("network", "The network; 'network rotate' gives it a new key, 'network expel PREFIX' puts a peer out (founder only).")
+    network.add_argument("action", nargs="?", default="show", choices=("show", "rotate", "expel"))
+    network.add_argument("prefix", nargs="?", default="", help="of the id of the peer to expel")
+    block = add("block", "Have nothing to do with a peer; without a prefix, list whom this peer blocks.")
+    block.add_argument("prefix", nargs="?", default="")
+    unblock = add("unblock", "Undo block.")
+    unblock.add_argument("prefix")
+    demo = commands.add_parser(
+        "demo", help="Start a real network on this machine, search it, and break it.",
+        description="Start a network of a dozen peers on this machine, search it, kill a super-peer, and search it again.",
+    )
+    demo.add_argument("--share", metavar="DIR", help="what to share [default: the standard library of this Python]")
+    demo.add_argument("--keep", action="store_true", help="leave the network running until Ctrl-C")
+    return whole
+
+
+def _data(args: argparse.Namespace) -> Path:
+    if args.data:
+        return Path(args.data).expanduser()
+    given = os.environ.get("SUPERPEER_DATA")
+    return Path(given).expanduser() if given else defaultData(os.environ)
+
+
+def _runtime(args: argparse.Namespace) -> dict[str, Any]:
+    """What a running peer wrote down about itself; empty if there is none."""
+    try:
+        found = json.loads((_data(args) / "runtime.json").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _connect(args: argparse.Namespace, operator: bool = False) -> Client:
+    if operator:
+        control = _runtime(args).get("control")
+        if not control:
+            raise NotConnected(f"no peer runs on the data folder {_data(args)} (choose another with --data)")
+        return Client(f"unix:{control}")
+    given = args.console
+    if given is None and not args.data:
+        given = os.environ.get("SUPERPEER_CONSOLE")
+    return Client(_consoleAddress(given) if given else str(_runtime(args).get("console") or DEFAULT))
+
+
+def _consoleAddress(text: str) -> str:
+    """An address as a user writes it, or the endpoint that a daemon was given."""
+    if not text.startswith("tcp:"):
+        return text
+    port, host = text.split(":")[1], "127.0.0.1"
+    for part in text.split(":")[2:]:
+        if part.startswith("interface="):
+            host = part.removeprefix("interface=")
+    return f"{host}:{port}"
+
+
+def _show(args: argparse.Namespace, value: Any, plainly: Any = render.listing) -> int:
+    if args.json:
+        print(json.dumps(value, indent=None if not render.isTerminal(sys.stdout) else 2, ensure_ascii=False))
+    else:
+        plainly(value)
+    return HITS
+
+
+def _search(args: argparse.Namespace) -> int:
+    options = [f"limit={args.limit}"]
+    if args.timeout is not None:
+        options.append(f"timeout={args.timeout}")
+    rows: list[dict[str, Any]] = []
+    end: dict[str, Any] = {}
+    with _connect(args) as client, _progress(args) as progress:
+        try:
+            for reply in client.search(" ".join(options), " ".join(args.words)):
+                if "code" in reply:
+                    end = reply
+                else:
+                    rows.append(reply)
+                    progress(len(rows))
+        except KeyboardInterrupt:
+            client.send("CANCEL q1")
+            raise
+        explanation = client.request("EXPLAIN search")["listing"] if args.explain else None
+    if args.json:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+        print(json.dumps(end if explanation is None else {**end, "explanation": explanation}, ensure_ascii=False))
+    else:
+        render.hits(rows, args.explain)
+        if explanation is not None:
+            render.listing(explanation)
+        print(_summary(end), file=sys.stderr)
+    return HITS if rows else NOTHING
+
+
+def _summary(end: dict[str, Any]) -> str:
+    said = f"{end.get('hits', 0)} hits, {end.get('answered', 0)} of {end.get('asked', 0)} super-peers answered, {end.get('time', '?')} s"
+    if end.get("held"):
+        said += f"; {end['held']} more (--limit)"
+    if end.get("code") == 251:
+        said += "; not everybody answered, so there may be more"
+    return said
+
+
+@contextlib.contextmanager
+def _progress(args: argparse.Namespace) -> Any:
+    """A line on the terminal while a search runs."""
+    if args.json or not render.isTerminal(sys.stderr):
+        yield lambda count: None
+        return
+    sys.stderr.write("searching ...")
+    sys.stderr.flush()
+    try:
+        yield lambda count: None
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _plugins(args: argparse.Namespace) -> int:
+    from overlay.policy import DEFAULTS, addPluginFolder, findPlugins
+
+    for folder in args.plugin_dir or filter(None, os.environ.get("SUPERPEER_PLUGIN_DIR", "").split(os.pathsep)):
+        addPluginFolder(Path(folder).expanduser())
+    catalogue = findPlugins()
+    rows = [
+        {
+            "point": one.point, "name": one.name, "default": DEFAULTS[one.point] == one.name,
+            "arguments": one.argFormat, "help": one.help, "file": one.file,
+        }
+        for one in catalogue.plugins
+    ]
+    if args.json:
+        print(json.dumps({"plugins": rows, "problems": list(catalogue.problems)}, ensure_ascii=False))
+    else:
+        columns = ("point", "name", "arguments", "help", "file")
+        render.table(columns, [[row[one] for one in columns] for row in rows])
+        for problem in catalogue.problems:
+            print(f"not usable: {problem}", file=sys.stderr)
+    return HITS
+
+
+def _explain(args: argparse.Namespace) -> int:
+    with _connect(args) as client:
+        said = client.request(f"EXPLAIN {args.topic} {args.argument}".rstrip())["listing"]
+    return _show(args, said, render.explainRole if args.topic == "role" else render.listing)
+
+
+def _operate(args: argparse.Namespace, line: str) -> int:
+    with _connect(args, operator=True) as client:
+        reply = client.request(line.strip())
+    value = reply.get("listing", reply.get("text"))
+    if args.json:
+        print(json.dumps(value, ensure_ascii=False))
+    elif isinstance(value, str):
+        print(value)
+    else:
+        render.listing(value)
+    return HITS
+
+
+def _list(args: argparse.Namespace) -> int:
+    with _connect(args) as client:
+        said = client.request(args.command.upper())["listing"]
+    return _show(args, said, render.peers if args.command == "peers" else render.listing)
+
+
+def _network(args: argparse.Namespace) -> int:
+    if args.action == "show":
+        return _list(args)
+    if args.action == "expel" and not args.prefix:
+        raise UsageError("network expel needs a prefix of a peer's id")
+    return _operate(args, f"{args.action.upper()} {args.prefix}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    command = args.command
+    if command == "search":
+        return _search(args)
+    if command == "plugins":
+        return _plugins(args)
+    if command == "explain":
+        return _explain(args)
+    if command == "network":
+        return _network(args)
+    if command == "invite":
+        return _operate(args, f"INVITE {args.address}")
+    if command == "block":
+        return _operate(args, f"BLOCK {args.prefix}" if args.prefix else "BLOCKED")
+    if command == "unblock":
+        return _operate(args, f"UNBLOCK {args.prefix}")
+    if command == "demo":
+        from overlay.demo import main as demo
+
+        return demo(args.share, args.keep)
+    return _list(args)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    @return: the exit status.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return _run(args)
+    except NotConnected as problem:
+        return _fail(problem, UNREACHED)
+    except Refused as problem:
+        word = problem.reply.get("word")
+        retry = problem.reply.get("retry")
+        said = str(problem) + (f" (at {word!r})" if word and str(word) not in str(problem) else "")
+        return _fail(said + (f"; try again in {retry} s" if retry else ""), WRONG)
+    except (SuperpeerError, ValueError) as problem:
+        return _fail(problem, WRONG)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return HITS
+
+
+def _fail(problem: object, status: int) -> int:
+    print(f"superpeer: {problem}", file=sys.stderr)
+    return status
+
+
+def run() -> NoReturn:
+    """For C{python -m}."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

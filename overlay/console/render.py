@@ -1,0 +1,128 @@
+"""How the C{superpeer} command shows what the peer says: tables on a terminal, plain lines elsewhere."""
+
+import datetime
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from overlay.console.replies import clean, listingLines
+
+
+def isTerminal(stream: TextIO) -> bool:
+    return stream.isatty()
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+    """A table; tab-separated lines where nobody looks."""
+    texts = [[clean("-" if one is None else str(one)) for one in row] for row in rows]
+    if not isTerminal(sys.stdout):
+        for row in texts:
+            print("\t".join(row))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    made = Table(title=title or None, box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in texts:
+        made.add_row(*map(escape, row))
+    _console().print(made)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("not reached")
+
+
+def hits(rows: Sequence[Mapping[str, Any]], explain: bool) -> None:
+    """Rows of a search."""
+    if isTerminal(sys.stdout):
+        table(
+            ("score", "size", "type", "changed", "owners", "location"),
+            [
+                (
+                    f"{row['score']:.2f}", size(row["size"]), row["type"],
+                    datetime.datetime.fromtimestamp(row["modified"], datetime.UTC).strftime("%Y-%m-%d"),
+                    ",".join(one[:8] for one in row["owners"]), row["location"],
+                )
+                for row in rows
+            ],
+        )
+        if explain:
+            for row in rows:
+                print(f"{clean(row['location'])}\n    {clean(row['snippet'])}")
+        return
+    for row in rows:
+        fields = [f"{row['score']:.3f}", row["content"], str(row["size"]), row["type"], ",".join(row["owners"]), row["location"]]
+        if explain:
+            fields.append(row["snippet"])
+        print("\t".join(map(clean, fields)))
+
+
+def listing(value: Any) -> None:
+    """Anything else."""
+    for line in listingLines(value):
+        print(line)
+
+
+def peers(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Whom the peer knows."""
+    columns = ("peer", "role", "alive", "linked", "relation", "rtt", "load", "trust", "address")
+    table(columns, [[_yesNo(row[one]) for one in columns] for row in rows])
+
+
+def _yesNo(value: object) -> object:
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+def explainRole(said: Mapping[str, Any]) -> None:
+    """Criterion by criterion, with value and threshold."""
+    print(f"role: {said['role']} ({said['state']}), because {said['because']}")
+    print(f"decided by the election plugin {said['plugin']}; setting: {said['setting']}")
+    if said["barred"]:
+        print(f"barred for {said['barred']} s after a promotion that did not last")
+    if said["mandate"]:
+        mandate = said["mandate"]
+        print(
+            f"mandate: seat {mandate['seat']} of {mandate['caller'][:8]}, votes of {', '.join(mandate['votes'])}"
+            f" out of {', '.join(mandate['electorate'])}; {mandate['seconds left']} s left"
+        )
+    for question in said["questions"]:
+        extra = f", {question['score']:.1f} s" if question["question"].startswith("how long") else ""
+        print(f"\n{question['question']}? {question['decision']}{extra}")
+        reasons(question["reasons"])
+    if said["observed"]:
+        print("\nits leaves, as observed")
+        for row in said["observed"]:
+            print(f"  {row['peer']}: fitness {row['score']}, {'fit' if row['decision'] == 'yes' else 'not fit'}")
+            reasons(row["reasons"], "    ")
+
+
+def reasons(rows: Sequence[Mapping[str, Any]], indent: str = "  ") -> None:
+    """Criteria of one verdict."""
+    if isTerminal(sys.stdout):
+        table(("criterion", "value", "", "threshold", "unit", "holds"), [_reason(row) for row in rows])
+        return
+    for row in rows:
+        name, value, relation, threshold, unit, holds = _reason(row)
+        print(indent + " ".join(str(one) for one in (f"{name}:", value, relation, threshold, unit, f"({holds})") if one not in ("", "()")))
+
+
+def _reason(row: Mapping[str, Any]) -> tuple[object, ...]:
+    relation = row["relation"] if row["threshold"] is not None else ""
+    threshold = row["threshold"] if row["threshold"] is not None else ""
+    holds = ("yes" if row["holds"] else "no") if row["threshold"] is not None else ""
+    return row["name"], _yesNo(row["value"]), relation, _yesNo(threshold), row["unit"], holds
