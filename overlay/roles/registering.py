@@ -182,7 +182,7 @@ class Home:
                 self.life.deferred(FIRST_RETRY)
                 return
             self._flying += 1
-        if self._flying == 0 and self.sequence == self._target:
+        if self._flying == 0 and self.sequence >= self._target:
             self.state = "registered"
             self.life.stored()
 
