@@ -11,14 +11,28 @@ import msgspec
 from twisted.internet.interfaces import IDelayedCall
 
 from overlay.commons import Commons
-from overlay.errors import StoreFull
+from overlay.errors import Malformed, StoreFull
 from overlay.identity.ids import PeerId
+from overlay.index.difference import Changes, Coming
 from overlay.index.document import Document
 from overlay.index.indexed import sizeOf
-from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, openHead, recordIdOf, removeDigest, renewRecord
+from overlay.index.record import (
+    EMPTY_DIGEST,
+    addDigest,
+    isEncodable,
+    makeRecord,
+    mediaTypeOf,
+    nameOf,
+    openHead,
+    packTerms,
+    recordIdOf,
+    removeDigest,
+    renewRecord,
+    trimmed,
+)
 from overlay.index.store import StoredRecord
 from overlay.wire import limits
-from overlay.wire.messages import RecordBody, Register, RenewedHead
+from overlay.wire.messages import Register
 from overlay.wire.statements import HomeList, Signed, seal
 
 JOURNAL = 1000
@@ -34,7 +48,7 @@ class _Meta(msgspec.Struct, array_like=True):
     sequence: int = 0
     digest: bytes = EMPTY_DIGEST
     count: int = 0
-    bytes: int = 0
+    size: int = 0
     homes: list[bytes] = []
     homesSequence: int = 0
     oldest: int = 0
@@ -45,12 +59,6 @@ class _Kept(msgspec.Struct, array_like=True, gc=False):
     signature: bytes
     text: bytes
     terms: bytes
-
-
-class _Changes(msgspec.Struct, array_like=True):
-    changed: list[bytes]
-    removed: list[bytes]
-    renewed: list[bytes] = []
 
 
 _keptDecoder = msgspec.msgpack.Decoder(_Kept)
@@ -93,7 +101,7 @@ class OwnRegistration:
     @property
     def bytes_(self) -> int:
         """Of heads, texts and terms."""
-        return self._meta.bytes
+        return self._meta.size
 
     # --- records -----------------------------------------------------------------------------------------------------
 
@@ -112,34 +120,50 @@ class OwnRegistration:
     def _ids(self) -> list[bytes]:
         return [key[1:] for key in list(self._table.keys()) if key[:1] == b"r"]
 
+    def locations(self) -> set[str]:
+        """Where everything lies that is shared."""
+        records = (self.byId(recordId) for recordId in self._ids())
+        return {openHead(record.head).location for record in records if record is not None}
+
     def update(self, changed: Sequence[Document], removed: Sequence[str]) -> None:
         """
-        Share documents, new or changed, and stop sharing others; what has not really changed makes no new record.
+        Share documents, new or changed, and stop sharing others; what has not really changed makes no new record. A document that
+        no record can hold (its location is too long, or no text) is left out and counted.
+
+        @raise StoreFull: nothing of it was kept.
         """
         commons = self._commons
         number = self._meta.sequence + 1
         now = commons.now()
-        made: dict[bytes, StoredRecord] = {}
-        gone: list[bytes] = []
+        made: list[StoredRecord] = []
+        kept: set[bytes] = set()
+        gone: dict[bytes, None] = {}
         old: list[StoredRecord] = []
-        for document in changed:
-            record = makeRecord(
-                commons.identity, commons.network, document, number, now, now + commons.settings.recordLife
-            )
-            held = self.byId(record.recordId)
-            if held is not None and _sameRecord(held, record):
+        for document in {one.location: one for one in changed}.values():
+            document = trimmed(document, commons.settings.textLimit, commons.settings.termLimit)
+            held = self.get(document.location) if isEncodable(document.location) else None
+            if held is not None and _says(held, document):
+                kept.add(held.recordId)
                 continue
-            if held is not None and record.recordId not in made:
+            try:
+                made.append(
+                    makeRecord(commons.identity, commons.network, document, number, now, now + commons.settings.recordLife)
+                )
+            except Malformed:
+                commons.tally.count("drops", "unshareable")
+                removed = [*removed, document.location]
+                continue
+            if held is not None:
                 old.append(held)
-            made[record.recordId] = record
+        kept.update(one.recordId for one in made)
         for location in removed:
             recordId = recordIdOf(commons.peerId, location)
             held = self.byId(recordId)
-            if held is not None and recordId not in made and recordId not in gone:
+            if held is not None and recordId not in kept and recordId not in gone:
                 old.append(held)
-                gone.append(recordId)
+                gone[recordId] = None
         if made or gone:
-            self._keep(number, list(made.values()), gone, old, [])
+            self._keep(number, made, list(gone), old, [])
 
     def _keep(
         self, number: int, made: list[StoredRecord], gone: list[bytes], old: list[StoredRecord], renewed: list[bytes]
@@ -149,10 +173,10 @@ class OwnRegistration:
         oldest = meta.oldest or int(self._commons.now())
         new = _Meta(
             number, digest, meta.count - len(old) + len(made),
-            meta.bytes - sum(map(sizeOf, old)) + sum(map(sizeOf, made)), meta.homes, meta.homesSequence, oldest,
+            meta.size - sum(map(sizeOf, old)) + sum(map(sizeOf, made)), meta.homes, meta.homesSequence, oldest,
         )
         again = set(renewed)
-        changes = _Changes([one.recordId for one in made if one.recordId not in again], gone, renewed)
+        changes = Changes([one.recordId for one in made if one.recordId not in again], gone, renewed)
         rows = [(b"r" + one.recordId, _encode(_Kept(one.head, one.signature, one.text, one.terms))) for one in made]
         rows += [(b"r" + one, b"") for one in gone]
         rows += [(_journalKey(number), _encode(changes)), (_META, _encode(new))]
@@ -160,11 +184,14 @@ class OwnRegistration:
             self._table.putMany(rows)
         except StoreFull as problem:
             self.problem = f"what is shared could not be stored ({problem})"
-            self._commons.log.error("{problem}", problem=self.problem)
-            return
+            raise
         self.problem = ""
         self._meta = new
-        self._table.removeMany([*(b"r" + one for one in gone), _journalKey(number - JOURNAL)])
+        try:
+            self._table.removeMany([*(b"r" + one for one in gone), _journalKey(number - JOURNAL)])
+        except StoreFull as problem:
+            # They are empty, and count as gone.
+            self._commons.log.warn("what is not shared any more could not be cleared: {problem}", problem=problem)
         for observer in list(self.observers):
             observer()
 
@@ -172,43 +199,29 @@ class OwnRegistration:
 
     def batches(self, base: int) -> Iterator[Register]:
         """
-        What brings a home from C{base} to now; everything if C{base} is 0 or too long ago.
-
-        At least one batch, the last one marked as such.
+        What brings a home from C{base} to now; everything if C{base} is 0 or too long ago. At least one batch, the last one marked as
+        such. What changes while the batches are taken is in the later ones, so that the last always brings the home to what is
+        shared at that moment.
         """
-        since = self._since(base) if base else None
-        if since is None:
-            base, changes = 0, _Changes(self._ids(), [])
-        else:
-            changes = since
-        sequence, digest, homes = self.sequence, self.digest, self._homes
+        coming = Coming()
         part = 0
-        additions: list[RecordBody] = []
-        renewals: list[RenewedHead] = []
-        removals = list(changes.removed)
-        size = 0
-        for recordId, renewed in [*((one, False) for one in changes.changed), *((one, True) for one in changes.renewed)]:
-            record = self.byId(recordId)
-            if record is None:
-                if base:
-                    removals.append(recordId)
-                continue
-            more = len(record.head) + 64 if renewed else sizeOf(record) + 80
-            full = len(additions) + len(renewals) >= limits.BATCH_RECORDS or size + more > limits.BATCH_BYTES
-            if (additions or renewals) and full:
-                yield Register(base, sequence, part, False, digest, additions, removals[:4096], renewals)
-                part, size, additions, renewals, removals = part + 1, 0, [], [], removals[4096:]
-            if renewed:
-                renewals.append(RenewedHead(record.head, record.signature))
-            else:
-                additions.append(RecordBody(record.head, record.signature, record.text, record.terms))
-            size += more
-        while len(removals) > 4096:
-            yield Register(base, sequence, part, False, digest, additions, removals[:4096], renewals)
-            part, additions, renewals, removals = part + 1, [], [], removals[4096:]
-        yield Register(base, sequence, part, True, digest, additions, removals, renewals, homes)
+        known = self._since(base) if base else None
+        while True:
+            if known is None:
+                base, part, coming = 0, 0, Coming()
+                known = Changes(self._ids(), [])
+            coming.add(known)
+            batch, last = coming.next(self.sequence, self.byId)
+            yield Register(
+                base, self.sequence, part, last, self.digest, batch.additions, batch.removals, batch.renewals,
+                self._homes if last else None,
+            )
+            if last:
+                return
+            part += 1
+            known = self._since(batch.sequence)
 
-    def _since(self, base: int) -> _Changes | None:
+    def _since(self, base: int) -> Changes | None:
         """What has changed since C{base}, each record once; None if that is not known any more."""
         if base > self.sequence:
             return None
@@ -218,10 +231,10 @@ class OwnRegistration:
             value = self._table.get(_journalKey(sequence))
             if value is None:
                 return None
-            step = msgspec.msgpack.decode(value, type=_Changes)
+            step = msgspec.msgpack.decode(value, type=Changes)
             changed.update(dict.fromkeys([*step.changed, *step.removed]))
             renewed.update(dict.fromkeys(step.renewed))
-        return _Changes(list(changed), [], [one for one in renewed if one not in changed])
+        return Changes(list(changed), [], [one for one in renewed if one not in changed])
 
     # --- homes -------------------------------------------------------------------------------------------------------
 
@@ -235,9 +248,10 @@ class OwnRegistration:
 
         @return: whether it is another one than before.
         """
-        if list(homes) == self._meta.homes and self._homes is not None:
+        wanted = [bytes(one) for one in homes][: limits.HOMES]
+        if wanted == self._meta.homes and self._homes is not None:
             return False
-        self._meta.homes = [bytes(one) for one in homes][: limits.HOMES]
+        self._meta.homes = wanted
         self._meta.homesSequence += 1
         self._signHomes()
         try:
@@ -306,7 +320,11 @@ class OwnRegistration:
             old.append(record)
             made.append(renewRecord(commons.identity, record, number, now, now + life))
         if made:
-            self._keep(number, made, [], old, [one.recordId for one in made])
+            try:
+                self._keep(number, made, [], old, [one.recordId for one in made])
+            except StoreFull:
+                commons.log.error("{problem}", problem=self.problem)
+                return 1  # they are as old as they were: tried again at the next look
         return oldest
 
 
@@ -314,11 +332,12 @@ def _journalKey(sequence: int) -> bytes:
     return b"j" + max(0, sequence).to_bytes(8, "big")
 
 
-def _sameRecord(held: StoredRecord, made: StoredRecord) -> bool:
-    """Whether a record says nothing new, whatever its number and times."""
-    if held.text != made.text or held.terms != made.terms:
-        return False
-    one, other = openHead(held.head), openHead(made.head)
-    return (one.content, one.size, one.modified, one.mediaType, one.name, one.location) == (
-        other.content, other.size, other.modified, other.mediaType, other.name, other.location
+def _says(held: StoredRecord, document: Document) -> bool:
+    """Whether a record says what a document does, whatever the record's number and times."""
+    head = openHead(held.head)
+    return (
+        (head.content, head.size, head.modified) == (document.content, document.size, max(0, document.modified))
+        and (head.mediaType, head.name) == (mediaTypeOf(document), nameOf(document))
+        and held.text == document.text.encode("utf-8", "replace")
+        and held.terms == packTerms(document.terms, document.length)
     )

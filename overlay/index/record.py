@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
+import attrs
 import msgspec
 
 from overlay.errors import Expired, Forged, Malformed
@@ -94,6 +95,48 @@ def unpackTerms(packed: bytes) -> tuple[tuple[tuple[str, int], ...], int]:
 # --- records --------------------------------------------------------------------------------------------------------
 
 
+def isEncodable(text: str) -> bool:
+    """Whether a text can travel: the name of a file may hold bytes that are no text."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def nameOf(document: Document) -> str:
+    """A document's name as its record has it."""
+    return document.name.encode("utf-8", "replace").decode("utf-8")[: limits.NAME]
+
+
+def mediaTypeOf(document: Document) -> str:
+    """A document's media type as its record has it."""
+    return document.mediaType.encode("utf-8", "replace").decode("utf-8")[: limits.MEDIA_TYPE]
+
+
+def trimmed(document: Document, textLimit: int, termLimit: int) -> Document:
+    """
+    The document with no more than a record may hold.
+
+    @param textLimit: bytes of text.
+    @param termLimit: distinct terms; those that occur most often stay.
+    """
+    text = document.text
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) > min(textLimit, limits.TEXT):
+        text = encoded[: min(textLimit, limits.TEXT)].decode("utf-8", "ignore")
+    terms = {
+        term: min(count, MOST_OF_A_TERM)
+        for term, count in document.terms
+        if count > 0 and isEncodable(term) and 0 < len(term.encode("utf-8")) <= limits.TERM
+    }
+    most = min(termLimit, limits.TERMS)
+    if len(terms) > most:
+        terms = dict(sorted(terms.items(), key=lambda one: (-one[1], one[0]))[:most])
+    length = min(MOST_OF_A_TERM, max(document.length, sum(terms.values())))
+    return attrs.evolve(document, text=text, terms=tuple(sorted(terms.items())), length=length)
+
+
 def makeRecord(
     identity: Identity, network: Network, document: Document, number: int, issued: float, expires: float
 ) -> StoredRecord:
@@ -102,7 +145,10 @@ def makeRecord(
 
     @param number: of the registration in which it is new.
     @param issued: network time, seconds since the epoch; likewise C{expires}.
+    @raise Malformed: the location is too long, empty, or no text.
     """
+    if not 0 < len(document.location) <= limits.LOCATION or not isEncodable(document.location):
+        raise Malformed("a location that no record can hold")
     text = document.text.encode("utf-8", "replace")
     terms = packTerms(document.terms, document.length)
     head = RecordHead(
@@ -112,15 +158,17 @@ def makeRecord(
         issued=int(issued),
         expires=int(expires),
         content=document.content,
-        name=document.name[: limits.NAME],
+        name=nameOf(document),
         location=document.location,
         size=document.size,
         modified=max(0, document.modified),
-        mediaType=document.mediaType[: limits.MEDIA_TYPE],
+        mediaType=mediaTypeOf(document),
         textDigest=hashlib.sha256(text).digest(),
         termsDigest=hashlib.sha256(terms).digest(),
     )
     body = encodeBody(head)
+    if len(body) > limits.HEAD:
+        raise Malformed(f"a head of {len(body)} bytes")
     return StoredRecord(
         recordIdOf(identity.peerId, document.location),
         body,

@@ -2,23 +2,30 @@
 A home's guard over its index store: verifies what comes in, keeps quotas and leases, and never acknowledges what is not stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import attrs
+import msgspec
 
 from overlay.commons import Commons
-from overlay.errors import Expired, Malformed, StoreFull, SuperpeerError
+from overlay.errors import Forged, StoreFull, SuperpeerError
 from overlay.identity.ids import PeerId, shortText
+from overlay.index.examination import Examination
 from overlay.index.expression import Expression
-from overlay.index.indexed import sizeOf
 from overlay.index.own import OwnRegistration
-from overlay.index.record import EMPTY_DIGEST, addDigest, judgeHead, openHead, recordIdOf, sumDigests, verifyBody
+from overlay.index.record import openHead, recordIdOf
+from overlay.index.refusals import Draft, Refusals
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
 from overlay.interfaces import IIndexStore
 from overlay.questions import Deed
-from overlay.wire.messages import RecordBody, Register, Registered, RenewedHead
-from overlay.wire.statements import HomeList, RecordHead, Signed, checkBody, encodeBody, unseal
+from overlay.wire import limits
+from overlay.wire.messages import Register, Registered
+from overlay.wire.statements import HomeList, Signed, decodeBody, unseal
 
+RETRY = 30.0
+"""Seconds until an owner should try again when the store takes nothing."""
+OWN_AT_ONCE = 4
+"""Batches of this peer's own registration that are taken before anything else gets its turn."""
 _NOTHING = Found((), 0, (), 0.0, 0, 0, {})
 
 
@@ -27,22 +34,7 @@ class _Coming:
     """A difference of which not all parts have come."""
 
     base: int
-    sequence: int
-    next: int
-
-
-@attrs.define(slots=True)
-class _Refused:
-    """
-    What this home did not take of one owner, so that the digests still fit.
-
-    @ivar digest: of the heads refused.
-    @ivar unsure: whether some of them may have gone since; then digests are not compared.
-    """
-
-    digest: bytes = EMPTY_DIGEST
-    count: int = 0
-    unsure: bool = False
+    next: int = 0
 
 
 class Registry:
@@ -54,8 +46,11 @@ class Registry:
         self._commons = commons
         self._store = store
         self._failure = ""
+        self._searchFailure = ""
         self._coming: dict[bytes, _Coming] = {}
-        self._refused: dict[bytes, _Refused] = {}
+        self._refusals = Refusals(commons.storage.table("refused"))
+        self._ownComing: Iterator[Register] | None = None
+        self._ownMissed: OwnRegistration | None = None
         self._suspect: set[bytes] = set()
         self._attached: set[bytes] = set()
         seconds = commons.seconds()
@@ -66,13 +61,17 @@ class Registry:
 
     @property
     def problem(self) -> str:
-        return self._failure or self.totals().problem
+        return self._failure or self._searchFailure or self.totals().problem
 
     # --- who is here -------------------------------------------------------------------------------------------------
 
     def holding(self, owner: bytes) -> Registration | None:
         """What is held of an owner."""
-        found: Registration | None = self._store.registration(PeerId(owner))
+        try:
+            found: Registration | None = self._store.registration(PeerId(owner))
+        except Exception as problem:  # a store of a stranger's making
+            self._failed(problem)
+            return None
         return found
 
     def usable(self, owner: bytes, sequence: int, digest: bytes) -> int:
@@ -90,10 +89,7 @@ class Registry:
         return held.sequence
 
     def _fits(self, held: Registration, digest: bytes) -> bool:
-        refused = self._refused.get(held.owner)
-        if refused is None:
-            return held.digest == digest
-        return refused.unsure or sumDigests(held.digest, [refused.digest], []) == digest
+        return self._refusals.fits(held.owner, held.digest, digest)
 
     def attach(self, owner: bytes) -> None:
         """The owner is linked: its lease does not run."""
@@ -112,10 +108,11 @@ class Registry:
         self._attached.discard(owner)
         self._leases.pop(owner, None)
         self._coming.pop(owner, None)
-        self._refused.pop(owner, None)
+        self._suspect.discard(owner)
         try:
             self._store.drop(PeerId(owner))
-        except SuperpeerError as problem:
+            self._refusals.clear(owner)
+        except Exception as problem:  # a store of a stranger's making
             self._failed(problem)
 
     def expire(self) -> list[PeerId]:
@@ -129,6 +126,8 @@ class Registry:
         for owner in over:
             self._commons.log.debug("the lease of {owner} is over", owner=shortText(owner))
             self.drop(owner)
+        if self._ownMissed is not None:
+            self.applyOwn(self._ownMissed)
         return over
 
     def owners(self, attachedOnly: bool = False) -> list[PeerId]:
@@ -153,31 +152,46 @@ class Registry:
         """
         held = self.holding(owner)
         now = held.sequence if held is not None else 0
-        coming = self._coming.get(owner)
         if message.part == 0:
             if message.base and message.base != now:
                 return Registered(now, 0, code="base")
-            coming = self._coming[owner] = _Coming(message.base, message.sequence, 0)
-            if not message.base:
-                self._refused.pop(owner, None)
-        if coming is None or (coming.base, coming.sequence, coming.next) != (message.base, message.sequence, message.part):
+            self._coming[owner] = _Coming(message.base)
+        coming = self._coming.get(owner)
+        if coming is None or (coming.base, coming.next) != (message.base, message.part):
             self._coming.pop(owner, None)
             return Registered(now, message.part, code="base")
-        clear = message.base == 0 and message.part == 0
-        taken, refused = self._examine(owner, key, message, None if clear else held)
         try:
-            change = self._changeOf(owner, key, message, taken, clear, now)
-            stored = self._store.apply(change)
-        except SuperpeerError as problem:
+            return self._applyPart(owner, key, message, held, coming)
+        except Exception as problem:  # a store of a stranger's making may raise anything; nothing is acknowledged
             self._coming.pop(owner, None)
             self._failed(problem)
-            return Registered(now, message.part, code=StoreFull.code, retry=30.0)
-        except Exception as problem:  # a store of a stranger's making; nothing is acknowledged
-            self._coming.pop(owner, None)
-            self._failed(problem)
-            return Registered(now, message.part, code=StoreFull.code, retry=30.0)
+            return Registered(now, message.part, code=StoreFull.code, retry=RETRY)
+
+    def _applyPart(
+        self, owner: bytes, key: bytes, message: Register, held: Registration | None, coming: _Coming
+    ) -> Registered:
+        commons = self._commons
+        clear = message.base == 0 and message.part == 0
+        draft = Draft(self._refusals, owner, clear)
+        sampled = owner not in self._suspect and commons.trust(PeerId(owner)) >= commons.settings.trustedFrom
+        examination = Examination(commons, self._store, owner, key, None if clear else held, sampled, draft)
+        examined = examination.of(message)
+        if examined.forged:
+            self._suspect.add(owner)
+        sequence = message.sequence if message.last else (0 if clear else None)
+        homes, signed = self._homes(owner, message.homes, held)
+        change = Change(
+            PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed
+        )
+        stored: Registration = self._store.apply(change)
         self._failure = ""
+        try:
+            self._refusals.keep(draft)
+        except StoreFull as problem:
+            # After a restart the digests will not fit, and the owner sends everything again.
+            commons.log.warn("what was refused could not be stored: {problem}", problem=problem)
         coming.next += 1
+        refused = examined.refused[: limits.BATCH_RECORDS]
         if message.last:
             del self._coming[owner]
             if not self._fits(stored, message.digest):
@@ -186,124 +200,64 @@ class Registry:
                 return Registered(0, message.part, refused, "digest")
         return Registered(stored.sequence, message.part, refused)
 
-    def _changeOf(
-        self, owner: bytes, key: bytes, message: Register, taken: list[StoredRecord], clear: bool, now: int
-    ) -> Change:
-        sequence: int | None = None
-        if message.last:
-            sequence = message.sequence
-        elif clear:
-            sequence = 0
-        homes, signed = self._homes(owner, message.homes)
-        return Change(PeerId(owner), key, clear, taken, message.removals, sequence, homes, signed)
-
-    def _homes(self, owner: bytes, signed: Signed | None) -> tuple[tuple[PeerId, ...] | None, bytes]:
+    def _homes(
+        self, owner: bytes, signed: Signed | None, held: Registration | None
+    ) -> tuple[tuple[PeerId, ...] | None, bytes]:
+        """The owner's homes if it has said something newer of them, and the statement, encoded."""
         if signed is None:
             return None, b""
         try:
             statement = unseal(self._commons.scheme, signed, HomeList, self._commons.network.id, owner)
+            if statement.owner != owner:
+                raise Forged("homes of another")
         except SuperpeerError:
             self._commons.report(PeerId(owner), Deed.FORGED_STATEMENT)
             return None, b""
-        return tuple(PeerId(one) for one in statement.homes), encodeBody(statement)
+        if held is not None and held.homesSigned:
+            old = decodeBody(msgspec.msgpack.decode(held.homesSigned, type=Signed).body, HomeList)
+            if old.sequence > statement.sequence:
+                return None, b""
+        return tuple(PeerId(one) for one in statement.homes), msgspec.msgpack.encode(signed)
 
-    def _examine(
-        self, owner: bytes, key: bytes, message: Register, held: Registration | None
-    ) -> tuple[list[StoredRecord], list[tuple[bytes, str]]]:
-        """Which records of a batch are taken, and why the others are not."""
-        commons = self._commons
-        settings = commons.settings
-        records = held.records if held is not None else 0
-        size = held.bytes if held is not None else 0
-        refusals = self._refused.get(owner) or _Refused()
-        for recordId in message.removals:
-            old = self._store.get(PeerId(owner), recordId)
-            if old is not None:
-                records, size = records - 1, size - sizeOf(old)
-            elif refusals.count:
-                refusals.unsure = True
-        sampled = owner not in self._suspect and commons.trust(PeerId(owner)) >= settings.trustedFrom
-        taken: list[StoredRecord] = []
-        refused: list[tuple[bytes, str]] = []
-        for one in [*message.additions, *message.renewals]:
-            recordId, record, code = self._examineOne(owner, key, one, sampled)
-            if record is not None and not code:
-                old = self._store.get(PeerId(owner), recordId) if held is not None else None
-                grows = (0 if old else 1, sizeOf(record) - (sizeOf(old) if old else 0))
-                if records + grows[0] > settings.quotaRecords:
-                    code = "quota-records"
-                elif size + grows[1] > settings.quotaBytes:
-                    code = "quota-bytes"
-                else:
-                    records, size = records + grows[0], size + grows[1]
-            if code or record is None:
-                refused.append((recordId, code))
-                refusals.digest = addDigest(refusals.digest, one.head)
-                refusals.count += 1
-                commons.tally.count("drops", "record-" + code)
-                if held is not None and self._store.get(PeerId(owner), recordId) is not None:
-                    # The older version stays, and with it its place in the digest.
-                    refusals.unsure = True
-            else:
-                taken.append(record)
-        if refusals.count:
-            self._refused[owner] = refusals
-        return taken, refused
-
-    def _examineOne(
-        self, owner: bytes, key: bytes, one: RecordBody | RenewedHead, sampled: bool
-    ) -> tuple[bytes, StoredRecord | None, str]:
-        """The record's id, the record, and a code if it is not good."""
-        commons = self._commons
-        recordId = bytes(16)
-        try:
-            recordId = recordIdOf(owner, openHead(one.head).location)
-            head = judgeHead(commons.network.id, key, one.head, commons.now())
-            if isinstance(one, RenewedHead):
-                old = self._store.get(PeerId(owner), recordId)
-                if old is None or not _renews(head, openHead(old.head)):
-                    return recordId, None, "unknown"
-                record = StoredRecord(recordId, one.head, one.signature, key, old.text, old.terms)
-            else:
-                verifyBody(head, one.text, one.terms)
-                record = StoredRecord(recordId, one.head, one.signature, key, one.text, one.terms)
-            if (not sampled or commons.random.random() < commons.settings.sample) and not checkBody(
-                commons.scheme, RecordHead, one.head, key, one.signature
-            ):
-                self._suspect.add(owner)
-                commons.report(PeerId(owner), Deed.FORGED_RECORD)
-                return recordId, None, "forged"
-        except Malformed:
-            commons.report(PeerId(owner), Deed.GARBAGE)
-            return recordId, None, "malformed"
-        except Expired:
-            return recordId, None, "expired"
-        except SuperpeerError:
-            self._suspect.add(owner)
-            commons.report(PeerId(owner), Deed.FORGED_RECORD)
-            return recordId, None, "forged"
-        return recordId, record, ""
+    # --- this peer's own -----------------------------------------------------------------------------------------------
 
     def applyOwn(self, own: OwnRegistration) -> None:
-        """Bring in what this peer itself shares: a registration like any other, but for the quota."""
-        commons = self._commons
-        owner, key = commons.peerId, commons.identity.publicKey
-        held = self.holding(owner)
+        """
+        Bring in what this peer itself shares: a registration like any other, but for the quota. Much of it comes in piece by piece, so
+        that nothing else is held up; if the store fails, it is tried again with L{expire}.
+        """
+        self._ownMissed = None
+        if self._ownComing is not None:
+            # It brings in what has changed meanwhile as well.
+            return
+        held = self.holding(self._commons.peerId)
         if held is not None and (held.sequence, held.digest) == (own.sequence, own.digest):
             return
         base = held.sequence if held is not None and held.sequence < own.sequence else 0
-        try:
-            for batch in own.batches(base):
-                self._applyOwnBatch(owner, key, batch)
-            held = self.holding(owner)
-            if held is not None and held.digest != own.digest and base:
-                self._store.apply(Change(owner, key, clear=True, sequence=0))
-                for batch in own.batches(0):
-                    self._applyOwnBatch(owner, key, batch)
-        except SuperpeerError as problem:
-            self._failed(problem)
+        self._ownComing = own.batches(base)
+        self._takeOwn(own)
 
-    def _applyOwnBatch(self, owner: PeerId, key: bytes, batch: Register) -> None:
+    def _takeOwn(self, own: OwnRegistration) -> None:
+        try:
+            for _ in range(OWN_AT_ONCE):
+                batch = next(self._ownComing, None) if self._ownComing is not None else None
+                if batch is None:
+                    break
+                stored = self._applyOwnBatch(batch)
+                if batch.last:
+                    self._ownComing = None
+                    if stored.digest != batch.digest and batch.base:
+                        self._ownComing = own.batches(0)
+        except Exception as problem:  # a store of a stranger's making
+            self._ownComing, self._ownMissed = None, own
+            self._failed(problem)
+            return
+        self._failure = ""
+        if self._ownComing is not None:
+            self._commons.clock.callLater(0.0, self._takeOwn, own)
+
+    def _applyOwnBatch(self, batch: Register) -> Registration:
+        owner, key = self._commons.peerId, self._commons.identity.publicKey
         records = [
             StoredRecord(recordIdOf(owner, openHead(one.head).location), one.head, one.signature, key, one.text, one.terms)
             for one in batch.additions
@@ -315,7 +269,11 @@ class Registry:
                 records.append(StoredRecord(recordId, renewed.head, renewed.signature, key, old.text, old.terms))
         clear = batch.base == 0 and batch.part == 0
         sequence = batch.sequence if batch.last else (0 if clear else None)
-        self._store.apply(Change(owner, key, clear, records, batch.removals, sequence))
+        homes, signed = self._homes(owner, batch.homes, self.holding(owner))
+        stored: Registration = self._store.apply(
+            Change(owner, key, clear, records, batch.removals, sequence, homes, signed)
+        )
+        return stored
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
@@ -327,27 +285,26 @@ class Registry:
         try:
             found: Found = self._store.search(Request(expression, want, self._commons.now(), frozenset(refused)))
         except Exception as problem:  # whatever a store raises, the search goes on without it
-            self._failed(problem)
+            self._searchFailure = self._said(problem, self._searchFailure)
             return _NOTHING
+        self._searchFailure = ""
         return found
 
     def totals(self) -> Totals:
         """For status and metrics."""
-        totals: Totals = self._store.totals()
+        try:
+            totals: Totals = self._store.totals()
+        except Exception as problem:  # a store of a stranger's making
+            return Totals(0, 0, 0, 0, str(problem) or type(problem).__name__)
         return totals
 
     def _failed(self, problem: Exception) -> None:
+        self._failure = self._said(problem, self._failure)
+
+    def _said(self, problem: Exception, before: str) -> str:
+        """The failure in words; logged once, however often it happens."""
         said = str(problem) or type(problem).__name__
-        if said != self._failure:
+        if said != before:
             self._commons.log.error("the store of registrations: {problem}", problem=said)
-        self._failure = said
         self._commons.tally.count("drops", "store")
-
-
-def _renews(new: RecordHead, old: RecordHead) -> bool:
-    """Whether a head differs from an older one only in its number and its times."""
-    return (
-        new.content, new.name, new.location, new.size, new.modified, new.mediaType, new.textDigest, new.termsDigest
-    ) == (
-        old.content, old.name, old.location, old.size, old.modified, old.mediaType, old.textDigest, old.termsDigest
-    )
+        return said

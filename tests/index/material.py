@@ -52,7 +52,7 @@ def document(
 ) -> Document:
     """A document with the terms of its text."""
     terms, length = analysis.countTerms(text, 512)
-    digest = content if content is not None else hashlib.sha256((location + text).encode()).digest()
+    digest = content if content is not None else hashlib.sha256((location + text).encode("utf-8", "replace")).digest()
     return Document(location, location.rpartition("/")[2], size, modified, mediaType, digest, text, terms, length)
 
 
