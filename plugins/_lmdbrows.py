@@ -5,6 +5,7 @@ the index that is a little older can be brought up to date.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,11 +82,12 @@ class LmdbRows:
         data = self._folder / "data.mdb"
         size = data.stat().st_size if data.exists() else 0
         with _translated():
-            # The lock of the data folder keeps others away; files are opened to be closed in children (O_CLOEXEC).
+            # The lock of the data folder keeps others away.
             environment = self._environment = lmdb.open(
                 str(self._folder), map_size=min(self._most, max(_FIRST_MAP, 2 * size)), max_dbs=4, sync=self._sync,
                 metasync=self._sync, lock=False, readahead=False, mode=0o600,
             )
+            _closeInChildren(data)
             wanted = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
             if data.stat().st_size < wanted:
                 # Beyond the end of the file reading would kill the process; beyond its content it is an error like any.
@@ -233,6 +235,19 @@ class LmdbRows:
         if self._environment is not None:
             self._environment.close()
             self._environment = None
+
+
+def _closeInChildren(data: Path) -> None:
+    """The library opens its file so that children would inherit it; a child that is executed must not hold it."""
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        return
+    held = data.stat()
+    for entry in sorted(descriptors.iterdir()):
+        with suppress(OSError):
+            opened = os.fstat(int(entry.name))
+            if (opened.st_dev, opened.st_ino) == (held.st_dev, held.st_ino):
+                os.set_inheritable(int(entry.name), False)
 
 
 def _number(value: int) -> bytes:

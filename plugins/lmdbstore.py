@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pyroaring import BitMap
@@ -159,7 +160,8 @@ class LmdbStore(IndexedStore):
             rows.forgetLog(stamp)
         except (OSError, SuperpeerError) as problem:
             # The index can be rebuilt from the rows; it only takes longer.
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
             self._log.warn("the snapshot of the index was not written: {problem}", problem=problem)
         self._changed = 0
 
