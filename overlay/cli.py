@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=explanation, description=explanation, parents=[common])
 
     search = add("search", "Search the network.")
-    search.add_argument("words", nargs="+", metavar="QUERY", help="words, OR, -not, \"a phrase\", pre*, name: type: ext: size: after: before: owner:")
+    search.add_argument("words", nargs="+", metavar="QUERY", help="words; see HELP QUERY at the console")
     search.add_argument("--limit", type=int, default=20, metavar="N", help="rows [default: 20]")
     search.add_argument("--timeout", type=float, metavar="SECONDS", help="how long it may take")
     search.add_argument("--explain", action="store_true", help="show passages, and how the search went")
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")
     plugins.add_argument("--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugin files of your own")
     invite = add("invite", "Print the string by which others join: twistd superpeer --join STRING.")
-    invite.add_argument("address", nargs="?", default="", metavar="HOST:PORT", help="the address to put in [default: the advertised or observed one]")
+    invite.add_argument("address", nargs="?", default="", metavar="HOST:PORT", help="[default: the advertised or observed address]")
     network = add("network", "The network; 'network rotate' gives it a new key, 'network expel PREFIX' puts a peer out (founder only).")
     network.add_argument("action", nargs="?", default="show", choices=("show", "rotate", "expel"))
     network.add_argument("prefix", nargs="?", default="", help="of the id of the peer to expel")
