@@ -12,12 +12,9 @@ _OWN = frozenset({"log_logger", "log_source", "log_format", "log_time", "log_lev
 
 def _isNoise(event: Any) -> bool:
     """Twisted tells of each factory and port that it starts."""
-    namespace = str(event.get("log_namespace", ""))
     level = event.get("log_level", LogLevel.info)
-    return level is LogLevel.info and (
-        namespace.startswith(("twisted.internet", "twisted.web", "twisted.scripts", "twisted.application"))
-        or (event.get("log_system") == "-" and "log_legacy" in event)
-    )
+    namespace = str(event.get("log_namespace", ""))
+    return level is LogLevel.info and not event.get("isError") and not namespace.startswith("superpeer")
 
 
 def _textOf(event: Any) -> str:

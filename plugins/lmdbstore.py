@@ -107,7 +107,7 @@ class LmdbStore(IndexedStore):
             number += 1
         os.rename(self._folder, aside)
         self._folder.mkdir(mode=0o700)
-        self.problem = f"the stored registrations were damaged ({problem}) and lie in {aside.name}; leaves send theirs again"
+        self.problem = f"the stored registrations were damaged ({_said(problem)}) and lie in {aside.name}; leaves send theirs again"
         self._log.error("{problem}", problem=self.problem)
 
     # --- the snapshot ------------------------------------------------------------------------------------------------
@@ -173,10 +173,10 @@ class LmdbStore(IndexedStore):
         try:
             super()._write(registration, put, gone, forget)
         except StoreFull as problem:
-            self.problem = self._trouble = f"the store cannot take more: {problem}"
+            self.problem = self._trouble = f"the store cannot take more: {_said(problem)}"
             raise
         except Damaged as problem:
-            self.problem = self._trouble = f"the store is damaged: {problem}"
+            self.problem = self._trouble = f"the store is damaged: {_said(problem)}"
             raise
         if self._trouble and self.problem == self._trouble:
             self.problem = self._trouble = ""
@@ -205,6 +205,11 @@ class LmdbStore(IndexedStore):
             except (OSError, SuperpeerError) as problem:
                 self._log.warn("the store was not closed in an orderly way: {problem}", problem=problem)
         super().close()
+
+
+def _said(problem: Exception) -> str:
+    """What a failure says, without the sentence of its class."""
+    return str(problem.args[0]) if problem.args else str(problem)
 
 
 def _bootId() -> str:

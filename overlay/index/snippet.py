@@ -1,7 +1,7 @@
 """The passage of a text that shows best why it matches."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from overlay.index.analysis import isCJK, words
 
@@ -23,20 +23,26 @@ def snippetOf(text: str, terms: Collection[str], starts: Collection[str] = ()) -
     as fit; the beginning if there are none.
     """
     matches = list(_matches(text, terms, starts)) if terms or starts else []
+    return _cutOut(text, _densest(matches))
+
+
+def _densest(matches: Sequence[tuple[int, int, str]]) -> int:
+    """Where the window begins that has most different terms, and of such ones most matches; a window that slides over them once."""
     best, most = 0, (0, 0)
-    for index, (start, _, _) in enumerate(matches):
-        seen: set[str] = set()
-        number = 0
-        for _, end, found in matches[index:]:
-            if end - start > LENGTH - LEAD - 2 * len(_CUT) - 2:
-                break
-            seen.add(found)
-            number += 1
-        if (len(seen), number) > most:
-            best, most = start, (len(seen), number)
-        if most[0] == len(terms) + len(starts):
-            break
-    return _cutOut(text, best)
+    seen: dict[str, int] = {}
+    last = 0
+    for first, (start, _, term) in enumerate(matches):
+        last = max(last, first)
+        while last < len(matches) and (last == first or matches[last][1] - start <= LENGTH - LEAD - 2 * len(_CUT) - 2):
+            seen[matches[last][2]] = seen.get(matches[last][2], 0) + 1
+            last += 1
+        if (len(seen), last - first) > most:
+            best, most = start, (len(seen), last - first)
+        if seen[term] == 1:
+            del seen[term]
+        else:
+            seen[term] -= 1
+    return best
 
 
 def _matches(text: str, terms: Collection[str], starts: Collection[str]) -> Iterator[tuple[int, int, str]]:

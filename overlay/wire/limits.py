@@ -5,10 +5,15 @@ FRAME_PAYLOAD = 16 * 1024 - 64
 """Most payload bytes of one frame: with its header and TLS's own it stays within one 16 KiB TLS record."""
 MESSAGE = 1024 * 1024
 """Largest message after its pieces are joined."""
-HELLO = 8 * 1024
-"""Largest message before the hello of the other side has been accepted."""
+HELLO = 24 * 1024
+"""
+Largest message before the hello of the other side has been accepted: a hello whose advert has the largest mandate and heir list
+fits.
+"""
 DEPTH = 8
-"""Deepest nesting of arrays in a message."""
+"""Deepest nesting of arrays and maps in a message, itself included."""
+ITEMS = 16 * 1024
+"""Most values in a message, those of unknown fields included; the largest that is ever sent has about half."""
 SKIPPED_UNKNOWN = 1000
 """Unknown messages skipped on one link before it is closed."""
 

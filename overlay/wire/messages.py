@@ -41,6 +41,8 @@ Code = Annotated[str, msgspec.Meta(max_length=32)]
 Text = Annotated[str, msgspec.Meta(max_length=limits.REASON_TEXT)]
 QueryId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 RecordId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Real = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+"""A number that one can reckon with: neither infinite nor NaN."""
 Adverts_ = Annotated[list[Signed], msgspec.Meta(max_length=limits.ADVERTS_PER_MESSAGE)]
 
 
@@ -85,7 +87,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     reachedAt: AddressText
     analysis: Count
     agent: Annotated[str, msgspec.Meta(max_length=limits.AGENT)]
-    wall: float
+    wall: Real
     advert: Signed | None = None
 
 
@@ -100,7 +102,7 @@ class Goodbye(Message, frozen=True, array_like=True, tag=2, gc=False):
 
     code: Code
     text: Text = ""
-    retry: float = 0.0
+    retry: Real = 0.0
     adverts: Adverts_ = []
 
 
@@ -108,14 +110,14 @@ class Ping(Message, frozen=True, array_like=True, tag=3, gc=False):
     """Are you there? C{wall} is the sender's wall clock."""
 
     token: Count
-    wall: float
+    wall: Real
 
 
 class Pong(Message, frozen=True, array_like=True, tag=4, gc=False):
     """Yes; C{wall} is the answerer's wall clock."""
 
     token: Count
-    wall: float
+    wall: Real
 
 
 class NetworkChanged(Message, frozen=True, array_like=True, tag=5, gc=False):
@@ -222,7 +224,7 @@ class RegisterAnswer(Message, frozen=True, array_like=True, tag=21, gc=False):
     sequence: Count = 0
     code: Code = ""
     text: Text = ""
-    retry: float = 0.0
+    retry: Real = 0.0
     quotaRecords: Count = 0
     quotaBytes: Count = 0
     adverts: Adverts_ = []
@@ -267,7 +269,7 @@ class Registered(Message, frozen=True, array_like=True, tag=23, gc=False):
     part: Count
     refused: Annotated[list[tuple[RecordId, Code]], msgspec.Meta(max_length=limits.BATCH_RECORDS)] = []
     code: Code = ""
-    retry: float = 0.0
+    retry: Real = 0.0
 
 
 class Unregister(Message, frozen=True, array_like=True, tag=24, gc=False):
@@ -287,7 +289,7 @@ class MoveTo(Message, frozen=True, array_like=True, tag=25, gc=False):
 
     adverts: Adverts_
     code: Code
-    within: float
+    within: Real
 
 
 # --- search ---------------------------------------------------------------------------------------------------------
@@ -307,7 +309,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     signature: Signature
     key: Key
     snippet: Annotated[str, msgspec.Meta(max_length=400)]
-    score: float
+    score: Real
 
 
 class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
@@ -376,7 +378,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     matched: Count = 0
     held: Annotated[bytes, msgspec.Meta(max_length=8 * limits.HELD_KEYS)] = b""
     heldMore: Count = 0
-    bound: float = 0.0
+    bound: Real = 0.0
     documents: Count = 0
     length: Count = 0
     frequencies: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
@@ -392,13 +394,16 @@ class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
     @ivar missing: only from the searcher's own home: super-peers known to be alive that did not answer even when asked directly.
     """
 
+    # As the hits: it must not overtake them.
+    priority: ClassVar[Priority] = Priority.SEARCH
+
     id: QueryId
     copy: Count
     status: Code
     receipt: Receipt | None = None
     code: Code = ""
     text: Text = ""
-    retry: float = 0.0
+    retry: Real = 0.0
     missing: Count = 0
 
 

@@ -397,6 +397,39 @@ def test_fullStoreKeepsNothingOfTheChange(tmp_path: Path) -> None:
     again.close()
 
 
+def test_fullDiskInTheMidstOfACommit(tmp_path: Path) -> None:
+    """When the disk itself takes no more, what was acknowledged is there, in this process and after it; with room again it goes on."""
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from overlay.errors import StoreFull\n"
+        "from tests.plugins.test_lmdbstore import ANNA, change, found, lmdbStore\n"
+        "never = resource.RLIM_INFINITY\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, never))\n"
+        "store = lmdbStore(Path(sys.argv[1]))\n"
+        "taken = 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        store.apply(change(ANNA, f'a/{taken}', text='bloom ' * 300))\n"
+        "        taken += 1\n"
+        "except StoreFull:\n"
+        "    assert store.problem\n"
+        "assert 0 < taken == store.registration(ANNA.peerId).records == len(found(store))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (never, never))\n"
+        "store.apply(change(ANNA, 'b/new'))\n"
+        "assert not store.problem\n"
+        "print(taken + 1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    store = lmdbStore(tmp_path)
+    assert (store.problem, store.totals().records) == ("", int(done.stdout))
+    store.close()
+
+
 def test_mapGrowsWithWhatItHolds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Address space is taken as needed, up to what was allowed."""
     monkeypatch.setattr(rowsModule, "_FIRST_MAP", 1 << 16)
