@@ -9,6 +9,9 @@ from zope.interface import Attribute, Interface
 
 from overlay.wire.messages import Message
 
+SLOW = "the other side does not read"
+"""Why a channel ends whose other end does not even take what may not be shed."""
+
 
 class IChannelUser(Interface):
     """Who holds one end of a channel."""
@@ -23,7 +26,10 @@ class IChannelUser(Interface):
         """What came was not according to the protocol (a L{overlay.errors.SuperpeerError}); the channel closes by itself."""
 
     def channelLost(reason: str) -> None:
-        """The channel has ended, by either side; the last call."""
+        """The channel has ended, by either side; the last call. C{reason} is L{SLOW}, or a sentence."""
+
+    def messageDropped(reason: str) -> None:
+        """A message was shed instead of queued: C{slow-search}, C{slow-registration}, C{slow-control} or C{too-large}."""
 
     def channelCongested() -> None:
         """More is queued than the other side takes; producers should wait."""

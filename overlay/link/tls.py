@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -21,7 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from overlay.errors import NotReached
+from overlay.errors import NotReached, UsageError
 from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
 from overlay.link.channel import IChannel, IListening, INetwork
@@ -58,7 +59,10 @@ def keyOf(certificate: X509 | None) -> bytes | None:
     """The 32 bytes of an Ed25519 certificate's public key; None if it is none."""
     if certificate is None:
         return None
-    key = certificate.to_cryptography().public_key()
+    try:
+        key = certificate.to_cryptography().public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
     if not isinstance(key, Ed25519PublicKey):
         return None
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -92,6 +96,26 @@ class _Creator:
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         return SSL.Connection(self._context, None)
+
+
+class _TlsFactory(TLSMemoryBIOFactory):
+    """Unlike its base it lets the inner factory turn a connection away."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> Any:
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else self.protocol(self, inner)
+
+
+class _Factory(Factory):
+    noisy = False
+
+    def __init__(self, build: Callable[[Any], TlsChannel | None]) -> None:
+        self._build = build
+
+    def buildProtocol(self, addr: Any) -> TlsChannel | None:
+        return self._build(addr)
 
 
 @implementer(IListening)
@@ -137,13 +161,8 @@ class TlsNetwork:
             listening: Deferred[IListening] = Deferred()
             listening.callback(_Listening(None))
             return listening
-        factory = Factory.forProtocol(lambda: TlsChannel(self._reactor, keyOf, HANDSHAKE, ready=accept))
-        factory.noisy = False  # type: ignore[attr-defined]
-        factory.buildProtocol = lambda address: self._admit(address, accept)  # type: ignore[method-assign, assignment]
-        wrapped = TLSMemoryBIOFactory(self._creator, False, factory)
-        wrapped.noisy = False
-        started = serverFromString(self._reactor, self._listen).listen(wrapped)
-        return started.addCallback(_Listening)
+        factory = _TlsFactory(self._creator, False, _Factory(lambda address: self._admit(address, accept)))
+        return serverFromString(self._reactor, self._listen).listen(factory).addCallback(_Listening)
 
     def _admit(self, address: Any, accept: Callable[[IChannel], None]) -> TlsChannel | None:
         host = getattr(address, "host", "local")
@@ -163,18 +182,22 @@ class TlsNetwork:
     def dial(self, address: str, expected: bytes | None, timeout: float) -> Deferred[IChannel]:
         try:
             host, port = parseAddress(address)
-        except Exception as problem:
+        except UsageError as problem:
             return fail(NotReached(str(problem)))
         channel = TlsChannel(
             self._reactor, keyOf, min(timeout, HANDSHAKE), dialledAddress=address, expected=PeerId(expected) if expected else None
         )
-        factory = Factory.forProtocol(lambda: channel)
-        factory.noisy = False  # type: ignore[attr-defined]
-        wrapped = TLSMemoryBIOFactory(self._creator, True, factory)
-        wrapped.noisy = False
-        connecting = self._endpoint(host, port, timeout).connect(wrapped)
-        result: Deferred[IChannel] = Deferred(lambda ignored: connecting.cancel())
+        factory = _TlsFactory(self._creator, True, _Factory(lambda address: channel))
+        started = self._reactor.seconds()
+
+        def givenUp(ignored: Deferred[IChannel]) -> None:
+            connecting.cancel()
+            channel.giveUp()
+
+        result: Deferred[IChannel] = Deferred(givenUp)
         channel.dialled_ = result
+        connecting = self._endpoint(host, port, timeout).connect(factory)
+        connecting.addCallback(lambda ignored: channel.hurry(timeout - (self._reactor.seconds() - started)))
         connecting.addErrback(_notReached, address, result)
         return result
 

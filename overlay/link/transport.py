@@ -1,7 +1,6 @@
 """One TLS connection as a channel of messages."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from OpenSSL import SSL
@@ -13,7 +12,7 @@ from zope.interface import implementer
 
 from overlay.errors import Malformed, NotReached, SuperpeerError, TooLarge
 from overlay.identity.ids import PeerId, idText, peerIdOf
-from overlay.link.channel import IChannel, IChannelUser
+from overlay.link.channel import SLOW, IChannel, IChannelUser
 from overlay.link.frames import FrameReader
 from overlay.link.queue import Overrun, SendQueue
 from overlay.wire.address import formatAddress
@@ -65,16 +64,13 @@ class TlsChannel(Protocol):
         self._reader = FrameReader()
         self._queue = SendQueue(self._dropped)
         self._user: IChannelUser | None = None
-        self._early: deque[bytes] = deque()
         self._timer: IDelayedCall | None = None
         self._flushing: IDelayedCall | None = None
         self._blocked = False
         self._paused = False
         self._closing = False
         self._lost: str | None = None
-        self._authenticated = False
         self._delivering = False
-        self.drops: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"<TlsChannel {self.remoteAddress} {idText(self.remoteId) if self.remoteId else 'stranger'}>"
@@ -84,7 +80,8 @@ class TlsChannel(Protocol):
         return self._queue.congested
 
     def _dropped(self, reason: str) -> None:
-        self.drops[reason] = self.drops.get(reason, 0) + 1
+        if self._user is not None:
+            self._user.messageDropped(reason)
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -115,7 +112,6 @@ class TlsChannel(Protocol):
             self._end("no channel binding")
             return
         self.remoteKey, self.remoteId = key, remote
-        self._authenticated = True
         if self.dialled_ is not None and not self.dialled_.called:
             self.dialled_.callback(self)
         elif self._ready is not None:
@@ -137,6 +133,17 @@ class TlsChannel(Protocol):
         if user is not None:
             user.channelLost(said)
 
+    def hurry(self, left: float) -> None:
+        """The handshake has to be over in C{left} seconds, if that is sooner than it would have to be anyway."""
+        timer = self._timer
+        if timer is not None and timer.active() and timer.getTime() > self._reactor.seconds() + left:
+            timer.reset(max(0.0, left))
+
+    def giveUp(self) -> None:
+        """Whoever dialled does not want this channel any more."""
+        if self.transport is not None and self._lost is None:
+            self._end("given up")
+
     def _settle(self) -> None:
         settled, self._settled = self._settled, lambda: None
         settled()
@@ -156,7 +163,8 @@ class TlsChannel(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.bytesReceived += len(data)
-        if self._lost is None:
+        # Once this end has said its last word, nothing that comes matters; keeping it would have no bound.
+        if self._lost is None and not self._closing:
             self._reader.feed(data)
             self._deliver()
 
@@ -175,15 +183,15 @@ class TlsChannel(Protocol):
         try:
             for data in self._whole():
                 self._deliverOne(data)
-                if self._paused or self._user is None:
+                if self._paused or self._closing or self._lost is not None or self._user is None:
                     return
         except (Malformed, TooLarge) as problem:
             self._break(problem)
         finally:
             self._delivering = False
 
-    def _whole(self) -> Any:
-        if self._paused or self._user is None or not self._authenticated:
+    def _whole(self) -> Iterable[bytes]:
+        if self._paused or self._closing or self._lost is not None or self._user is None:
             return ()
         return self._reader.messages()
 
@@ -200,7 +208,6 @@ class TlsChannel(Protocol):
         user = self._user
         if user is not None:
             user.channelBroken(problem)
-        self._paused = True
         self.close()
 
     def allow(self, size: int) -> None:
@@ -226,7 +233,8 @@ class TlsChannel(Protocol):
         try:
             queued = self._queue.put(message)
         except Overrun:
-            self._end("the other side does not read")
+            self._dropped("slow-control")
+            self._end(SLOW)
             return False
         if queued and self._flushing is None and not self._blocked:
             self._flushing = self._reactor.callLater(0, self._flush)
@@ -265,8 +273,13 @@ class TlsChannel(Protocol):
         if self._closing or self._lost is not None:
             return
         self._closing = True
+        if self._paused:
+            # Else the other side's farewell would not be noticed.
+            self._paused = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
         if self._flushing is None and not self._blocked:
             self._flushing = self._reactor.callLater(0, self._flush)
+        self._stopTimer()
         self._timer = self._reactor.callLater(CLOSING, self._end, "it does not close")
 
     def abort(self) -> None:

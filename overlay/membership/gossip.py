@@ -30,6 +30,8 @@ DOUBT_WITHIN = 2.0
 LEAF_EVERY = 12
 """Rounds after which a leaf asks for a sample again."""
 SAMPLE = 16
+ASK_EVERY = 3.0
+"""Seconds between two requests for more super-peers by a leaf that needs homes."""
 
 
 class Gossip:
@@ -41,6 +43,7 @@ class Gossip:
         self._timer: IDelayedCall | None = None
         self._doubted: dict[bytes, IDelayedCall | None] = {}
         self._round = 0
+        self._asked = float("-inf")
 
     def start(self) -> None:
         wait = self._commons.random.uniform(0.5, 1.0) * self._commons.settings.gossip
@@ -77,6 +80,14 @@ class Gossip:
         membership.ownSigned()
         if membership.ownAdvert().sequence != own:
             membership.announce()
+
+    def askMore(self) -> None:
+        """Ask one super-peer for others, unless that was done a moment ago: those known do not suffice."""
+        seconds = self._commons.seconds()
+        links = self._superLinks()
+        if links and seconds - self._asked >= ASK_EVERY:
+            self._asked = seconds
+            self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
 
     def _offer(self) -> AdvertIds:
         known = [(one.peerId, one.advert.sequence) for one in self._membership.superPeers()]

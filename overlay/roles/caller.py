@@ -14,6 +14,7 @@ from overlay.identity.ids import PeerId, shortText
 from overlay.roles.mandate import GENESIS, electorateOf, majorityOf
 from overlay.roles.observations import DialBack, Observations
 from overlay.roles.seat import ICalling, seatOf
+from overlay.verdict import Verdict
 from overlay.wire import limits
 from overlay.wire.messages import MandateAnswer, MandateGiven, Qualified, SeatCalled, VoteAnswer, VoteWanted
 from overlay.wire.statements import Capacity, Mandate, Nomination, Signed, Vote, seal, unseal
@@ -39,7 +40,7 @@ class _Call:
 
     @ivar purpose: C{growth}, C{renewal} or C{petition}.
     @ivar answers: who would serve, with addresses and claims.
-    @ivar candidate: chosen, with addresses.
+    @ivar candidate: chosen, with addresses, and with what was observed of it in C{fitness}.
     """
 
     purpose: str
@@ -48,6 +49,7 @@ class _Call:
     answers: dict[bytes, tuple[list[str], Capacity]] = attrs.field(factory=dict)
     candidate: PeerId = attrs.field(default=PeerId(b""))
     addresses: list[str] = attrs.field(factory=list)
+    fitness: Verdict | None = None
     electorate: list[PeerId] = attrs.field(factory=list)
     nomination: Signed | None = None
     votes: dict[bytes, Signed] = attrs.field(factory=dict)
@@ -186,22 +188,23 @@ class Caller:
             one for one in call.answers
             if not commons.isRefused(one) and (one not in self._failed or call.purpose == "petition")
         ]
-        able.sort(key=lambda one: (-self._fitness(call, one)[0], one))
+        able.sort(key=lambda one: (-self._fitness(call, one).score, one))
         waiting = [self._observations.dialBack(one, call.answers[one][0]) for one in able[:DIALLED_AT_ONCE]]
         whole: Deferred[list[tuple[bool, DialBack]]] = DeferredList(waiting)
         whole.addCallback(lambda ignored: self._dialled(call, able[:DIALLED_AT_ONCE]))
 
-    def _fitness(self, call: _Call, peer: bytes) -> tuple[float, bool]:
+    def _fitness(self, call: _Call, peer: bytes) -> Verdict:
         candidate = self._observations.candidate(peer, self._commons.links.get(PeerId(peer)), call.answers[peer][1])
-        verdict = self._commons.policies.election.fitness(candidate)
-        return verdict.score, bool(verdict)
+        verdict: Verdict = self._commons.policies.election.fitness(candidate)
+        return verdict
 
     def _dialled(self, call: _Call, dialled: list[bytes]) -> None:
         if call is not self._call:
             return
-        ranked = sorted(((*self._fitness(call, one), one) for one in dialled), key=lambda rank: (-rank[0], rank[2]))
-        for _, fit, peer in ranked:
-            if fit:
+        judged = {one: self._fitness(call, one) for one in dialled}
+        for peer in sorted(judged, key=lambda one: (-judged[one].score, one)):
+            if judged[peer]:
+                call.fitness = judged[peer]
                 self._choose(call, PeerId(peer))
                 return
         self._seat.noCandidate()
@@ -313,6 +316,7 @@ class Caller:
                 "votes": [shortText(one) for one in call.votes],
                 "against": {shortText(one): code for one, code in call.against.items()},
                 "willing": len(call.answers),
+                "fitness": call.fitness.asJSON() if call.fitness is not None else None,
             },
         ]
         commons.log.info(

@@ -141,8 +141,11 @@ class Homes(Component):
                     home.resume()
             self._avoid = {one: entry for one, entry in self._avoid.items() if seconds < entry[0] + entry[1]}
             missing = self.wanted - sum(one not in self._leaving for one in self._homes)
-            for known in self._choose(missing, seconds):
+            chosen = self._choose(missing, seconds)
+            for known in chosen:
                 self._begin(known)
+            if missing > len(chosen):
+                self._membership.gossip.askMore()
         for peer, until in list(self._leaving.items()):
             if seconds >= until or peer not in self._homes:
                 self._leave(peer)
