@@ -10,6 +10,7 @@ import random
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -226,7 +227,7 @@ class SuperpeerService(MultiService):
         return path
 
     def _consoleAddress(self) -> str:
-        host = self._ports[0].getHost()
+        host: Any = self._ports[0].getHost()
         if hasattr(host, "port"):
             return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"
         name = host.name
@@ -255,7 +256,7 @@ class SuperpeerService(MultiService):
             share = self._share
             stopping.addCallback(lambda ignored: share.stop())
         for factory in self._consoles:
-            stopping.addCallback(lambda ignored, factory=factory: factory.closeAll())
+            stopping.addCallback(_then(factory.closeAll))
         stopping.addCallback(
             lambda ignored: DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
         )
@@ -285,6 +286,11 @@ class SuperpeerService(MultiService):
                 (self._plan.data / "runtime.json").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
+
+
+def _then(what: Callable[[], Any]) -> Callable[[object], Any]:
+    """A callback that does not look at the result before it."""
+    return lambda ignored: what()
 
 
 def _raiseNow(started: Deferred[Any], what: str) -> Any:

@@ -159,11 +159,11 @@ class Demo:
         return states if ready == len(states) and len(serving) >= LEAST_SUPER_PEERS else None
 
     def _waitSettled(self, what: str, peers: list[PeerProcess], seconds: float) -> list[dict[str, Any]]:
-        said = [time.monotonic(), ""]
+        said: list[Any] = [time.monotonic(), ""]
 
         def look() -> list[dict[str, Any]] | None:
             found = self._settled(peers)
-            if time.monotonic() - float(said[0]) > 2.0 and self.progress != said[1]:
+            if time.monotonic() - said[0] > 2.0 and self.progress != said[1]:
                 said[:] = [time.monotonic(), self.progress]
                 self.say(f"  {self.progress}")
             return found

@@ -1,7 +1,7 @@
 """What the console is told about one peer: the desk over its rooms."""
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from zope.interface import implementer
@@ -12,8 +12,6 @@ from overlay.errors import UsageError
 from overlay.identity.ids import PeerId, findByPrefix, idText, parseId, shortText
 from overlay.identity.invitation import Invitation
 from overlay.peer import Peer
-from overlay.search.outcome import FoundHit
-from overlay.search.searches import Search
 from overlay.share.share import Share
 from overlay.wire.address import formatAddress, parseAddress
 
@@ -38,8 +36,8 @@ class Desk:
         return self.peer.peerId
 
     def search(
-        self, text: str, want: int, timeout: float | None, onHits: Callable[[list[FoundHit]], None] | None
-    ) -> Search:
+        self, text: str, want: int, timeout: float | None, onHits: Any
+    ) -> Any:
         return self.peer.searches.search(text, want, timeout, onHits=onHits)
 
     # --- how this peer is --------------------------------------------------------------------------------------------

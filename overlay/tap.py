@@ -212,5 +212,5 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     sys.excepthook = _sayInOneLine
-    parent = options.parent or {}
+    parent: Any = options.parent or {}
     return SuperpeerService(reactor, options.plan, logFile=parent.get("logfile"), foreground=bool(parent.get("nodaemon")))

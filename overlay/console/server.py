@@ -96,7 +96,7 @@ class ConsoleProtocol(LineOnlyReceiver):
     def readConnectionLost(self) -> None:
         """The other side has ended its input; it still gets every answer."""
         self._inputEnded = True
-        rest = self._buffer  # type: ignore[has-type]
+        rest = self._buffer
         self._buffer = b""
         if rest.strip() and not self._finishing:
             self.lineReceived(rest)

@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections import deque
 from collections.abc import Callable, Collection
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -228,7 +229,7 @@ class VirtualHost:
         self.accept: Callable[[IChannel], None] | None = None
         self.channels: set[VirtualChannel] = set()
 
-    def listen(self, accept: Callable[[IChannel], None]) -> Deferred[IListening]:
+    def listen(self, accept: Any) -> Deferred[IListening]:
         self.accept = accept
         return succeed(_Listening(self))
 

@@ -94,7 +94,7 @@ class Gossip:
         if len(known) >= limits.ADVERT_IDS_PER_MESSAGE:
             known = self._commons.random.sample(known, limits.ADVERT_IDS_PER_MESSAGE - 1)
         own = self._membership.ownAdvert()
-        return AdvertIds([(own.owner, own.sequence), *known])  # type: ignore[list-item]
+        return AdvertIds([(own.owner, own.sequence), *known])
 
     def _some(self, links: "list[Link]", count: int) -> "list[Link]":
         return links if len(links) <= count else self._commons.random.sample(links, count)

@@ -248,8 +248,7 @@ class Caller:
             if not left:
                 self._membership.markDead(peer, True)
                 return None
-            dialling: Deferred[object] = self._commons.links.dial(left.pop(0), peer)
-            return dialling.addErrback(attempt)
+            return self._commons.links.dial(left.pop(0), peer).addErrback(attempt)
 
         started = attempt()
         if isinstance(started, Deferred):

@@ -95,8 +95,9 @@ class HeirKeeper:
         commons = self._commons
         here = {link.peerId: link for link in leaves}
         able: list[tuple[float, bytes]] = []
-        for peer, link in here.items():
+        for link in here.values():
             assert link.advert is not None
+            peer = link.peerId
             seen = self._observations.last(peer)
             if (seen is None or seen.rtt is None) and not any(one.peerId == peer for one in self._named):
                 continue
@@ -163,7 +164,7 @@ class Summoner:
         if self.commons.isRefused(heir.peerId) or not heir.addresses:
             self._next(left)
             return
-        dialling: Deferred[object] = self.commons.links.dial(heir.addresses[0], PeerId(heir.peerId))
+        dialling: Deferred[Link] = self.commons.links.dial(heir.addresses[0], PeerId(heir.peerId))
         dialling.addCallbacks(lambda link: self._ask(link, signed, left), lambda failure: self._next(left))
 
     def _ask(self, link: object, signed: Signed, left: list[tuple[Signed, Heir]]) -> None:

@@ -161,7 +161,7 @@ class Homes(Component):
         ]
         self.commons.random.shuffle(able)
         able.sort(key=lambda known: known.advert.load)
-        chosen = []
+        chosen: list[Known] = []
         while able and len(chosen) < count:
             chosen.append(able.pop(self.commons.random.randrange(min(NEAR, len(able)))))
         return chosen

@@ -1,7 +1,7 @@
 """What this peer has seen of others that might serve: whether they could be dialled back, how fast, how long they have stayed."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -62,7 +62,7 @@ class Observations:
         if not left:
             return succeed(self._remember(peer, DialBack("", None, self._commons.seconds())))
 
-        def attempt(failure: Failure | None = None) -> "Deferred[DialBack] | DialBack":
+        def attempt(failure: Failure | None = None) -> Any:
             if failure is not None:
                 failure.trap(SuperpeerError)
             if not left:

@@ -64,17 +64,15 @@ def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool) 
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
         raise Failed("changing")
     kind = mediaTypeOf(name)
-    problem, text = "", ""
+    trouble, text = "", ""
     if extract:
         try:
             text = textOf(path, kind, bytes(beginning))[:READ_MOST]
-        except MemoryError:
-            problem = "extraction failed"
-        except Exception:  # a reader of somebody's format may raise anything
-            problem = "extraction failed"
+        except Exception:  # a reader of somebody's format may raise anything, MemoryError among it
+            trouble = "extraction failed"
     terms, length = countTerms(text, termLimit) if text else ((), 0)
     kept = text.encode("utf-8", "replace")[:textLimit].decode("utf-8", "ignore") if textLimit else ""
-    return problem, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length
+    return trouble, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ class Reader(ProcessProtocol):
     def errReceived(self, data: bytes) -> None:
         """What libraries have to say about strangers' files is of no use."""
 
-    def processEnded(self, reason: Failure) -> None:  # type: ignore[override]
+    def processEnded(self, reason: Failure) -> None:
         self._process = None
         self._stopTimer()
         stopped, self._stopped = self._stopped, None
