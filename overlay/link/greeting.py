@@ -62,7 +62,7 @@ class Greeting:
         return Hello(
             PROTOCOL, list(FEATURES), network.id, network.generation - 1 if older else network.generation, proof,
             self._work(), commons.boot, link.purpose, listening, _hostOf(link.address), link.dialledAddress, limits.ANALYSIS,
-            AGENT, commons.surroundings.wall(), None if link.purpose == "probe" else advert,
+            AGENT, commons.now(), None if link.purpose == "probe" else advert,
         )
 
     def judge(self, link: "Link", hello: Hello, knownBefore: bool) -> Goodbye | None:

@@ -243,7 +243,7 @@ class Link:
             if self._pings > PINGS_HELD:
                 self._breach("a flood of pings")
             else:
-                self.send(Pong(message.token, self._links.commons.surroundings.wall()))
+                self.send(Pong(message.token, self._links.commons.now()))
         elif isinstance(message, Pong):
             self._ponged(message)
         else:
@@ -300,7 +300,7 @@ class Link:
     def _ping(self, seconds: float) -> None:
         self._token += 1
         self._pinged = seconds
-        self.send(Ping(self._token, self._links.commons.surroundings.wall()))
+        self.send(Ping(self._token, self._links.commons.now()))
 
     def _ponged(self, message: Pong) -> None:
         if self._pinged is None or message.token != self._token:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 2
 """Linked peers from which their clocks outweigh our own."""
+FAR = 60.0
+"""Seconds from which two clocks are not the same."""
 
 
 class NetworkTime:
@@ -30,6 +32,8 @@ class NetworkTime:
         step = own - commons.surroundings.wall()
         offsets = [link.clockOffset - step for link in self._links if link.clockOffset is not None]
         if len(offsets) < ENOUGH:
-            return own
+            # One against one: who joins a network takes its time from the peer that it dialled.
+            dialled = [link.clockOffset - step for link in self._links if link.dialled and link.clockOffset is not None]
+            return own + dialled[0] if dialled and abs(dialled[0]) > FAR else own
         # Our own clock is one voice among them.
         return own + median_low([*offsets, 0.0])

@@ -104,6 +104,9 @@ class Membership(Component):
             self._issueSoon.cancel()
 
     def linkMade(self, link: "Link") -> None:
+        before = self._own
+        if self.ownSigned() is not before and before is not None:
+            self.announce()
         if link.advertSigned is not None:
             self.take(link.advertSigned, link)
         self.gossip.greet(link)
@@ -402,6 +405,8 @@ class Membership(Component):
         if (
             self._own is not None and own is not None and own.addresses == addresses
             and seconds - self._issuedAt < commons.settings.advert
+            # Our clock was wrong when it was issued, and the others' have put it right since.
+            and abs(own.issued + seconds - self._issuedAt - commons.now()) < limits.CLOCK_SLACK / 2
         ):
             return self._own
         self._sequence += 1

@@ -128,8 +128,8 @@ class Judgement:
     What a verifier makes of a mandate.
 
     @ivar mandated: it lets its holder serve.
-    @ivar mayVote: it also lets its holder vote here; not so for the mandate of an island that has only just been met.
-    @ivar problem: why it does not hold, or empty.
+    @ivar mayVote: it also lets its holder vote here.
+    @ivar problem: why it does not hold, or gives no vote; else empty.
     """
 
     mandated: bool
@@ -148,8 +148,9 @@ def judge(
     """
     Judge a mandate by what the verifier knows.
 
-    An electorate that passes over more than two voters that the verifier knows was chosen by the caller, unless it has no
-    elector in common with the verifier's view: then it comes from an island of the same network.
+    Electors do not sign a nomination that passes over more than two whom they know. A mandate that does so all the same comes from
+    the other side of a split, from an island that has only just been met, or from a group that elects itself: its holder may
+    serve, for a split must never end in conflict, but it has no vote here until the joint electorate has renewed it.
 
     @param voters: ids of the live mandated super-peers that the verifier knows, with the times their mandates were issued.
     """
@@ -164,6 +165,4 @@ def judge(
     missing = passedOver(network, nomination, earlier)
     if len(missing) <= TOLERATED:
         return Judgement(True, True)
-    if not set(nomination.electorate) & set(voters):
-        return Judgement(True, False, "its electors are of an island that has only just been met")
-    return Judgement(False, False, f"its electorate passes over {len(missing)} who were nearer")
+    return Judgement(True, False, f"its electorate passes over {len(missing)} who were nearer, so it has no vote yet")

@@ -124,6 +124,10 @@ class Home:
         for recordId, code in message.refused:
             self.refused[bytes(recordId)] = code
         self.refused = dict(list(self.refused.items())[-100_000:])
+        late = [bytes(recordId) for recordId, code in message.refused if code == "expired"]
+        if late:
+            # Signed by a clock that was wrong, or kept for too long: they are signed anew, and sent as a change.
+            self._own.renew(late)
         if message.code in ("base", "digest") or any(code == "unknown" for _, code in message.refused):
             self._everything = message.code != "base"
             self.sequence = message.sequence

@@ -70,7 +70,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     @ivar seen: the host at which the sender sees the receiver.
     @ivar reachedAt: the address that the sender dialled, empty for the listener.
     @ivar analysis: version of the text analysis.
-    @ivar wall: the sender's wall clock, seconds.
+    @ivar wall: network time as the sender knows it, seconds since the epoch.
     @ivar advert: its current advert; None in a probe.
     """
 
@@ -107,14 +107,14 @@ class Goodbye(Message, frozen=True, array_like=True, tag=2, gc=False):
 
 
 class Ping(Message, frozen=True, array_like=True, tag=3, gc=False):
-    """Are you there? C{wall} is the sender's wall clock."""
+    """Are you there? C{wall} is network time as the sender knows it."""
 
     token: Count
     wall: Real
 
 
 class Pong(Message, frozen=True, array_like=True, tag=4, gc=False):
-    """Yes; C{wall} is the answerer's wall clock."""
+    """Yes; C{wall} is network time as the answerer knows it."""
 
     token: Count
     wall: Real
