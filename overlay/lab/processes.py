@@ -122,6 +122,8 @@ class PeerProcess:
             return self.runtime()
 
         found: dict[str, Any] = waitFor(f"the start of {self.name}", look, seconds, 0.05)
+        # Others remember where it was, so it comes back to the same port.
+        self._listen = self._listen.replace("tcp:0:", f"tcp:{found['port']}:")
         return found
 
     def tail(self, lines: int = 15) -> str:

@@ -259,6 +259,8 @@ class Election(Component):
             return
         self.role.checkExpiry()
         load = self.load()
+        if not load.others:
+            self.summoner.meet()
         self._seekMandate()
         self.heirKeeper.tick()
         if self.caller.busy:

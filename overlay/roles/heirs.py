@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError
@@ -121,6 +122,11 @@ class HeirKeeper:
         )
 
 
+def _unreached(failure: Failure) -> None:
+    """An heir that does not answer is no news."""
+    failure.trap(SuperpeerError)
+
+
 @attrs.define(slots=True, eq=False)
 class Summoner:
     """
@@ -152,6 +158,24 @@ class Summoner:
         if lists:
             self._summoning = True
             self._next([(signed, heir) for signed, whole in lists for heir in whole.heirs])
+
+    def meet(self) -> None:
+        """
+        This peer serves, and knows no other that does: look among the heirs for one that has taken another dead home's place, or for a
+        leaf that knows one.
+        """
+        seconds = self.commons.seconds()
+        if seconds - self._last < SUMMON_EVERY:
+            return
+        self._last = seconds
+        for signed in list(self.homes.heirs.values()):
+            try:
+                heirs = checkHeirs(self.commons, signed)
+            except SuperpeerError:
+                continue
+            for heir in heirs.heirs:
+                if heir.addresses and heir.peerId != self.commons.peerId and self.commons.links.get(PeerId(heir.peerId)) is None:
+                    self.commons.links.dial(heir.addresses[0], PeerId(heir.peerId)).addErrback(_unreached)
 
     def _next(self, left: list[tuple[Signed, Heir]]) -> None:
         if not left or self.membership.serving or self.homes.links():

@@ -1,5 +1,7 @@
 """Addresses as people and adverts write them: C{HOST:PORT}, with an IPv6 host in brackets."""
 
+from ipaddress import ip_address
+
 from overlay.errors import UsageError
 
 DEFAULT_PORT = 7116
@@ -16,7 +18,7 @@ def parseAddress(text: str, what: str = "address") -> tuple[str, int]:
         port = rest.removeprefix(":")
         fits = bool(bracket) and (not rest or rest.startswith(":"))
     elif text.count(":") > 1:
-        host, port, fits = text, "", True
+        host, port, fits = text, "", _isIPv6(text)
     else:
         host, colon, port = text.partition(":")
         fits = not colon or bool(port)
@@ -26,6 +28,13 @@ def parseAddress(text: str, what: str = "address") -> tuple[str, int]:
     if not 1 <= number <= 65535:
         raise UsageError(f"{what} {text!r}: a port is from 1 to 65535")
     return host, number
+
+
+def _isIPv6(text: str) -> bool:
+    try:
+        return ip_address(text.partition("%")[0]).version == 6
+    except ValueError:
+        return False
 
 
 def formatAddress(host: str, port: int) -> str:
