@@ -249,4 +249,4 @@ class Stores(RuleBasedStateMachine):
 
 
 TestStores = Stores.TestCase
-TestStores.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestStores.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
