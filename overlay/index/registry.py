@@ -2,7 +2,7 @@
 A home's guard over its index store: verifies what comes in, keeps quotas and leases, and never acknowledges what is not stored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import attrs
 import msgspec
@@ -277,7 +277,7 @@ class Registry:
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
-    def search(self, expression: Expression, want: int, without: Sequence[bytes] = ()) -> Found:
+    def search(self, expression: Expression, want: int, without: Collection[bytes] = frozenset()) -> Found:
         """
         What is held that matches. A store that fails counts as holding nothing.
         """

@@ -62,6 +62,21 @@ def test_termsAreLikeADictionary(many: int, done: list[tuple[str, str, int, int,
     assert made.beginning("a") == sorted(term for term in held if term.startswith("a"))
 
 
+@pytest.mark.parametrize("count", [1, 3, terms.FEW, terms.FEW + 9])
+def test_termEndsWithItsLastRow(count: int) -> None:
+    """However its rows are kept, a term whose rows go one by one is there until the last has gone, and a foreign row is no error."""
+    made = Terms()
+    for row in range(count):
+        made.add("a", row, 1 + row % 2, row % 3 == 0)
+    made.remove("a", 10**6)
+    made.remove("none", 0)
+    for row in range(count):
+        assert set(content(made.get("a"))) == set(range(row, count))
+        made.remove("a", row)
+    assert made.get("a") is None
+    assert len(made) == 0
+
+
 def test_sortedTermsFollow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Terms that come after the sorting are found, those that went are not, through any number of mergings."""
     monkeypatch.setattr(terms, "_PENDING", 8)
