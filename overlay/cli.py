@@ -248,11 +248,19 @@ def _run(args: argparse.Namespace) -> int:
     return _list(args)
 
 
+def _asWord(word: str) -> str:
+    """C{-not} is a word of a query, which must not be taken for an option; the space says so to argparse."""
+    return " " + word if word.startswith("-") and not word.startswith("--") and word != "-h" and len(word) > 1 else word
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """
     @return: the exit status.
     """
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["search"]:
+        words = [_asWord(one) for one in words]
+    args = _parser().parse_args(words)
     try:
         return _run(args)
     except NotConnected as problem:

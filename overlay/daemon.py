@@ -123,11 +123,19 @@ class SuperpeerService(MultiService):
         try:
             self._start()
         except SuperpeerError:
-            self._release()
+            self._giveUp()
             raise
         except OSError as problem:
-            self._release()
+            self._giveUp()
             raise StartFailed(f"{problem.strerror}: {problem.filename or self._plan.data}") from problem
+
+    def _giveUp(self) -> None:
+        """Close what has been opened so far."""
+        for port in self._ports:
+            port.stopListening()
+        if self.peer is not None and self.peer.running:
+            self.peer.stop()
+        self._release()
 
     def _start(self) -> None:
         # Wall time may jump; no lease and no timeout may jump with it.

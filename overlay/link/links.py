@@ -103,12 +103,12 @@ class Links:
         @return: fires once we listen, fails if we cannot.
         """
         self._running = True
-        self._ticked = self.commons.seconds()
-        self._timer = self.commons.clock.callLater(self._interval, self._tick)
         return self.commons.surroundings.network.listen(self._accept).addCallback(self._nowListening)
 
     def _nowListening(self, listening: IListening) -> None:
         self._listening = listening
+        self._ticked = self.commons.seconds()
+        self._timer = self.commons.clock.callLater(self._interval, self._tick)
 
     def stop(self) -> Deferred[None]:
         """

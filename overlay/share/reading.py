@@ -58,6 +58,7 @@ class Reader(ProcessProtocol):
         self._process: IProcessTransport | None = None
         self._timer: IDelayedCall | None = None
         self._stopped: Deferred[None] | None = None
+        self._dismissed = False
         self.deaths = 0
 
     @property
@@ -93,7 +94,7 @@ class Reader(ProcessProtocol):
     # --- the child ---------------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        if self._stopped is not None:
+        if self._stopped is not None or self._dismissed:
             return
         if self._process is None and self._waiting:
             environment = dict(os.environ)
@@ -135,6 +136,8 @@ class Reader(ProcessProtocol):
     def _dismiss(self) -> None:
         self._timer = None
         if self._process is not None:
+            # What comes now has to wait for the next child.
+            self._dismissed = True
             self.transport.closeStdin()  # type: ignore[union-attr]
 
     def outReceived(self, data: bytes) -> None:
@@ -160,6 +163,7 @@ class Reader(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self._process = None
+        self._dismissed = False
         self._stopTimer()
         stopped, self._stopped = self._stopped, None
         if stopped is not None:

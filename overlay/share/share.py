@@ -78,6 +78,7 @@ class Share:
         self._remember: dict[bytes, Remembered] = {}
         self._reading: dict[bytes, Entry] = {}
         self._again: set[bytes] = set()
+        self._unsettled: set[bytes] = set()
         self._calls: dict[str, IDelayedCall] = {}
         self._started = 0.0
         self._problem = ""
@@ -109,6 +110,12 @@ class Share:
         call = self._calls.get(name)
         if self._running and (call is None or not call.active()):
             self._calls[name] = self._reactor.callLater(seconds, what)
+
+    def _clear(self, name: str) -> None:
+        """No call of this name waits any more."""
+        call = self._calls.pop(name, None)
+        if call is not None and call.active():
+            call.cancel()
 
     # --- scanning ----------------------------------------------------------------------------------------------------
 
@@ -148,7 +155,7 @@ class Share:
             if entry is not None:
                 self._seen.add(entry.path)
                 self._look(entry)
-        self._calls.pop("walk", None)
+        self._clear("walk")
         self._later("walk", 0.05 if self._reader.waiting > AHEAD else 0.0, self._step)
 
     def _scanned(self) -> None:
@@ -162,9 +169,9 @@ class Share:
         self._drop(gone)
         self._files = len(self._seen)
         self._seen = set()
-        self._calls.pop("walk", None)
+        self._clear("walk")
         self._later("rescan", self._rescan if self._watch.mode == "inotify" else min(self._rescan, POLL), self._scan)
-        self._calls.pop("scan", None)
+        self._clear("scan")
         if not self._reader.waiting:
             self._logProgress()
 
@@ -215,7 +222,8 @@ class Share:
         problem, size, modified, content, kind, text, terms, length = answer
         if size < 0:
             if problem == "changing":
-                self._reactor.callLater(AGAIN, self._pathsChanged, [entry.path])
+                self._unsettled.add(entry.path)
+                self._later("again", AGAIN, self._lookAgain)
             elif problem != "vanished":
                 self._skip(problem, entry.location)
             return
@@ -237,7 +245,7 @@ class Share:
             self._later("hand-on", HAND_ON, self._handOn)
 
     def _handOn(self) -> None:
-        self._calls.pop("hand-on", None)
+        self._clear("hand-on")
         changed, self._changed = list(self._changed.values()), {}
         removed, self._removed = list(self._removed), {}
         remember, self._remember = self._remember, {}
@@ -251,6 +259,11 @@ class Share:
             # A full disk: nothing is remembered, so the next scan finds the same again.
             self._problem = str(problem)
             self._commons.log.error("the share could not be stored: {problem}", problem=problem)
+
+    def _lookAgain(self) -> None:
+        self._clear("again")
+        paths, self._unsettled = sorted(self._unsettled), set()
+        self._pathsChanged(paths)
 
     def _drop(self, paths: list[bytes]) -> None:
         for path in paths:
@@ -269,7 +282,7 @@ class Share:
         if not self._running:
             return
         for path in paths:
-            if self._data is not None and path.startswith(os.fsencode(self._data)):
+            if self._data is not None and (path + b"/").startswith(os.fsencode(self._data) + b"/"):
                 continue
             if os.path.lexists(path):
                 self._appeared(path)
@@ -302,7 +315,7 @@ class Share:
     # --- for people --------------------------------------------------------------------------------------------------
 
     def _logProgress(self) -> None:
-        self._calls.pop("progress", None)
+        self._clear("progress")
         waiting = self._reader.waiting
         if self.scanning or waiting:
             self._commons.log.info(

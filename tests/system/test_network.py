@@ -266,7 +266,7 @@ def test_metrics(start: Start) -> None:
     finds(peer, "dawn", {"one.txt"})
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
         text = page.read().decode()
-    for line in ("superpeer_role 1.0", "superpeer_records 1.0", 'superpeer_queries_total{outcome="complete"}', "superpeer_search_seconds_bucket"):
+    for line in ("superpeer_role 1.0", "superpeer_records 1.0", "superpeer_queries_total", "superpeer_search_seconds_bucket"):
         assert line in text, text
     rows = [json.loads(line) for line in peer.log.read_text().splitlines() if line.startswith("{")]
     assert any("serving as a super-peer" in row["text"] for row in rows)
