@@ -168,8 +168,11 @@ class Evaluation:
         return whole
 
     def _phrase(self, part: Phrase, within: BitMap) -> BitMap:
+        named = within
         for term in part.terms:
-            within = _among(self._postings.terms.get(term), part.field, within)
+            posting = self._postings.terms.get(term)
+            within = _among(posting, part.field, within)
+            named = _among(posting, "name", named)
         if len(part.terms) < 2:
             return within
         inText = phrase.inText(part.terms)
@@ -178,9 +181,11 @@ class Evaluation:
             if number >= PHRASE_CHECKED:
                 break
             record = self._fetch(self._postings.keyOf(row))
-            if record is not None and (
-                phrase.inName(openHead(record.head).location, part.terms)
-                or (part.field != "name" and inText(record.text))
+            if record is None:
+                continue
+            # The location is looked at only where it has all the words.
+            if (part.field != "name" and inText(record.text)) or (
+                row in named and phrase.inName(openHead(record.head).location, part.terms)
             ):
                 kept.add(row)
         return kept
