@@ -142,7 +142,7 @@ async def test_twoPeersAndTheCommand(tmp_path: Path, capsys: pytest.CaptureFixtu
     status, out, _ = await run(capsys, "block", "--data", d1)
     assert peer in out
     assert (await run(capsys, "unblock", peer[:8], "--data", d1))[0] == 0
-    await eventually(lambda: second.peer.homes.links(), 60)
+    await eventually(second.peer.homes.links, 60)
     assert (await run(capsys, "network", "expel", peer, "--data", d1))[0] == 0
     assert (await run(capsys, "network", "expel", runtime(tmp_path, "first")["peer"], "--data", d1))[0] == 2
     await eventually(lambda: len(first.peer.links) == 0)
