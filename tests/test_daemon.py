@@ -243,7 +243,10 @@ async def test_startsThatFail(tmp_path: Path) -> None:
     with pytest.raises(StartFailed, match="another peer is running"):
         SuperpeerService(reactor, one._plan).startService()
     port = runtime(tmp_path, "one")["port"]
-    busy = planned("--data", str(tmp_path / "busy"), "--listen", f"tcp:{port}:interface=127.0.0.1", "--console", "tcp:0:interface=127.0.0.1")
+    busy = planned(
+        "--data", str(tmp_path / "busy"), "--listen", f"tcp:{port}:interface=127.0.0.1",
+        "--console", "tcp:0:interface=127.0.0.1",
+    )
     with pytest.raises(StartFailed, match=str(port)):
         SuperpeerService(reactor, busy.plan).startService()
     other = planned("--data", str(tmp_path / "one"), "--network", "open:club")

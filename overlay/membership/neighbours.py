@@ -25,7 +25,9 @@ AT_ONCE = 4
 ANSWER_WITHIN = 10.0
 """Seconds after which one that did not answer may be asked again."""
 REFUSED_FOR = 30.0
-SHUFFLE = 30
+CONFIRM = 2
+"""Looks after which one neighbour is asked again, so that both ends stay of one mind."""
+SHUFFLE = 31
 """Looks after which one neighbour is exchanged for a random other, which keeps the graph random."""
 
 
@@ -93,6 +95,8 @@ class Neighbours(Component):
             self._remove(link.peerId)
 
     def _remove(self, peer: bytes) -> None:
+        # A yes that is still on its way belongs to what is over now.
+        self._asked.pop(peer, None)
         if peer in self._agreed:
             self._agreed.discard(peer)
             self._notify()
@@ -131,7 +135,12 @@ class Neighbours(Component):
         if missing > 0 and able:
             for one in self.commons.random.sample(able, min(missing, AT_ONCE, len(able))):
                 self._ask(one, seconds)
-        elif self._looks % SHUFFLE == 0 and able and len(self._agreed) >= wanted:
+        elif self._looks % CONFIRM == 0 and self._agreed:
+            # Of two links that crossed one end may have kept what the other has forgotten.
+            link = self.commons.links.get(PeerId(self.commons.random.choice(sorted(self._agreed))))
+            if link is not None:
+                link.send(NeighbourWanted())
+        elif self._looks % SHUFFLE == 1 and able and len(self._agreed) >= wanted:
             self._exchange(able, seconds)
 
     def _exchange(self, able: "list[Known]", seconds: float) -> None:

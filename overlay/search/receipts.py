@@ -76,13 +76,13 @@ class Account:
 
     def hold(self, key: bytes, score: float) -> None:
         """A hit is held back."""
+        self.bound = max(self.bound, score)
         if key in self.held:
             return
         if len(self.held) < limits.HELD_KEYS:
             self.held[key] = None
         else:
             self.heldMore += 1
-        self.bound = max(self.bound, score)
 
     def shown(self, key: bytes) -> None:
         """A hit that some branch held back was passed on after all."""

@@ -1,0 +1,259 @@
+"""The small policies: beta, neutral, tokens, unlimited, flood, fittest, appointed."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from overlay.errors import StoreFull, UsageError
+from overlay.identity.ids import PeerId, idText
+from overlay.interfaces import POINTS
+from overlay.policy import PolicySurroundings, findPlugins
+from overlay.questions import Candidate, Claim, Deed, Load, NeighbourView, Progress, Standing, Work
+from overlay.storage import MemoryStorage
+from overlay.wire.statements import Capacity
+
+ME, OTHER = PeerId(b"m" * 20), PeerId(b"o" * 20)
+
+
+def build(point: str, name: str, clock: Clock | None = None, storage: Any = None, **arguments: str) -> Any:
+    surroundings = PolicySurroundings(clock or Clock(), random.Random(1), ME, storage or MemoryStorage())
+    policy = findPlugins().find(point, name).plugin.build(surroundings, arguments)
+    assert verifyObject(POINTS[point], policy)
+    return policy
+
+
+# --- beta -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from(list(Deed)), max_size=100))
+def test_trustIsBetweenNoneAndFull(deeds: list[Deed]) -> None:
+    """Whatever a peer does, its trust stays between 0 and 1; good deeds never lower it, bad ones never raise it."""
+    beta = build("reputation", "beta")
+    before = 0.5
+    for deed in deeds:
+        beta.observed(OTHER, deed, 1.0)
+        score = beta.trust(OTHER).score
+        assert 0 < score < 1
+        bad = deed.name in ("LATE", "LINK_LOST", "GARBAGE", "FORGED_RECORD", "FORGED_HIT", "FORGED_STATEMENT", "BAD_MANDATE",
+                            "DOUBLE_VOTE", "OVER_BUDGET", "CONTENT_MISMATCH")
+        assert score <= before + 1e-9 if bad else score >= before - 1e-9
+        before = score
+
+
+def test_evidenceFadesAndLasts() -> None:
+    """Evidence loses half its weight in a half-life, and outlives a restart."""
+    clock, storage = Clock(), MemoryStorage()
+    beta = build("reputation", "beta", clock, storage, half_life="100")
+    beta.observed(OTHER, Deed.FORGED_RECORD, 1.0)
+    assert beta.trust(OTHER).score == pytest.approx(1 / 6)
+    clock.advance(100)
+    assert beta.trust(OTHER).score == pytest.approx(1 / 4)
+    beta.observed(OTHER, Deed.REGISTERED, 2.0)
+    beta.close()
+    again = build("reputation", "beta", clock, storage, half_life="100")
+    verdict = again.trust(OTHER)
+    assert verdict.score == pytest.approx(2 / 5)
+    assert {one.name: one.value for one in verdict.reasons}[str(Deed.FORGED_RECORD)] == 1
+    assert again.trust(ME).score == 0.5
+
+
+def test_betaIsBounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of too many peers those of whom least is known are forgotten; a full disk is borne."""
+    import overlay.plugins.beta as module
+
+    monkeypatch.setattr(module, "REMEMBERED", 20)
+    storage = MemoryStorage()
+    beta = build("reputation", "beta", storage=storage)
+    beta.observed(OTHER, Deed.FORGED_HIT, 1.0)
+    for number in range(100):
+        beta.observed(PeerId(number.to_bytes(20, "big")), Deed.LATE, 1.0)
+    assert len(beta._evidence) <= 20 and beta.trust(OTHER).score < 0.3
+    storage.table("reputation").put(b"x" * 20, b"garbage")
+    assert build("reputation", "beta", storage=storage).trust(PeerId(b"x" * 20)).score == 0.5
+
+    def full(rows: object) -> None:
+        raise StoreFull("disk")
+
+    monkeypatch.setattr(beta._table, "putMany", full)
+    beta.close()
+
+
+def test_neutral() -> None:
+    """Neutral trusts everybody whatever they do."""
+    neutral = build("reputation", "neutral")
+    neutral.observed(OTHER, Deed.FORGED_HIT, 9.0)
+    assert neutral.trust(OTHER).score == 1.0
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 30)), max_size=60), st.floats(0, 1))
+def test_neverMoreThanTheRate(asked: list[tuple[float, float]], trust: float) -> None:
+    """Over any time no more is admitted than the burst and the rate allow, but for one costly piece of work."""
+    clock = Clock()
+    tokens = build("rate-limit", "tokens", clock, query="2", burst="5", ban="0")
+    admitted = worst = 0.0
+    for pause, cost in asked:
+        clock.advance(pause)
+        verdict = tokens.ask(OTHER, Work.QUERY, cost, trust)
+        if verdict:
+            admitted += cost
+            worst = max(worst, cost)
+        else:
+            assert verdict.wait > 0
+        assert admitted <= 10 + 2 * clock.seconds() + worst + 1e-6
+
+
+def test_waitsAreTrue() -> None:
+    """Who waits as long as it was told is admitted; distrust slows the refill."""
+    for trust, rate in ((1.0, 2.0), (0.0, 0.5)):
+        clock = Clock()
+        tokens = build("rate-limit", "tokens", clock, query="2", burst="1")
+        assert tokens.ask(OTHER, Work.QUERY, 2.0, trust) and not tokens.ask(OTHER, Work.QUERY, 1.0, trust)
+        wait = tokens.ask(OTHER, Work.QUERY, 1.0, trust).wait
+        assert wait == pytest.approx(1 / rate)
+        clock.advance(wait + 0.001)
+        assert tokens.ask(OTHER, Work.QUERY, 1.0, trust)
+
+
+def test_abuseIsBanned() -> None:
+    """Who goes on asking after refusals is refused for longer, twice as long each time, and told so."""
+    clock = Clock()
+    tokens = build("rate-limit", "tokens", clock, query="1", burst="1", ban="10")
+    for _ in range(60):
+        last = tokens.ask(OTHER, Work.QUERY, 1.0, 1.0)
+    assert last.wait == pytest.approx(10) and last.reasons[0].name == "banned for abuse"
+    assert any(one.name == "banned for abuse" for one in tokens.budget(OTHER))
+    clock.advance(11)
+    assert tokens.ask(OTHER, Work.QUERY, 1.0, 1.0)
+    assert not any(one.name == "banned for abuse" for one in tokens.budget(ME))
+
+
+def test_tokensAreBounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets of strangers do not pile up."""
+    import overlay.plugins.tokens as module
+
+    monkeypatch.setattr(module, "REMEMBERED", 20)
+    clock = Clock()
+    tokens = build("rate-limit", "tokens", clock)
+    for number in range(100):
+        tokens.ask(PeerId(number.to_bytes(20, "big")), Work.LINK, 1.0, 1.0)
+        clock.advance(200 if number == 50 else 0)
+    assert len(tokens._records) <= 20
+    for wrong in ({"query": "0"}, {"burst": "-1"}, {"query": "fast"}, {"speed": "1"}):
+        with pytest.raises(UsageError):
+            build("rate-limit", "tokens", **wrong)
+
+
+def test_unlimited() -> None:
+    """Unlimited admits all."""
+    unlimited = build("rate-limit", "unlimited")
+    assert unlimited.ask(OTHER, Work.QUERY, 1e9, 0.0) and len(unlimited.budget(OTHER)) == len(Work)
+
+
+def test_flood() -> None:
+    """Flood asks everybody who was not asked yet."""
+    views = [NeighbourView(PeerId(bytes([number]) * 20), None) for number in range(4)]
+    progress = Progress(b"i", "x", None, 5, 0, 0.0, 1.0, views, frozenset({views[1].peerId}), frozenset(), 0)
+    route = build("router", "flood").next(progress)
+    assert list(route.ask) == [views[number].peerId for number in (0, 2, 3)] and route.stop
+
+
+# --- fittest and appointed ------------------------------------------------------------------------------------------
+
+
+def load(registrations: int, *others: int, serving: float = 1e6, since: float = 1e6) -> Load:
+    return Load(ME, registrations, serving, others, since, True)
+
+
+@pytest.mark.parametrize(
+    ("registrations", "others", "calls", "admits", "resigns"),
+    [
+        (0, (), False, True, False), (1, (), False, True, False), (2, (), True, True, False), (100, (50,), False, True, False),
+        (125, (100,), True, True, False), (125, (90,), True, True, False), (125, (70,), False, True, False), (125, (10, 10), False, True, False),
+        (200, (200,), True, False, False), (74, (20, 20), False, True, True), (74, (90, 90), False, True, False),
+        (10, (10,), False, True, False), (75, (0, 0), False, True, True),
+    ],
+)
+def test_theLoadDecides(registrations: int, others: tuple[int, ...], calls: bool, admits: bool, resigns: bool) -> None:
+    """125 calls unless there is room elsewhere, 200 refuses, below 75 resigns into room elsewhere; never below two."""
+    fittest = build("election", "fittest")
+    carried = load(registrations, *others)
+    said = (fittest.shouldCall(carried), fittest.admits(carried), fittest.shouldResign(carried))
+    assert tuple(map(bool, said)) == (calls, admits, resigns)
+    fresh = load(registrations, *others, serving=1.0, since=1.0)
+    assert not fittest.shouldCall(fresh) and not fittest.shouldResign(fresh)
+
+
+def standing(**changes: Any) -> Standing:
+    fields = {
+        "peerId": ME, "dialable": None, "uptime": 10.0, "capacity": Capacity(0, 10**9, 1000, 10), "liveSuperPeers": 0,
+        "reversals": 0, "servedBefore": False, "alone": False,
+    }
+    return Standing(**{**fields, **changes})
+
+
+def test_patience() -> None:
+    """Who is alone does not wait, who served before hardly, and of the others the more capable less."""
+    fittest = build("election", "fittest")
+    assert fittest.patience(standing(alone=True)).score == 0
+    assert fittest.patience(standing(servedBefore=True)).score < 5
+    weak = fittest.patience(standing(capacity=Capacity(), uptime=0.0)).score
+    strong = fittest.patience(standing(capacity=Capacity(0, 10**11, 10**6, 10**6), uptime=1e6)).score
+    assert 60 <= strong < weak <= 90
+
+
+def test_whoMayServe() -> None:
+    """Every criterion is told with its value; one that fails is enough."""
+    fittest = build("election", "fittest")
+    assert fittest.mayServe(standing()) and fittest.mayServe(standing(alone=True, dialable=False))
+    for changes in ({"dialable": False}, {"capacity": Capacity(0, 1000, 1000)}, {"capacity": Capacity(0, 10**9, 3)}):
+        verdict = fittest.mayServe(standing(**changes))
+        assert not verdict and sum(not one.holds for one in verdict.reasons) == 1
+
+
+def candidate(**changes: Any) -> Candidate:
+    fields = {"peerId": OTHER, "linked": 100.0, "rtt": 0.01, "dialable": True, "served": 1000, "trust": 0.6, "claims": Capacity()}
+    return Candidate(**{**fields, **changes})
+
+
+def test_fitness() -> None:
+    """Longer linked, nearer, more trusted is fitter; who cannot be dialled or trusted is not fit at all; claims do not count."""
+    fittest = build("election", "fittest")
+    plain = fittest.fitness(candidate()).score
+    for better in ({"linked": 1000.0}, {"rtt": 0.001}, {"trust": 0.9}, {"served": 10**7}):
+        assert fittest.fitness(candidate(**better)).score > plain
+    for worse in ({"dialable": False}, {"trust": 0.1}, {"rtt": 5.0}):
+        assert not fittest.fitness(candidate(**worse)) and not fittest.vote(candidate(**worse))
+    assert fittest.fitness(candidate(claims=Capacity(10**9, 10**12, 10**6, 10**8))).score == plain
+    assert fittest.vote(candidate()) and not fittest.fitness(candidate(rtt=None))
+
+
+def test_whoIsRecognised() -> None:
+    """With a mandate, as an heir, or while there are fewer than three mandates."""
+    fittest = build("election", "fittest")
+    table = [((True, False, 9), True), ((False, True, 9), True), ((False, False, 2), True), ((False, False, 3), False)]
+    for (mandated, heir, live), known in table:
+        assert bool(fittest.recognises(Claim(OTHER, mandated, heir, "", live))) == known
+    with pytest.raises(UsageError):
+        build("election", "fittest", low="2")
+
+
+def test_appointed() -> None:
+    """Only those who are named serve, are voted for and recognised."""
+    appointed = build("election", "appointed", peers=idText(OTHER))
+    mine = build("election", "appointed", me="yes", most="3")
+    assert not appointed.mayServe(standing()) and mine.mayServe(standing()) and mine.patience(standing()).score == 0
+    assert appointed.fitness(candidate()) and appointed.vote(candidate()) and not mine.vote(candidate())
+    assert appointed.recognises(Claim(OTHER, False, False, "", 9)) and not appointed.recognises(Claim(ME, True, False, "", 9))
+    assert appointed.shouldResign(load(1)) and not mine.shouldResign(load(1)) and not mine.shouldCall(load(999))
+    assert mine.admits(load(2)) and not mine.admits(load(3))
+    for wrong in ({}, {"peers": "nonsense"}):
+        with pytest.raises(UsageError):
+            build("election", "appointed", **wrong)

@@ -1,0 +1,308 @@
+"""Searches in whole networks: accounting, duplicates, cancelling, refusals, forgeries."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overlay.lab.world import LabPeer, World
+from overlay.questions import Deed
+from overlay.search.outcome import Outcome
+from overlay.search.receipts import Account, keyOf, namesOf
+from overlay.settings import Settings
+from overlay.wire import limits
+from overlay.wire.messages import Cancel, Done, Hit, Hits, Query, Receipt
+
+OPEN = {"election": "fittest:wanted=1,least=50,settle=100000", "rate-limit": "unlimited"}
+
+
+def superNetwork(count: int, seed: int = 1, neighbours: int = 64) -> World:
+    """A network in which every peer is a super-peer."""
+    world = World(seed, Settings(role="super", neighbours=min(64, neighbours), mostNeighbours=min(128, 2 * neighbours)), specs=OPEN)
+    first = world.add("p0", documents=[world.document("s/p0.txt", "dawn 0")])
+    for number in range(1, count):
+        one = world.add(f"p{number}", [first], [world.document(f"s/p{number}.txt", f"dawn {number}")])
+        world.run(2)
+        # Each is appointed by hand: it is the flood that is tried here, not the election.
+        one.peer.commons.storage.table("role").put(b"role", b"super")
+        one.crash()
+        one.restart()
+    world.run(90)
+    assert len(world.superPeers()) == count
+    return world
+
+
+def edges(world: World) -> int:
+    agreed = [(one.peerId, link.peerId) for one in world.superPeers() for link in one.peer.neighbours.linked()]
+    assert sorted(agreed) == sorted((two, one) for one, two in agreed)
+    return len(agreed) // 2
+
+
+@pytest.mark.parametrize(("count", "neighbours"), [(1, 64), (2, 64), (5, 64), (16, 4), (24, 3)])
+def test_copiesOnAnyGraph(count: int, neighbours: int) -> None:
+    """A flood takes 2m - n + 1 copies, each accounted for once, and asks everybody once."""
+    world = superNetwork(count, count, neighbours)
+    if any(one.peer.election.verifier.own is None for one in world.superPeers()) and count >= 3:
+        world.run(60)
+    m = edges(world)
+    for one in world.superPeers()[:4]:
+        outcome = one.search("dawn", want=100)
+        receipt = outcome.receipt
+        assert (outcome.status, len(outcome.hits), outcome.answered) == ("complete", count, count)
+        assert receipt.sent == receipt.answered + receipt.duplicate == 2 * m - count + 1
+        assert receipt.answered == count - 1 and outcome.missing == 0
+
+
+def test_theBestOfAll() -> None:
+    """Only the best are passed on; what is held back is counted exactly, and a larger want shows it."""
+    world = superNetwork(4, 9)
+    for number, one in enumerate(world.superPeers()):
+        one.share(*(world.document(f"s/{number}-{at}.txt", "many " * (at + 1) + f"word{number}x{at}") for at in range(12)))
+    world.run(3)
+    outcome = world.superPeers()[0].search("many", want=10)
+    assert len(outcome.hits) == 10 and outcome.held == 38
+    whole = world.superPeers()[0].search("many", want=100)
+    assert len(whole.hits) == 48 and whole.held == 0
+    assert [hit.content for hit in whole.hits[:10]] == [hit.content for hit in outcome.hits]
+
+
+def small() -> World:
+    """Three super-peers and some leaves."""
+    world = World(3, specs={"election": "fittest:wanted=4"})
+    first = world.add("p0", documents=[world.document("s/p0.txt", "dawn 0")])
+    for number in range(1, 12):
+        world.add(f"p{number}", [first], [world.document(f"s/p{number}.txt", f"dawn {number}")])
+    world.until(lambda: len(world.superPeers()) >= 3 and world.registered(), 200)
+    world.run(60)
+    return world
+
+
+def asking(world: World, asker: LabPeer, home: LabPeer, **changes: Any) -> list[Any]:
+    """Send a query by hand, and collect what comes back."""
+    got: list[Any] = []
+    for kind in (Hits, Done):
+        asker.peer._dispatch[kind] = lambda link, message: got.append(message)
+    link = asker.peer.links.get(home.peerId)
+    assert link is not None
+    fields: dict[str, Any] = {
+        "id": b"q" * 16, "copy": 7, "expression": "dawn", "analysis": 1, "want": 50, "ttl": 0, "budget": 5.0,
+    }
+    link.send(Query(**{**fields, **changes}))
+    world.run(8)
+    return got
+
+
+def leafAndHome(world: World) -> tuple[LabPeer, LabPeer]:
+    leaf = world.leaves()[0]
+    home = next(one for one in world.superPeers() if one.peerId == leaf.peer.homes.links()[0].peerId)
+    return leaf, home
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code", "hits"),
+    [
+        ({}, "answered", "", 12),
+        ({"expression": "colour:red"}, "refused", "query", 0),
+        ({"direct": True, "ttl": 1}, "answered", "", None),
+        ({"ttl": 1}, "answered", "", 12),
+    ],
+)
+def test_oneQueryOneDone(changes: dict[str, Any], status: str, code: str, hits: int | None) -> None:
+    """Every query is answered by exactly one Done, after its hits."""
+    world = small()
+    leaf, home = leafAndHome(world)
+    got = asking(world, leaf, home, **changes)
+    assert isinstance(got[-1], Done) and sum(isinstance(one, Done) for one in got) == 1
+    assert (got[-1].status, got[-1].code) == (status, code)
+    found = sum(len(one.hits) for one in got[:-1])
+    if "ttl" in changes and not changes.get("direct"):
+        assert got[-1].receipt.notReached == len(home.peer.neighbours.linked()) and found < 12
+    elif hits is not None:
+        assert found == hits
+
+
+def test_duplicatesAndLeavesAsHomes() -> None:
+    """A query that was seen is answered as a duplicate at once; a leaf refuses all."""
+    world = small()
+    leaf, home = leafAndHome(world)
+    asking(world, leaf, home)
+    assert asking(world, leaf, home, copy=8)[-1].status == "duplicate"
+    got: list[Any] = []
+    home.peer._dispatch[Done] = lambda link, message: got.append(message)
+    link = home.peer.links.get(leaf.peerId)
+    assert link is not None
+    link.send(Query(b"r" * 16, 1, "dawn", 1, 5, 0, 5.0))
+    link.send(Cancel(b"r" * 16, 1))
+    world.run(2)
+    assert [(one.status, one.code) for one in got] == [("refused", "not-serving")]
+    copies = leaf.peer.searches.copies
+    back = leaf.peer.links.get(home.peerId)
+    assert back is not None
+    before = leaf.peer.commons.tally.get("drops", "late-hits")
+    copies.hitsReceived(back, Hits(b"z" * 16, 99, []))
+    copies.doneReceived(back, Done(b"z" * 16, 99, "answered"))
+    assert leaf.peer.commons.tally.get("drops", "late-hits") == before + 1
+    assert leaf.peer.commons.tally.get("drops", "late-done") >= 1
+
+
+def test_rateLimited() -> None:
+    """Who asks too much is refused with the seconds to wait, and the searcher is told."""
+    world = World(4, specs={"rate-limit": "tokens:query=0.1,burst=25"})
+    first = world.add("first", documents=[world.document("s/a.txt", "dawn")])
+    second = world.add("second", [first], settings=Settings(role="leaf"))
+    world.run(10)
+    outcomes = [second.search("dawn") for _ in range(4)]
+    assert outcomes[0].status == "complete"
+    assert (outcomes[-1].status, outcomes[-1].code) == ("refused", "rate") and outcomes[-1].retry > 0
+    budget = first.peer.commons.policies.rateLimit.budget(second.peerId)
+    assert any(one.name == "query" and one.value < 1.5 for one in budget)
+
+
+def test_cancelled() -> None:
+    """A search can be cancelled at a super-peer and at a leaf; what was found so far is the outcome."""
+    world = small()
+    for one in (world.superPeers()[0], world.leaves()[0]):
+        outcomes: list[Outcome] = []
+        search = one.peer.searches.search("dawn")
+        search.finished.addCallback(outcomes.append)
+        search.cancel()
+        search.cancel()
+        assert outcomes[0].status == "cancelled"
+        world.run(15)
+        assert len(outcomes) == 1 and len(one.peer.searches.copies) == 0
+    assert one.peer.searches.explainLast()[0]["status"] == "cancelled"
+
+
+def test_theHomeDies() -> None:
+    """If the home that owns a search dies, the next one is asked."""
+    world = small()
+    leaf, home = leafAndHome(world)
+    outcomes: list[Outcome] = []
+    leaf.peer.searches.search("dawn", 50, 60.0).finished.addCallback(outcomes.append)
+    home.crash()
+    world.until(lambda: outcomes, 90)
+    assert len(outcomes[0].hits) >= 11
+
+
+def test_forgedHits() -> None:
+    """A hit that was altered is not shown, is counted, and costs the reputation of who sent it."""
+    world = small()
+    leaf, home = leafAndHome(world)
+    real = home.peer.registry.search
+
+    def forge(*args: Any) -> Any:
+        found = real(*args)
+        rows = [type(row)(row.owner, row.recordId, row.head, b"x" * 64, row.key, row.snippet, row.score) for row in found.rows]
+        return type(found)(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
+
+    home.peer.registry.search = forge  # type: ignore[method-assign]
+    before = leaf.peer.commons.trust(home.peerId)
+    preferred = leaf.peer.homes.preferred()
+    assert preferred is not None and preferred.peerId == home.peerId
+    outcome = leaf.search("dawn", want=50)
+    assert leaf.peer.commons.tally.get("drops", "forged-hit") > 0
+    assert leaf.peer.commons.trust(home.peerId) < before
+    assert leaf.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) > 0
+    assert leaf.peer.searches.explainLast()[0]["forged hits"] > 0
+    assert len(outcome.hits) <= 12
+
+
+def test_whoSwallowsAnswersHidesOnlyItsOwn() -> None:
+    """A super-peer that answers for its whole branch with nothing: the others are asked directly."""
+    world = small()
+    liar = world.superPeers()[1]
+    flood = liar.peer.searches.flood
+
+    def swallow(asker: Any, *args: Any, **kwargs: Any) -> Any:
+        asker.branchEnded("answered", Receipt())
+
+    flood.begin = swallow  # type: ignore[method-assign]
+    searcher = world.superPeers()[0]
+    outcome = searcher.search("dawn", want=50)
+    assert outcome.answered >= len(world.superPeers()) - 1
+    assert outcome.receipt.sent >= 1
+
+
+def test_aPluginThatRaises() -> None:
+    """A router that raises is replaced by asking everybody."""
+    world = small()
+    searcher = world.superPeers()[0]
+    router = searcher.peer.commons.policies.router
+
+    class Broken:
+        def next(self, progress: object) -> object:
+            raise RuntimeError("no way")
+
+    fresh = type(router)("router", type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, router._log)
+    object.__setattr__(searcher.peer.commons.policies, "router", fresh)
+    assert len(searcher.search("dawn", want=50).hits) == 12 and fresh.failures > 0
+
+
+def test_badQueriesEndAtOnce() -> None:
+    """A query that cannot be understood never leaves the peer, and names the word."""
+    world = World(2)
+    peer = world.add("one")
+    world.run(1)
+    outcome = peer.search("dawn colour:red")
+    assert (outcome.status, outcome.code, outcome.word) == ("failed", "query", "colour:red")
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.binary(min_size=8, max_size=8), st.floats(0, 10)), max_size=60),
+    st.lists(st.integers(0, 100), min_size=4, max_size=4),
+)
+def test_receiptsAddUp(held: list[tuple[bytes, float]], counts: list[int]) -> None:
+    """The sum of two receipts counts every copy twice and every held hit once."""
+    one = Account()
+    for key, score in held:
+        one.hold(key, score)
+    one.sent, one.answered, one.duplicate, one.lost = sum(counts[1:]), *counts[1:]
+    receipt = one.receipt()
+    both = Account()
+    both.add(receipt)
+    both.add(msgspec.msgpack.decode(msgspec.msgpack.encode(receipt), type=Receipt))
+    whole = both.receipt()
+    assert whole.sent == 2 * receipt.sent == whole.answered + whole.duplicate + whole.lost
+    assert namesOf(whole.held) == list(dict.fromkeys(key for key, _ in held))
+    if held:
+        assert whole.bound == max(score for _, score in held)
+        both.shown(held[0][0])
+        assert held[0][0] not in namesOf(both.receipt().held)
+
+
+def test_heldKeysAreBounded() -> None:
+    """More than a receipt has room for are only counted."""
+    account = Account()
+    for number in range(limits.HELD_KEYS + 5):
+        account.hold(keyOf(b"o" * 20, number.to_bytes(16, "big")), 1.0)
+    assert account.receipt().heldMore == 5 and len(namesOf(b"123456789")) == 1
+
+
+def test_hitsThatWereNotAskedFor() -> None:
+    """Hits beyond all measure for one copy are dropped."""
+    world = small()
+    searcher = world.superPeers()[0]
+    copies = searcher.peer.searches.copies
+    link = searcher.peer.neighbours.linked()[0]
+
+    class Receiver:
+        got = 0
+
+        def hitsCame(self, copy: object, hits: list[Hit]) -> None:
+            self.got += len(hits)
+
+        def copyEnded(self, copy: object, done: Done | None) -> None:
+            self.done = done
+
+    receiver = Receiver()
+    copy = copies.send(link, receiver, b"i" * 16, "dawn", 1, 1, 1, 1.0)
+    assert copy is not None
+    hit = Hit(b"head", b"s" * 64, b"k" * 32, "", 1.0)
+    for _ in range(40):
+        copies.hitsReceived(link, Hits(b"i" * 16, copy.number, [hit] * 50))
+    assert receiver.got == 1000 and searcher.peer.commons.tally.get("drops", "too-many-hits") == 20
+    copies.linkLost(link)
+    assert receiver.done is None and len(copies) == 0
