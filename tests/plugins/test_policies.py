@@ -176,7 +176,8 @@ def load(registrations: int, *others: int, serving: float = 1e6, since: float = 
     ("registrations", "others", "calls", "admits", "resigns"),
     [
         (0, (), False, True, False), (1, (), False, True, False), (2, (), True, True, False), (100, (50,), False, True, False),
-        (125, (100,), True, True, False), (125, (90,), True, True, False), (125, (70,), False, True, False), (125, (10, 10), False, True, False),
+        (125, (100,), True, True, False), (125, (90,), True, True, False), (125, (70,), False, True, False),
+        (125, (10, 10), False, True, False),
         (200, (200,), True, False, False), (74, (20, 20), False, True, True), (74, (90, 90), False, True, False),
         (10, (10,), False, True, False), (75, (0, 0), False, True, True),
     ],
