@@ -48,7 +48,7 @@ class _Registration(msgspec.Struct, array_like=True):
     sequence: int
     digest: bytes
     records: int
-    bytes: int
+    size: int
     homes: list[bytes]
     homesSigned: bytes
 
@@ -132,7 +132,7 @@ class LmdbRows:
                 one = _registrationDecoder.decode(value)
                 found.append(
                     Registration(
-                        PeerId(owner), one.key, one.sequence, one.digest, one.records, one.bytes,
+                        PeerId(owner), one.key, one.sequence, one.digest, one.records, one.size,
                         tuple(map(PeerId, one.homes)), one.homesSigned,
                     )
                 )
@@ -187,7 +187,7 @@ class LmdbRows:
 
         def change(writing: "lmdb.Transaction") -> None:
             cursor = writing.cursor(self._log)
-            while cursor.first() and cursor.key() <= _number(stamp):
+            while cursor.first() and bytes(cursor.key()) <= _number(stamp):
                 cursor.delete()
 
         self._change(change)

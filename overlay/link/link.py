@@ -269,6 +269,9 @@ class Link:
         self._code = self._code or "lost"
         self._end(self._orderly)
 
+    def messageDropped(self, reason: str) -> None:
+        self._links.commons.tally.count("drops", reason)
+
     def channelCongested(self) -> None:
         self._links.commons.tally.count("congested")
 

@@ -59,6 +59,7 @@ class Links:
         self._links: dict[bytes, Link] = {}
         self._spares: dict[bytes, Link] = {}
         self._young: dict[Link, IDelayedCall] = {}
+        self._probes: dict[Link, IDelayedCall] = {}
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
         self._reached: Counter[str] = Counter()
         self._seen: Counter[str] = Counter()
@@ -258,7 +259,8 @@ class Links:
             if link.dialled:
                 link.close("probe")
             else:
-                self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "probe")
+                wait = self.commons.settings.dialTimeout
+                self._probes[link] = self.commons.clock.callLater(wait, link.abort, "probe")
             return
         held = self._links.get(link.peerId)
         if held is not None and not self._settleDuplicate(held, link):
@@ -304,6 +306,9 @@ class Links:
 
     def ended(self, link: Link, code: str, orderly: bool) -> None:
         """An open link has ended."""
+        timer = self._probes.pop(link, None)
+        if timer is not None and timer.active():
+            timer.cancel()
         peer = link.peerId
         if self._spares.get(peer) is link:
             del self._spares[peer]

@@ -156,7 +156,7 @@ class TlsNetwork:
         self._creator = _Creator(makeContext(identity))
         self.strangers: dict[str, int] = {}
 
-    def listen(self, accept: Callable[[IChannel], None]) -> Deferred[IListening]:
+    def listen(self, accept: Any) -> Deferred[IListening]:
         if not self._listen:
             listening: Deferred[IListening] = Deferred()
             listening.callback(_Listening(None))
@@ -187,7 +187,7 @@ class TlsNetwork:
         channel = TlsChannel(
             self._reactor, keyOf, min(timeout, HANDSHAKE), dialledAddress=address, expected=PeerId(expected) if expected else None
         )
-        factory = _TlsFactory(self._creator, True, _Factory(lambda address: channel))
+        factory = _TlsFactory(self._creator, True, _Factory(lambda address: None if channel.transport else channel))
         started = self._reactor.seconds()
 
         def givenUp(ignored: Deferred[IChannel]) -> None:
@@ -212,5 +212,5 @@ class TlsNetwork:
 
 def _notReached(failure: Failure, address: str, result: Deferred[IChannel]) -> None:
     if not result.called:
-        said = " ".join(failure.getErrorMessage().split()).rstrip(".") or failure.type.__name__
+        said = " ".join(failure.getErrorMessage().split()).rstrip(".") or type(failure.value).__name__
         result.errback(NotReached(f"{address}: {said}"))

@@ -87,10 +87,13 @@ class TlsChannel(Protocol):
 
     def connectionMade(self) -> None:
         transport: Any = self.transport
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
         other = transport.getPeer()
-        self.remoteAddress = formatAddress(other.host, other.port) if hasattr(other, "host") else "local"
+        if hasattr(other, "host"):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+            self.remoteAddress = formatAddress(other.host, other.port)
+        else:
+            self.remoteAddress = "local"
         transport.registerProducer(self, True)
         self._timer = self._reactor.callLater(self._handshake, self._end, "the TLS handshake takes too long")
 

@@ -108,9 +108,10 @@ class HeirKeeper:
             able.append((-verdict.score, peer))
         # Those named already stay as long as they are here: a list that changes with each measurement is no list.
         kept = [one for one in self._named if one.peerId in here]
-        for _, peer in sorted(able):
-            advert = here[PeerId(peer)].advert
-            if len(kept) < limits.HEIRS and all(one.peerId != peer for one in kept) and advert is not None:
+        for _, one in sorted(able):
+            peer = PeerId(one)
+            advert = here[peer].advert
+            if len(kept) < limits.HEIRS and all(other.peerId != peer for other in kept) and advert is not None:
                 kept.append(Heir(peer, list(advert.addresses)))
         seconds = commons.seconds()
         if not kept or (tuple(kept) == self._named and seconds - self._signedAt < RENEW):
