@@ -4,6 +4,8 @@ the test that left it.
 """
 
 import gc
+import importlib
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -60,3 +62,17 @@ def cleanReactor() -> Iterator[None]:
         port.stopListening()
     assert not left, f"timers were left: {left!r}"
     assert not ports, f"ports were left open: {ports!r}"
+
+
+@pytest.fixture(autouse=True)
+def pluginFolders() -> Iterator[None]:
+    """A plugin folder that a test adds is forgotten after it, with the modules that came from there."""
+    package = importlib.import_module("overlay.plugins")
+    paths, modules = list(package.__path__), set(sys.modules)
+    yield
+    package.__path__[:] = paths
+    for name in set(sys.modules) - modules:
+        file = getattr(sys.modules[name], "__file__", None)
+        if name.startswith("overlay.plugins.") and not (file and any(file.startswith(path) for path in paths)):
+            del sys.modules[name]
+            vars(package).pop(name.rpartition(".")[2], None)
