@@ -15,6 +15,7 @@ import msgspec
 from overlay.errors import UsageError
 from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.identity.network import NETWORK_KEY_BYTES, Network
+from overlay.identity.signing import KEY_BYTES
 
 PREFIX = "superpeer1:"
 _CHECK_BYTES = 4
@@ -68,7 +69,8 @@ class Invitation:
             wire = msgspec.msgpack.decode(packed, type=_Wire)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise UsageError("this invitation is of a kind that this version does not know") from problem
-        if len(wire.peerId) != ID_BYTES or len(wire.key) not in (0, NETWORK_KEY_BYTES):
+        founder = len(wire.founder) == (KEY_BYTES if wire.key else 0)
+        if len(wire.peerId) != ID_BYTES or len(wire.key) not in (0, NETWORK_KEY_BYTES) or not founder or wire.generation < 0:
             raise UsageError("this invitation is of a kind that this version does not know")
         network = Network(wire.name, wire.key, wire.founder, wire.generation)
         return cls(network, PeerId(wire.peerId), tuple(wire.addresses))

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from overlay import __version__
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError
@@ -69,8 +71,14 @@ class Greeting:
         """
         Accept a hello, or say why not. The network comes first: a stranger learns nothing else.
 
+        A refusal's text fits L{limits.REASON_TEXT}, whatever it quotes.
+
         @param knownBefore: whether the peer was a member earlier, and so may prove the key before the last rotation.
         """
+        refusal = self._judge(link, hello, knownBefore) or self._take(link, hello)
+        return None if refusal is None else replace(refusal, text=refusal.text[: limits.REASON_TEXT])
+
+    def _judge(self, link: "Link", hello: Hello, knownBefore: bool) -> Goodbye | None:
         commons = self._commons
         network = commons.network
         if hello.network != network.id:
@@ -104,7 +112,7 @@ class Greeting:
             admitted = commons.admit(link.peerId, Work.LINK)
             if not admitted:
                 return Goodbye("rate", "too many links in a short time", admitted.wait)
-        return self._take(link, hello)
+        return None
 
     def _take(self, link: "Link", hello: Hello) -> Goodbye | None:
         commons = self._commons

@@ -48,6 +48,7 @@ class Link:
         "_orderly",
         "_pinged",
         "_pings",
+        "_resting",
         "_token",
         "_unknown",
         "advert",
@@ -96,6 +97,7 @@ class Link:
         self._code = ""
         self._orderly = False
         self._goodbye: Goodbye | None = None
+        self._resting = False
         self._life = linkLifeOf(self)
 
     def __repr__(self) -> str:
@@ -177,9 +179,14 @@ class Link:
         self._channel.abort()
 
     def pauseReading(self) -> None:
+        """Take nothing in for a while; meanwhile silence says nothing about the other end."""
+        self._resting = True
         self._channel.pauseReading()
 
     def resumeReading(self) -> None:
+        """Undo L{pauseReading}."""
+        self._resting = False
+        self._heard = self._links.commons.seconds()
         self._channel.resumeReading()
 
     def _end(self, orderly: bool) -> None:
@@ -268,6 +275,7 @@ class Link:
     def channelLost(self, reason: str) -> None:
         self._code = self._code or "lost"
         self._end(self._orderly)
+        self._links.gone(self)
 
     def messageDropped(self, reason: str) -> None:
         self._links.commons.tally.count("drops", reason)
@@ -289,6 +297,8 @@ class Link:
         """
         settings = self._links.commons.settings
         self._pings = 0
+        if self._resting:
+            self._heard = seconds
         silence = seconds - self._heard
         if late:
             self._heard = seconds - settings.keepAlive

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST = 1000
 """Links of one peer."""
 FAREWELL = 2.0
-"""Seconds that the goodbyes may take at the end."""
+"""Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
 """Seconds from which a link that ended in an orderly way speaks for the other end."""
 
@@ -41,6 +41,7 @@ class Links:
     @ivar ownAdvert: gives our current advert.
     @ivar knownBefore: whether a peer was a member before, and so may prove the previous network key.
     @ivar alternatives: adverts of others, to be put into refusals.
+    @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
     @ivar twin: what is known of another machine that has our identity; empty if none was met.
@@ -52,12 +53,14 @@ class Links:
         self.ownAdvert: Callable[[], Signed | None] = lambda: None
         self.knownBefore: Callable[[bytes], bool] = lambda peer: False
         self.alternatives: Callable[[], list[Signed]] = _noAdverts
+        self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
         self.twin = ""
         self._greeting = Greeting(commons)
         self._links: dict[bytes, Link] = {}
         self._spares: dict[bytes, Link] = {}
+        self._channels: dict[Link, None] = {}
         self._young: dict[Link, IDelayedCall] = {}
         self._probes: dict[Link, IDelayedCall] = {}
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
@@ -66,7 +69,7 @@ class Links:
         self._listening: IListening | None = None
         self._timer: IDelayedCall | None = None
         self._ticked = 0.0
-        self._stopped: Deferred[None] | None = None
+        self._empty: Deferred[None] | None = None
         self._running = False
 
     # --- the set -----------------------------------------------------------------------------------------------------
@@ -121,13 +124,33 @@ class Links:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         listening, self._listening = self._listening, None
-        for link in [*self._links.values(), *self._spares.values(), *self._young]:
+        for link in list(self._channels):
             link.close("leaving", "this peer stops")
         stopped: Deferred[None] = listening.stop() if listening is not None else succeed(None)
-        # The goodbyes are written within one turn of the clock; a little later they are on their way.
-        pause: Deferred[None] = Deferred()
-        self.commons.clock.callLater(min(FAREWELL, 0.1), pause.callback, None)
-        return stopped.addCallback(lambda ignored: pause)
+        return stopped.addCallback(lambda ignored: self._farewell())
+
+    def _farewell(self) -> Deferred[None]:
+        if not self._channels:
+            return succeed(None)
+        empty = self._empty = Deferred()
+        cut = self.commons.clock.callLater(FAREWELL, self._cut)
+
+        def done(ignored: None) -> None:
+            if cut.active():
+                cut.cancel()
+
+        return empty.addCallback(done)
+
+    def _cut(self) -> None:
+        for link in list(self._channels):
+            link.abort("leaving")
+
+    def gone(self, link: Link) -> None:
+        """The channel of a link, open or not, is no more."""
+        self._channels.pop(link, None)
+        if not self._channels and self._empty is not None:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
 
     @property
     def _interval(self) -> float:
@@ -185,14 +208,16 @@ class Links:
 
     def _connect(self, address: str, expected: bytes | None, purpose: str) -> Deferred[Link]:
         if not self._running:
-            return Deferred.fromCoroutine(_raise(NotReached("this peer is stopping")))
+            return fail(NotReached("this peer is stopping"))
         if expected is not None and self.commons.isRefused(expected):
-            return Deferred.fromCoroutine(_raise(NotReached("this peer is blocked here")))
+            return fail(NotReached("this peer is blocked here"))
         dialling = self.commons.surroundings.network.dial(address, expected, self.commons.settings.dialTimeout)
 
         def connected(channel: IChannel) -> Deferred[Link]:
-            link = self._begin(channel, purpose)
-            return link.made
+            if not self._running:
+                channel.abort()
+                raise NotReached("this peer is stopping")
+            return self._begin(channel, purpose).made
 
         return dialling.addCallback(connected)
 
@@ -204,6 +229,7 @@ class Links:
 
     def _begin(self, channel: IChannel, purpose: str) -> Link:
         link = Link(self, channel, purpose)
+        self._channels[link] = None
         self._young[link] = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
         link.made.addBoth(self._grown, link)
         link.begin()
@@ -224,7 +250,7 @@ class Links:
     def judge(self, link: Link, hello: Hello) -> Goodbye | None:
         """Accept a hello, or say why not."""
         refusal = self._greeting.judge(link, hello, self.knownBefore(link.peerId))
-        if refusal is None and hello.purpose == "link" and len(self._links) >= MOST:
+        if refusal is None and hello.purpose == "link" and len(self._links) >= MOST and link.peerId not in self._links:
             refusal = Goodbye("full", "this peer has as many links as it can", 60.0, self.alternatives()[:4])
         if refusal is not None:
             if refusal.code == "self" and hello.boot != self.commons.boot:
@@ -339,6 +365,10 @@ class Links:
         self.commons.log.debug(
             "{peer} said goodbye: {code} {text}", peer=shortText(link.peerId), code=message.code, text=message.text
         )
+        # Of those who dial here only members are listened to.
+        if link.dialled or link.isOpen:
+            for signed in message.adverts:
+                self.introduced(signed, link)
 
     def clear(self, link: Link) -> None:
         """A congested link takes messages again."""
@@ -367,7 +397,3 @@ class Links:
         link = self._links.get(peer)
         if link is not None:
             link.close(code)
-
-
-async def _raise(problem: Exception) -> Link:
-    raise problem

@@ -85,6 +85,7 @@ class Membership(Component):
         commons.links.ownAdvert = self.ownSigned
         commons.links.knownBefore = self._knownBefore
         commons.links.alternatives = lambda: self.sample(4)
+        commons.links.introduced = self.take
         self.gossip = Gossip(commons, self)
 
     def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:

@@ -22,7 +22,7 @@ def parseAddress(text: str, what: str = "address") -> tuple[str, int]:
     else:
         host, colon, port = text.partition(":")
         fits = not colon or bool(port)
-    if not fits or not host or any(one.isspace() for one in host) or (port and not port.isdecimal()):
+    if not fits or not host or any(one.isspace() for one in host) or (port and not (port.isdecimal() and len(port) <= 5)):
         raise UsageError(f"{what} {text!r} is not HOST:PORT (an IPv6 host goes in brackets)")
     number = int(port) if port else DEFAULT_PORT
     if not 1 <= number <= 65535:
