@@ -20,7 +20,7 @@ from overlay.settings import Settings
 from overlay.storage import IStorage
 from overlay.tally import Tally
 from overlay.verdict import Verdict
-from overlay.wire.messages import Message
+from overlay.wire.message import Message
 
 if TYPE_CHECKING:
     from overlay.link.channel import INetwork

@@ -25,7 +25,7 @@ from overlay.roles.hosting import Hosting
 from overlay.search.searches import Searches
 from overlay.settings import Settings
 from overlay.storage import IStorage
-from overlay.wire.messages import Message
+from overlay.wire.message import Message
 
 _BOOT = b"boot"
 

@@ -9,7 +9,7 @@ import msgspec
 from overlay.index.indexed import sizeOf
 from overlay.index.store import StoredRecord
 from overlay.wire import limits
-from overlay.wire.messages import RecordBody, RenewedHead
+from overlay.wire.registration import RecordBody, RenewedHead
 
 REMOVALS = 4096
 """Removals in one batch."""

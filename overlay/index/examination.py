@@ -14,7 +14,7 @@ from overlay.index.refusals import Draft
 from overlay.index.store import Registration, StoredRecord
 from overlay.interfaces import IIndexStore
 from overlay.questions import Deed
-from overlay.wire.messages import RecordBody, Register, RenewedHead
+from overlay.wire.registration import RecordBody, Register, RenewedHead
 from overlay.wire.statements import RecordHead, checkBody
 
 

@@ -32,7 +32,7 @@ from overlay.index.record import (
 )
 from overlay.index.store import StoredRecord
 from overlay.wire import limits
-from overlay.wire.messages import Register
+from overlay.wire.registration import Register
 from overlay.wire.statements import HomeList, Signed, seal
 
 JOURNAL = 1000

@@ -19,7 +19,7 @@ from overlay.index.store import Change, Found, Registration, Request, StoredReco
 from overlay.interfaces import IIndexStore
 from overlay.questions import Deed
 from overlay.wire import limits
-from overlay.wire.messages import Register, Registered
+from overlay.wire.registration import Register, Registered
 from overlay.wire.statements import HomeList, Signed, decodeBody, unseal
 
 RETRY = 30.0

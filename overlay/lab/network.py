@@ -20,7 +20,8 @@ from overlay.link.channel import IChannel, IChannelUser, IListening, INetwork
 from overlay.wire import limits
 from overlay.wire.address import formatAddress, parseAddress
 from overlay.wire.codec import Unknown, decode, encode
-from overlay.wire.messages import Done, Message
+from overlay.wire.message import Message
+from overlay.wire.query import Done
 
 Latency = tuple[float, float] | Callable[[bytes, bytes], float]
 RETRANSMIT = 0.2

@@ -7,7 +7,7 @@ The TLS links and the lab both provide these interfaces; everything above is the
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from overlay.wire.messages import Message
+from overlay.wire.message import Message
 
 SLOW = "the other side does not read"
 """Why a channel ends whose other end does not even take what may not be shed."""

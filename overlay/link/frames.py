@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from overlay.errors import Malformed, TooLarge
 from overlay.wire import limits
-from overlay.wire.messages import Priority
+from overlay.wire.message import Priority
 
 HEADER = 4
 _PRIORITY = 0x03

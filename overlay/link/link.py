@@ -12,7 +12,8 @@ from overlay.link.channel import IChannel, IChannelUser
 from overlay.link.life import ILinkActs, linkLifeOf
 from overlay.questions import Deed
 from overlay.wire import limits
-from overlay.wire.messages import Goodbye, Hello, Message, Ping, Pong
+from overlay.wire.message import Message
+from overlay.wire.messages import Goodbye, Hello, Ping, Pong
 from overlay.wire.statements import Advert, Signed
 
 if TYPE_CHECKING:

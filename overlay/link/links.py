@@ -17,7 +17,8 @@ from overlay.link.greeting import Greeting
 from overlay.link.link import Link
 from overlay.questions import Deed
 from overlay.wire.address import formatAddress, parseAddress
-from overlay.wire.messages import Goodbye, Hello, Message, NetworkChanged
+from overlay.wire.message import Message
+from overlay.wire.messages import Goodbye, Hello, NetworkChanged
 from overlay.wire.statements import Signed
 
 if TYPE_CHECKING:

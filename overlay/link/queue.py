@@ -12,7 +12,8 @@ from overlay.errors import TooLarge
 from overlay.link.frames import framesOf
 from overlay.wire import limits
 from overlay.wire.codec import encode
-from overlay.wire.messages import Done, Message, Priority
+from overlay.wire.message import Message, Priority
+from overlay.wire.query import Done
 
 BOUNDS = {
     Priority.CONTROL: limits.QUEUE_CONTROL,

@@ -17,7 +17,7 @@ from overlay.link.frames import FrameReader
 from overlay.link.queue import Overrun, SendQueue
 from overlay.wire.address import formatAddress
 from overlay.wire.codec import Unknown, decode
-from overlay.wire.messages import Message
+from overlay.wire.message import Message
 
 WRITE = 64 * 1024
 """Most bytes that go to the transport in one write."""

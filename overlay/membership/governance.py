@@ -13,7 +13,8 @@ from overlay.identity.ids import ID_BYTES, PeerId, idText
 from overlay.identity.network import NETWORK_KEY_BYTES, Network
 from overlay.questions import Deed
 from overlay.storage import IStorage
-from overlay.wire.messages import Message, NetworkChanged
+from overlay.wire.message import Message
+from overlay.wire.messages import NetworkChanged
 from overlay.wire.statements import NetworkChange, Signed, seal, unseal
 
 if TYPE_CHECKING:

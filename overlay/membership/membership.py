@@ -14,7 +14,8 @@ from overlay.membership.clock import NetworkTime
 from overlay.membership.gossip import Gossip
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
-from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted, Message
+from overlay.wire.message import Message
+from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
 from overlay.wire.statements import Advert, Capacity, Mandate, Signed, seal, unseal
 
 if TYPE_CHECKING:

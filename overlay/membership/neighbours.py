@@ -12,7 +12,8 @@ from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.questions import Work
-from overlay.wire.messages import Message, NeighbourAnswer, NeighbourWanted
+from overlay.wire.message import Message
+from overlay.wire.messages import NeighbourAnswer, NeighbourWanted
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

@@ -25,10 +25,10 @@ from overlay.roles.role import Role
 from overlay.roles.verifier import Verifier
 from overlay.roles.wait import Backoff
 from overlay.verdict import Verdict
+from overlay.wire.message import Message
 from overlay.wire.messages import (
     MandateAnswer,
     MandateGiven,
-    Message,
     Qualified,
     SeatCalled,
     Summons,

@@ -13,7 +13,9 @@ from overlay.index.own import OwnRegistration
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
 from overlay.wire import limits
-from overlay.wire.messages import HeirsNamed, Message, MoveTo, RegisterAnswer, Registered, Unregister
+from overlay.wire.message import Message
+from overlay.wire.messages import HeirsNamed
+from overlay.wire.registration import MoveTo, RegisterAnswer, Registered, Unregister
 from overlay.wire.statements import HeirList, Signed, unseal
 
 if TYPE_CHECKING:

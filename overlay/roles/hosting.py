@@ -11,15 +11,8 @@ from overlay.identity.ids import PeerId
 from overlay.index.own import OwnRegistration
 from overlay.index.registry import Registry
 from overlay.questions import Deed, Load, Work
-from overlay.wire.messages import (
-    Message,
-    MoveTo,
-    Register,
-    RegisterAnswer,
-    Registered,
-    RegisterOffer,
-    Unregister,
-)
+from overlay.wire.message import Message
+from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
 from overlay.wire.statements import Signed
 
 if TYPE_CHECKING:

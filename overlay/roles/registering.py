@@ -10,7 +10,7 @@ from overlay.commons import Commons
 from overlay.identity.ids import PeerId
 from overlay.index.own import OwnRegistration
 from overlay.roles.home import IHomeActs, homeLifeOf
-from overlay.wire.messages import Register, RegisterAnswer, Registered, RegisterOffer
+from overlay.wire.registration import Register, RegisterAnswer, Registered, RegisterOffer
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

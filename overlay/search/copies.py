@@ -6,7 +6,7 @@ import attrs
 from zope.interface import Interface
 
 from overlay.commons import Commons
-from overlay.wire.messages import Cancel, Done, Hit, Hits, Query, Receipt
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

@@ -19,7 +19,7 @@ from overlay.search.copies import Copies, Copy, IReceiver
 from overlay.search.receipts import NAME_BYTES, Account, keyOf
 from overlay.search.selection import Selection
 from overlay.wire import limits
-from overlay.wire.messages import Done, Hit, Receipt
+from overlay.wire.query import Done, Hit, Receipt
 
 if TYPE_CHECKING:
     from overlay.membership.neighbours import Neighbours

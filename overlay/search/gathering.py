@@ -18,7 +18,7 @@ from overlay.search.flood import Branch, Flood, IAsker
 from overlay.search.receipts import NAME_BYTES, Account
 from overlay.search.selection import Selection
 from overlay.wire import limits
-from overlay.wire.messages import Done, Hit, Receipt
+from overlay.wire.query import Done, Hit, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

@@ -9,7 +9,7 @@ from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId, peerIdOf
 from overlay.index.record import verifyHead
 from overlay.questions import Deed
-from overlay.wire.messages import Hit, Receipt
+from overlay.wire.query import Hit, Receipt
 from overlay.wire.statements import RecordHead
 
 KEPT_MOST = 20_000

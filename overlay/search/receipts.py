@@ -5,7 +5,7 @@ import hashlib
 import attrs
 
 from overlay.wire import limits
-from overlay.wire.messages import Hit, Receipt
+from overlay.wire.query import Hit, Receipt
 
 NAME_BYTES = 8
 """By so many bytes of its id a receipt names a super-peer."""

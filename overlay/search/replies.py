@@ -13,7 +13,7 @@ from overlay.search.flood import IAsker
 from overlay.search.gathering import ISink
 from overlay.search.receipts import KEY_BYTES, keyOf
 from overlay.wire import limits
-from overlay.wire.messages import Done, Hit, Hits, Query, Receipt
+from overlay.wire.query import Done, Hit, Hits, Query, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

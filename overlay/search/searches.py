@@ -23,7 +23,8 @@ from overlay.search.receipts import Account
 from overlay.search.replies import Reply
 from overlay.search.selection import Selection
 from overlay.wire import limits
-from overlay.wire.messages import Cancel, Done, Hit, Hits, Message, Query, Receipt
+from overlay.wire.message import Message
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

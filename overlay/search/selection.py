@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from overlay.errors import SuperpeerError
 from overlay.index.record import openHead, recordIdOf
 from overlay.search.receipts import Account, keyOf
-from overlay.wire.messages import Hit
+from overlay.wire.query import Hit
 
 
 class Selection:

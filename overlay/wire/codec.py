@@ -10,7 +10,8 @@ import msgspec
 
 from overlay.errors import Malformed, TooLarge
 from overlay.wire import limits
-from overlay.wire.messages import MESSAGES, Message
+from overlay.wire.message import Message
+from overlay.wire.messages import MESSAGES
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {tag: msgspec.msgpack.Decoder(kind) for tag, kind in MESSAGES.items()}

@@ -15,7 +15,7 @@ from overlay.settings import Settings
 from overlay.storage import IStorage, MemoryStorage
 from overlay.verdict import Verdict
 from overlay.wire.codec import decode, encode
-from overlay.wire.messages import Register, Registered
+from overlay.wire.registration import Register, Registered
 from tests.index.material import NETWORK, NOW, SCHEME
 
 

@@ -14,7 +14,7 @@ from overlay.index.own import OwnRegistration
 from overlay.index.record import EMPTY_DIGEST, addDigest, openHead, recordIdOf, unpackTerms
 from overlay.storage import MemoryStorage
 from overlay.wire import limits
-from overlay.wire.messages import Register
+from overlay.wire.registration import Register
 from overlay.wire.statements import HomeList, unseal
 from tests.index.material import NETWORK, NOW, SCHEME, document, identity
 from tests.index.surroundings import commonsOf

@@ -21,7 +21,7 @@ from overlay.plugins.memory import MemoryStore
 from overlay.questions import Deed
 from overlay.storage import MemoryStorage
 from overlay.wire import limits
-from overlay.wire.messages import RecordBody, Register, Registered, RenewedHead
+from overlay.wire.registration import RecordBody, Register, Registered, RenewedHead
 from overlay.wire.statements import HomeList, Signed, seal
 from tests.index.material import NETWORK, NOW, document, identity, record
 from tests.index.surroundings import commonsOf, deedsOf, deliver

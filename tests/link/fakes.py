@@ -22,7 +22,7 @@ from overlay.questions import Deed
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
 from overlay.verdict import Verdict
-from overlay.wire.messages import Message
+from overlay.wire.message import Message
 from overlay.wire.statements import Advert, Capacity, Signed, seal
 
 WALL = 1_800_000_000.0

@@ -13,7 +13,7 @@ from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
 from overlay.settings import Settings
 from overlay.wire import limits
-from overlay.wire.messages import Cancel, Done, Hit, Hits, Query, Receipt
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
 
 OPEN = {"election": "fittest:wanted=1,least=50,settle=100000", "rate-limit": "unlimited"}
 
