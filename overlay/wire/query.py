@@ -1,0 +1,128 @@
+"""The messages of a search."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from overlay.wire import limits
+from overlay.wire.message import Code, Message, Priority, QueryId, Real, Text
+from overlay.wire.statements import Count, Key, Signature
+
+
+class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    One answer.
+
+    @ivar head: encoded L{RecordHead}, as its owner signed it.
+    @ivar key: the owner's public key.
+    @ivar snippet: a passage of the text with matches.
+    @ivar score: by the super-peer that evaluated it.
+    """
+
+    head: Annotated[bytes, msgspec.Meta(max_length=limits.HEAD)]
+    signature: Signature
+    key: Key
+    snippet: Annotated[str, msgspec.Meta(max_length=400)]
+    score: Real
+
+
+class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
+    """
+    @ivar id: 16 random bytes; one search keeps one id through the network.
+    @ivar copy: number that this asker gives to this copy, on this link; echoed in what comes back.
+    @ivar expression: the query language's text.
+    @ivar analysis: version of the text analysis that the asker assumes.
+    @ivar want: how many of the best hits.
+    @ivar ttl: how many hops it may still go, 1 = evaluate and do not forward; 0 = all.
+    @ivar budget: seconds within which the C{Done} must be back.
+    @ivar direct: an ask: evaluate whatever was seen before, forward nothing.
+    @ivar router: name of the router that the searcher prefers; empty for each super-peer's own.
+    """
+
+    priority: ClassVar[Priority] = Priority.SEARCH
+
+    id: QueryId
+    copy: Count
+    expression: Annotated[str, msgspec.Meta(max_length=limits.EXPRESSION)]
+    analysis: Count
+    want: Annotated[int, msgspec.Meta(ge=1, le=limits.WANT)]
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=limits.TTL_MOST)]
+    budget: Annotated[float, msgspec.Meta(gt=0, le=limits.BUDGET)]
+    direct: bool = False
+    router: Code = ""
+
+
+class Hits(Message, frozen=True, array_like=True, tag=31, gc=False):
+    """Answers to copy C{copy} of query C{id}, as they come."""
+
+    priority: ClassVar[Priority] = Priority.SEARCH
+
+    id: QueryId
+    copy: Count
+    hits: Annotated[list[Hit], msgspec.Meta(max_length=limits.HITS_PER_MESSAGE)]
+
+
+class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    The accounting of one branch. Counts are of copies, except C{answeredBy} and C{prunedNames}.
+
+    @ivar answeredBy: first 8 bytes of the id of each super-peer that evaluated the query, joined.
+    @ivar prunedNames: the same for those that a summary proved empty.
+    @ivar sent: copies sent; always answered + duplicate + refused + lost of them come back.
+    @ivar lost: copies whose link died or whose budget ran out.
+    @ivar notReached: copies not sent because the ttl was used up.
+    @ivar matched: records that match at the super-peers named, each home counted.
+    @ivar held: first 8 bytes of the key (see L{overlay.search.receipt}) of each hit held back, joined.
+    @ivar heldMore: hits held back that C{held} had no room for.
+    @ivar bound: no hit held back has a better score.
+    @ivar documents: records in the indices that answered.
+    @ivar length: words in them.
+    @ivar frequencies: for each query term, records that have it.
+    """
+
+    answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
+    prunedNames: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
+    sent: Count = 0
+    answered: Count = 0
+    pruned: Count = 0
+    duplicate: Count = 0
+    refused: Count = 0
+    lost: Count = 0
+    notReached: Count = 0
+    matched: Count = 0
+    held: Annotated[bytes, msgspec.Meta(max_length=8 * limits.HELD_KEYS)] = b""
+    heldMore: Count = 0
+    bound: Real = 0.0
+    documents: Count = 0
+    length: Count = 0
+    frequencies: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
+
+
+class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
+    """
+    The end of one copy; exactly one comes back for each copy sent.
+
+    @ivar status: C{answered}, C{duplicate}, C{refused} or C{cancelled}.
+    @ivar code: of a refusal; C{query} for an expression that cannot be understood.
+    @ivar retry: seconds until it would be admitted.
+    @ivar missing: only from the searcher's own home: super-peers known to be alive that did not answer even when asked directly.
+    """
+
+    # As the hits: it must not overtake them.
+    priority: ClassVar[Priority] = Priority.SEARCH
+
+    id: QueryId
+    copy: Count
+    status: Code
+    receipt: Receipt | None = None
+    code: Code = ""
+    text: Text = ""
+    retry: Real = 0.0
+    missing: Count = 0
+
+
+class Cancel(Message, frozen=True, array_like=True, tag=33, gc=False):
+    """The asker wants no more of this copy; the C{Done} still comes."""
+
+    id: QueryId
+    copy: Count
