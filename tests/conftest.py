@@ -18,6 +18,18 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[object]:
+    """pytest-twisted wraps a property's inner test at each call, so a parametrized one would be wrapped in itself."""
+    handle = getattr(pyfuncitem.obj, "hypothesis", None)
+    inner = handle and handle.inner_test
+    try:
+        return (yield)
+    finally:
+        if handle is not None:
+            handle.inner_test = inner
+
+
 class LoggedFailures(list):
     """The failures logged while a test ran; a test that expects some takes them out with L{flush}."""
 

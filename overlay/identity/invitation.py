@@ -6,7 +6,6 @@ C{[name, key, founder, generation, peer id, [address, ...]]}, followed by 4 byte
 """
 
 import base64
-import binascii
 import hashlib
 
 import attrs
@@ -60,7 +59,7 @@ class Invitation:
         body = text[len(PREFIX) :]
         try:
             raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
-        except binascii.Error as problem:
+        except ValueError as problem:
             raise UsageError("this invitation is not whole: copy it again from its start to its end") from problem
         packed, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
         if hashlib.sha256(packed).digest()[:_CHECK_BYTES] != check:
