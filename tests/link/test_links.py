@@ -1,0 +1,439 @@
+"""The set of links of one peer, at channels whose far ends the test plays."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from overlay.errors import Malformed, NotReached
+from overlay.identity.network import proveMembership
+from overlay.link.link import PINGS_HELD, Link
+from overlay.link.links import FAREWELL, KEPT_LONG
+from overlay.questions import Deed
+from overlay.wire import limits
+from overlay.wire.message import Message
+from overlay.wire.messages import AdvertsWanted, Goodbye, Hello, Ping, Pong
+from tests.link.fakes import CLOSED, WALL, Place, Wire, Wires, advertOf, alone, identityOf, notReached
+from tests.link.test_greeting import STRANGER, answered, helloOf
+
+LOW, HIGH = sorted((identityOf(1), identityOf(2)), key=lambda one: one.peerId)
+WANTED = AdvertsWanted(sample=1)
+
+
+def dialled(place: Place, wires: Wires, **changed: Any) -> tuple[Wire, Deferred[Link]]:
+    """This end dials, and the other answers its hello."""
+    result = place.links.dial("10.0.0.9:7116", STRANGER.peerId)
+    wire = Wire(STRANGER, dialled=True)
+    wires.dials[-1][2].callback(wire)
+    assert wire.kinds() == [Hello]
+    wire.receive(helloOf(place, wire, **changed))
+    return wire, result
+
+
+def advance(clock: Clock, seconds: float, step: float = 1.0) -> None:
+    clock.pump([step] * round(seconds / step))
+
+
+def fired(result: Deferred) -> Any:
+    values: list = []
+    result.addBoth(values.append)
+    assert values, "it has not fired"
+    return values[0]
+
+
+def test_dial() -> None:
+    """A dial gives the open link; the next one to the same peer gives it at once."""
+    place, wires, _clock = alone()
+    _wire, result = dialled(place, wires)
+    link = fired(result)
+    assert link is place.links.get(STRANGER.peerId) and link.isOpen and link.dialledAddress == "10.0.0.9:7116"
+    assert fired(place.links.dial("10.0.0.8:1", STRANGER.peerId)) is link and len(wires.dials) == 1
+    assert STRANGER.peerId in place.links and list(place.links) == [link] and not place.links.wasDialled
+
+
+def test_dialsToOnePeerAreOne() -> None:
+    """Whoever asks while it is being dialled gets the same answer."""
+    place, wires, _clock = alone()
+    results = [place.links.dial("10.0.0.9:7116", STRANGER.peerId) for _ in range(3)]
+    assert len(wires.dials) == 1
+    wires.dials[0][2].errback(notReached())
+    for result in results:
+        assert isinstance(fired(result).value, NotReached)
+
+
+def test_refusedByTheOther() -> None:
+    """The refusal's code and text are what the dialler hears, and whom it names is made known."""
+    place, wires, _clock = alone()
+    named: list = []
+    place.links.introduced = lambda signed, link: named.append(signed)
+    result = place.links.dial("10.0.0.9:7116")
+    wire = Wire(STRANGER, dialled=True)
+    wires.dials[0][2].callback(wire)
+    other = advertOf(identityOf(5), CLOSED, "super")
+    wire.receive(Goodbye("full", "no room", 60.0, [other]))
+    failure = fired(result)
+    assert failure.check(NotReached) and "10.0.0.9:7116: full: no room" in failure.getErrorMessage()
+    assert named == [other] and len(place.links) == 0 and wire.ended == "closed"
+
+
+def test_introductionsByStrangersCountForNothing() -> None:
+    """Who has not proved to be a member introduces nobody."""
+    place, wires, _clock = alone()
+    named: list = []
+    place.links.introduced = lambda signed, link: named.append(signed)
+    wire = Wire(STRANGER, dialled=False)
+    wires.accept(wire)
+    wire.receive(Goodbye("full", "", 0.0, [advertOf(STRANGER, CLOSED)]))
+    assert named == [] and wire.ended == "closed"
+
+
+def test_blockedIsNotDialled() -> None:
+    """Who is blocked here is not called either."""
+    place, wires, _clock = alone()
+    place.commons.blocked.add(STRANGER.peerId)
+    assert fired(place.links.dial("10.0.0.9:7116", STRANGER.peerId)).check(NotReached) and wires.dials == []
+
+
+@pytest.mark.parametrize("byDialler", [True, False])
+def test_noHello(byDialler: bool) -> None:
+    """A channel over which no hello comes is cut when its time is over."""
+    place, wires, clock = alone()
+    wire = Wire(STRANGER, dialled=byDialler)
+    if byDialler:
+        result = place.links.dial("10.0.0.9:7116")
+        wires.dials[0][2].callback(wire)
+    else:
+        wires.accept(wire)
+    clock.advance(place.commons.settings.dialTimeout - 0.1)
+    assert not wire.ended
+    clock.advance(0.2)
+    assert wire.ended == "aborted"
+    if byDialler:
+        assert "hello-timeout" in fired(result).getErrorMessage()
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([WANTED], "AdvertsWanted before the hello"), ([Ping(1, 0.0)], "Ping before the hello"),
+        ([None, "hello"], "a second hello"), ([None, *[Ping(1, 0.0)] * (PINGS_HELD + 1)], "a flood of pings"),
+    ],
+)
+def test_breaches(messages: list, why: str) -> None:
+    """What breaks the protocol ends the link with the reason, is counted, and costs reputation."""
+    place, wires, _clock = alone()
+    wire = Wire(STRANGER, dialled=False)
+    wires.accept(wire)
+    for message in messages:
+        wire.receive(message if isinstance(message, Message) else helloOf(place, wire))
+    last = wire.sent[-1]
+    assert isinstance(last, Goodbye) and (last.code, last.text) == ("malformed", why) and wire.ended == "closed"
+    assert place.drops() == {"malformed": 1} and place.deeds()[0] is Deed.GARBAGE
+
+
+def test_brokenChannel() -> None:
+    """Bytes that are no message end their link alone."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    assert wire.user is not None
+    wire.user.channelBroken(Malformed("x" * 500))
+    last = wire.sent[-1]
+    assert isinstance(last, Goodbye) and last.code == "malformed" and len(last.text) == limits.REASON_TEXT
+    assert place.deeds() == [Deed.GARBAGE] and len(place.links) == 0
+
+
+def test_unknownMessagesAreSkippedUpToALimit() -> None:
+    """A newer peer may say what this version does not know; without an end it is a flood."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    assert wire.user is not None
+    for _ in range(limits.SKIPPED_UNKNOWN):
+        wire.user.unknownReceived(99)
+    assert not wire.ended and place.drops() == {"unknown-message": limits.SKIPPED_UNKNOWN}
+    wire.user.unknownReceived(99)
+    assert wire.ended == "closed"
+    early = Wire(identityOf(3), dialled=False)
+    wires.accept(early)
+    assert early.user is not None
+    early.user.unknownReceived(99)
+    assert early.ended == "closed"
+
+
+def test_messagesGoToTheRooms() -> None:
+    """What is not the link's own affair is handed on, counted by type and direction."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    wire.receive(WANTED, Ping(7, 0.0), WANTED)
+    assert place.observer.messages == [(STRANGER.peerId, WANTED)] * 2
+    assert [one.token for one in wire.sent if isinstance(one, Pong)] == [7]
+    counts = place.commons.tally.counts
+    assert counts[("messages", "advertswanted", "in")] == 2 and counts[("messages", "pong", "out")] == 1
+
+
+# --- keep-alive -----------------------------------------------------------------------------------------------------
+
+
+def test_roundTripTimeAndClock() -> None:
+    """The first ping goes out soon; its answer gives the round-trip time, smoothed, and the other's clock."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    link = place.links.get(STRANGER.peerId)
+    assert link is not None
+    for number, (wait, smoothed) in enumerate([(0.2, 0.2), (1.0, 0.875 * 0.2 + 0.125 * 1.0)]):
+        while Ping not in wire.kinds()[1 + number :]:
+            clock.advance(1.0)
+        ping = wire.sent[-1]
+        assert isinstance(ping, Ping)
+        clock.advance(wait)
+        wire.receive(Pong(ping.token + 1, 0.0), Pong(ping.token, WALL + 50.0))
+        assert link.rtt == pytest.approx(smoothed) and link.clockOffset == pytest.approx(50.0 + wait / 2)
+
+
+def test_silenceIsDeath() -> None:
+    """A link from which nothing comes is pinged, then cut, and its loss is not orderly."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    settings = place.commons.settings
+    advance(clock, settings.dead - 1.0)
+    assert wire.kinds().count(Ping) >= 2 and not wire.ended
+    advance(clock, settings.keepAlive)
+    assert wire.ended == "aborted"
+    assert place.observer.events[-1] == ("lost", STRANGER.peerId, "dead", False) and place.deeds() == [Deed.LINK_LOST]
+
+
+def test_traffickedLinksAreNotPinged() -> None:
+    """Where something comes in anyway there is no need to ask."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    advance(clock, place.commons.settings.keepAlive)
+    ping = wire.sent[-1]
+    assert isinstance(ping, Ping)
+    wire.receive(Pong(ping.token, WALL))
+    before = wire.kinds().count(Ping)
+    for _ in range(100):
+        wire.receive(WANTED)
+        clock.advance(1.0)
+    assert wire.kinds().count(Ping) == before and not wire.ended
+
+
+def test_afterASleepTheOtherIsAskedFirst() -> None:
+    """When this machine was suspended, silence proves nothing: one more interval is given."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    clock.advance(24 * 3600.0)
+    assert not wire.ended and wire.kinds()[-1] is Ping
+    ping = wire.sent[-1]
+    assert isinstance(ping, Ping)
+    wire.receive(Pong(ping.token, WALL))
+    advance(clock, 10.0)
+    assert not wire.ended
+    advance(clock, 2 * place.commons.settings.dead)
+    assert wire.ended == "aborted"
+
+
+def test_aRestingLinkIsNotDead() -> None:
+    """While nothing is read from a link, its silence is this end's own."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    link = place.links.get(STRANGER.peerId)
+    assert link is not None
+    link.pauseReading()
+    advance(clock, 5 * place.commons.settings.dead)
+    assert wire.paused and not wire.ended
+    link.resumeReading()
+    advance(clock, place.commons.settings.dead - 1.0)
+    assert not wire.ended
+    advance(clock, place.commons.settings.dead)
+    assert wire.ended == "aborted"
+
+
+# --- the end of a link ----------------------------------------------------------------------------------------------
+
+
+def test_lostAtOnceOrKeptLong() -> None:
+    """A link that breaks speaks against the other end; one that lasted and was ended in order speaks for it."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    wire.lose()
+    assert place.observer.events[-1] == ("lost", STRANGER.peerId, "lost", False) and place.deeds() == [Deed.LINK_LOST]
+    wire = answered(place, wires)
+    wire.receive(Goodbye("leaving", "", 0.0))
+    assert place.observer.events[-1] == ("lost", STRANGER.peerId, "leaving", True) and place.deeds() == [Deed.LINK_LOST]
+    wire = answered(place, wires)
+    for _ in range(int(KEPT_LONG)):
+        clock.advance(1.0)
+        wire.receive(WANTED)
+    place.links.drop(STRANGER.peerId, "idle")
+    assert place.deeds() == [Deed.LINK_LOST, Deed.LINK_KEPT] and wire.ended == "closed"
+    assert [one.code for one in wire.sent if isinstance(one, Goodbye)] == ["idle"]
+
+
+def test_nothingAfterTheEnd() -> None:
+    """A link that has ended sends nothing and takes nothing."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    link = place.links.get(STRANGER.peerId)
+    assert link is not None
+    link.close("idle")
+    sent = list(wire.sent)
+    assert not link.send(WANTED) and wire.sent == sent
+    wire.receive(WANTED)
+    link.close("again")
+    wire.lose()
+    assert place.observer.messages == [] and place.observer.events.count(("lost", STRANGER.peerId, "idle", True)) == 1
+
+
+def test_blockedAndExpelled() -> None:
+    """Blocking ends the link; so does the founder's word."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    place.links.adoptNetwork(CLOSED.rotated(CLOSED.key, 1, frozenset({STRANGER.peerId})))
+    last = wire.sent[-1]
+    assert isinstance(last, Goodbye) and (last.code, last.retry) == ("blocked", -1.0) and len(place.links) == 0
+
+
+def test_shedIsCounted() -> None:
+    """What a full queue sheds shows in the metrics, and sending says so."""
+    place, wires, _clock = alone()
+    wire = answered(place, wires)
+    wire.shed = "slow-search"
+    link = place.links.get(STRANGER.peerId)
+    assert link is not None and not link.send(WANTED) and place.drops() == {"slow-search": 1}
+    assert wire.user is not None
+    wire.user.channelCongested()
+    wire.user.channelClear()
+    assert place.commons.tally.counts[("congested",)] == 1 and place.observer.events[-1] == ("clear", STRANGER.peerId)
+
+
+# --- two links to one peer ------------------------------------------------------------------------------------------
+
+
+def two(number: int, other: Any) -> tuple[Place, Wire, Wire, Link]:
+    """A place with a link, to which the same other end opens a second one."""
+    place, wires, _clock = alone(number)
+    made = []
+    for _ in range(2):
+        wire = Wire(other, dialled=False)
+        wires.accept(wire)
+        proof = proveMembership(CLOSED.key, wire.binding, True, other.peerId, place.peerId)
+        wire.receive(helloOf(place, wire, proof=proof, advert=advertOf(other, CLOSED)))
+        made.append(wire)
+    link = place.links.get(other.peerId)
+    assert link is not None
+    return place, made[0], made[1], link
+
+
+def test_theLowerIdClosesTheSecond() -> None:
+    """Of two links between the same starts, the end with the lower id ends the later one."""
+    place, first, second, _link = two(1 if LOW.peerId == identityOf(1).peerId else 2, HIGH)
+    assert second.ended == "closed" and not first.ended
+    assert [one.code for one in second.sent if isinstance(one, Goodbye)] == ["duplicate"]
+    assert place.observer.events == [("made", HIGH.peerId)]
+
+
+def test_theHigherIdWaits() -> None:
+    """The end with the higher id reads nothing from the second until the other has decided, and takes it if the first goes."""
+    place, first, second, _link = two(1 if HIGH.peerId == identityOf(1).peerId else 2, LOW)
+    assert second.paused and not second.ended and not first.ended and len(place.links) == 1
+    first.receive(Goodbye("duplicate", "", 0.0))
+    assert not second.paused and len(place.links) == 1
+    second.receive(WANTED)
+    assert place.observer.messages == [(LOW.peerId, WANTED)]
+    assert [event[0] for event in place.observer.events] == ["made", "lost", "made"]
+
+
+def test_theSpareIsClosedByTheOther() -> None:
+    """When the second link goes, the first stays as if nothing had been."""
+    place, _first, second, _link = two(1 if HIGH.peerId == identityOf(1).peerId else 2, LOW)
+    second.lose()
+    assert len(place.links) == 1 and place.observer.events == [("made", LOW.peerId)] and place.deeds() == []
+
+
+@pytest.mark.parametrize(("boot", "kept"), [(5, "second"), (0, "first")])
+def test_theNewerStartStays(boot: int, kept: str) -> None:
+    """A peer that was started again replaces what is left of its earlier life, not the other way round."""
+    place, wires, _clock = alone()
+    first = answered(place, wires, boot=1)
+    second = answered(place, wires, boot=boot)
+    assert (first.ended, second.ended) == (("closed", "") if kept == "second" else ("", "closed"))
+    assert len(place.links) == 1
+
+
+# --- probes ---------------------------------------------------------------------------------------------------------
+
+
+def test_probe() -> None:
+    """A probe measures dial and hello, and leaves no link; its hello shows no advert."""
+    place, wires, clock = alone()
+    result = place.links.probe("10.0.0.9:7116", STRANGER.peerId)
+    clock.advance(0.25)
+    wire = Wire(STRANGER, dialled=True)
+    wires.dials[0][2].callback(wire)
+    (hello,) = wire.sent
+    assert isinstance(hello, Hello) and hello.purpose == "probe" and hello.advert is None
+    clock.advance(0.5)
+    wire.receive(helloOf(place, wire))
+    assert fired(result) == 0.75 and wire.ended == "closed" and len(place.links) == 0
+
+
+def test_probed() -> None:
+    """Who is probed makes no link, and cuts a probe that stays."""
+    place, wires, clock = alone()
+    wire = answered(place, wires, purpose="probe", advert=None)
+    assert wire.kinds() == [Hello] and len(place.links) == 0 and place.links.wasDialled
+    clock.advance(place.commons.settings.dialTimeout + 1.0)
+    assert wire.ended == "aborted" and place.observer.events == []
+
+
+# --- start and stop -------------------------------------------------------------------------------------------------
+
+
+def test_cannotListen() -> None:
+    """A port in use is the caller's to hear."""
+    wires = Wires()
+    wires.problem = OSError("address in use")
+    place = Place(identityOf(1), wires, Clock())
+    assert fired(place.links.start()).check(OSError)
+
+
+def test_stopSaysGoodbyeAndWaits() -> None:
+    """Leaving is said on every channel, those in their hello included, and has ended when all are closed."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    young = Wire(identityOf(3), dialled=False)
+    wires.accept(young)
+    stopped: list[None] = []
+    place.links.stop().addCallback(stopped.append)
+    assert [one.code for one in (wire.sent[-1], young.sent[-1]) if isinstance(one, Goodbye)] == ["leaving"] * 2
+    assert not stopped
+    wire.lose()
+    assert not stopped
+    young.lose()
+    assert stopped and clock.getDelayedCalls() == []
+
+
+def test_stopCutsWhatDoesNotClose() -> None:
+    """The farewell takes no longer than it may."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    wire.close = lambda: None  # type: ignore[method-assign]
+    stopped: list[None] = []
+    place.links.stop().addCallback(stopped.append)
+    clock.advance(FAREWELL + 0.1)
+    assert wire.ended == "aborted"
+    wire.lose()
+    assert stopped and clock.getDelayedCalls() == []
+
+
+def test_nobodyGetsInWhileStopping() -> None:
+    """Channels that come late are cut, whoever dialled."""
+    place, wires, _clock = alone()
+    result = place.links.dial("10.0.0.9:7116")
+    place.links.stop()
+    late, caller = Wire(STRANGER, dialled=True), Wire(STRANGER, dialled=False)
+    wires.dials[0][2].callback(late)
+    wires.accept(caller)
+    assert late.ended == caller.ended == "aborted" and late.sent == caller.sent == []
+    assert fired(result).check(NotReached)
+    assert fired(place.links.dial("10.0.0.9:7116")).check(NotReached) and len(wires.dials) == 1
