@@ -133,7 +133,7 @@ def planOf(values: dict[str, Any]) -> Plan:
         raise UsageError(f"--log-format must be text or json, not {values['log-format']!r}")
     if values["role"] not in ("auto", "leaf", "super"):
         raise UsageError(f"--role must be auto, leaf or super, not {values['role']!r}")
-    invitation = Invitation.parse(values["join"]) if values["join"] else None
+    invitation = Invitation.parse(values["join"]) if values["join"] is not None else None
     if values["network"] is not None:
         Network.open(values["network"])
     specs = {point: values[point] for point in DEFAULTS}
