@@ -3,9 +3,10 @@ Where a peer keeps its small durable tables: SQLite in the daemon, dictionaries 
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
 from overlay.errors import Damaged, StoreFull
@@ -85,6 +86,64 @@ class MemoryTable:
 
     def count(self) -> int:
         return len(self._rows)
+
+
+@implementer(ITable)
+class SoftTable:
+    """
+    A table of what the peer can do without for a while: when the disk is full, that is logged, and the peer goes on.
+
+    What could not be written is remembered, and written with the next change that can be; with C{remember} false it is let go.
+    """
+
+    def __init__(self, table: ITable, log: Logger, remember: bool = True) -> None:
+        self._table = table
+        self._log = log
+        self._remember = remember
+        self._unsaved: dict[bytes, bytes | None] = {}
+        self._full = False
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._unsaved[key] if key in self._unsaved else self._table.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._change({key: value})
+
+    def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        self._change(dict(items))
+
+    def remove(self, key: bytes) -> None:
+        self._change({key: None})
+
+    def removeMany(self, keys: Iterable[bytes]) -> None:
+        self._change(dict.fromkeys(keys))
+
+    def items(self) -> list[tuple[bytes, bytes]]:
+        rows = {**dict(self._table.items()), **self._unsaved}
+        return sorted((key, value) for key, value in rows.items() if value is not None)
+
+    def keys(self) -> list[bytes]:
+        return [key for key, _ in self.items()] if self._unsaved else list(self._table.keys())
+
+    def count(self) -> int:
+        return len(self.items()) if self._unsaved else self._table.count()
+
+    def _change(self, rows: Mapping[bytes, bytes | None]) -> None:
+        whole = {**self._unsaved, **rows}
+        try:
+            self._table.putMany([(key, value) for key, value in whole.items() if value is not None])
+            self._table.removeMany([key for key, value in whole.items() if value is None])
+        except StoreFull as problem:
+            if not self._full:
+                self._log.error("the state of this peer is not saved: {problem}", problem=problem)
+            self._full = True
+            if self._remember:
+                self._unsaved = whole
+            return
+        if self._full:
+            self._log.info("the state of this peer is saved again")
+        self._full = False
+        self._unsaved = {}
 
 
 @implementer(IStorage)

@@ -265,7 +265,8 @@ async def test_startsThatFail(tmp_path: Path) -> None:
         (["--console", "tcp:7117:interface=0.0.0.0"], "open to other machines"), (["--listen", "x"], "endpoint"),
         (["--role", "king"], "king"), (["--log-format", "xml"], "xml"), (["--shore", "x"], "did you mean"),
         (["extra"], "extra"), (["--store", "lmdb:sync=x"], "sync"), (["--homes", "0"], "homes"), (["--peer", "a b"], "a b"),
-        (["--join", "x"], "invitation"), (["--join", ""], "invitation"), (["--network", "with space"], "network"), (["--plugin-dir", "/nowhere"], "/nowhere"),
+        (["--join", "x"], "invitation"), (["--join", ""], "invitation"), (["--network", "with space"], "network"),
+        (["--plugin-dir", "/nowhere"], "/nowhere"),
     ],
 )
 def test_wrongOptions(words: list[str], named: str) -> None:

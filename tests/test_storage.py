@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.logger import Logger
 
 from overlay.errors import Damaged, StoreFull
-from overlay.storage import DiskStorage, IStorage, MemoryStorage
+from overlay.storage import DiskStorage, IStorage, MemoryStorage, MemoryTable, SoftTable
 
 keys = st.binary(max_size=4)
 steps = st.lists(
@@ -103,3 +104,32 @@ def test_tableNames(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a table name"):
         storage.table('x"; DROP')
     storage.close()
+
+
+class Full(MemoryTable):
+    """A disk that may be full."""
+
+    full = False
+
+    def putMany(self, items):
+        if self.full:
+            raise StoreFull("database or disk is full")
+        super().putMany(items)
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_softTable(remember: bool) -> None:
+    """When the disk is full the peer goes on with what it knows, and writes it down once there is room."""
+    table = Full()
+    soft = SoftTable(table, Logger(), remember)
+    soft.putMany([(b"a", b"1"), (b"b", b"2")])
+    table.full = True
+    soft.put(b"c", b"3")
+    soft.remove(b"a")
+    kept = [(b"b", b"2"), (b"c", b"3")] if remember else [(b"a", b"1"), (b"b", b"2")]
+    assert soft.items() == kept and soft.keys() == [key for key, _ in kept] and soft.count() == 2
+    assert soft.get(b"a") == (None if remember else b"1") and soft.get(b"b") == b"2"
+    assert table.items() == [(b"a", b"1"), (b"b", b"2")]
+    table.full = False
+    soft.put(b"d", b"4")
+    assert table.items() == soft.items() == [*kept, (b"d", b"4")]

@@ -42,7 +42,7 @@ class Greeting:
     def _work(self) -> bytes:
         commons = self._commons
         if self._nonce is None:
-            table = commons.storage.table("work")
+            table = commons.softTable("work")
             key = commons.network.id
             kept = table.get(key)
             public = commons.identity.publicKey

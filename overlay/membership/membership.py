@@ -79,8 +79,8 @@ class Membership(Component):
         self._started = commons.seconds()
         self._issuedAt = float("-inf")
         self._issueSoon: Any = None
-        self._table = commons.storage.table("membership")
-        self._cache = commons.storage.table(_PEERS)
+        self._table = commons.softTable("membership")
+        self._cache = commons.softTable(_PEERS)
         self._sequence = int.from_bytes(self._table.get(_SEQUENCE) or b"\0", "big")
         commons.networkTime = NetworkTime(commons, commons.links)
         commons.links.ownAdvert = self.ownSigned

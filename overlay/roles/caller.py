@@ -87,7 +87,7 @@ class Caller:
         self._call: _Call | None = None
         self._timer: IDelayedCall | None = None
         self._failed: dict[bytes, float] = {}
-        self._table = commons.storage.table(_TABLE)
+        self._table = commons.softTable(_TABLE)
         stored = self._table.get(_LAST) or b"\0" * 8 + b"none"
         self._counter = int.from_bytes(stored[:8], "big")
         self._lastOutcome = stored[8:].decode("ascii")

@@ -174,7 +174,7 @@ class Election(Component):
         if not self.role.servedBefore or not self.mayServe():
             return
         mandate: Mandate | None = None
-        stored = self.commons.storage.table(_TABLE).get(_MANDATE)
+        stored = self.commons.softTable(_TABLE).get(_MANDATE)
         if stored:
             try:
                 kept = msgspec.msgpack.decode(stored, type=Mandate)
@@ -187,7 +187,7 @@ class Election(Component):
         self.role.life.resume(mandate)
 
     def _keepMandate(self, mandate: Mandate) -> None:
-        self.commons.storage.table(_TABLE).put(_MANDATE, msgspec.msgpack.encode(mandate))
+        self.commons.softTable(_TABLE).put(_MANDATE, msgspec.msgpack.encode(mandate))
 
     def _inherit(self, heirs: Signed) -> bool:
         if not self.mayServe():

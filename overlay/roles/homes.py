@@ -51,7 +51,7 @@ class Homes(Component):
         self._gather: IDelayedCall | None = None
         self._running = False
         self.paused = False
-        self._heirTable = commons.storage.table("heirs")
+        self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
         for home, value in self._heirTable.items():
             self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)

@@ -56,7 +56,7 @@ class Role:
         self._hosting = hosting
         self._verifier = verifier
         self._heirKeeper = heirKeeper
-        self._table = commons.storage.table(_TABLE)
+        self._table = commons.softTable(_TABLE)
         self._heirs: Signed | None = None
         self._since = 0.0
         self._timer: IDelayedCall | None = None

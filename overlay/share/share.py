@@ -58,7 +58,7 @@ class Share:
         self._data = data
         self._rescan = rescan
         settings = commons.settings
-        self._cache = Cache(commons.storage.table("files"), settings.textLimit)
+        self._cache = Cache(commons.softTable("files", remember=False), settings.textLimit)
         self._reader = Reader(reactor, settings.textLimit, settings.termLimit)
         self._watch = Watch(reactor, self._pathsChanged, self._scanSoon)
         self.onChange: Callable[[Sequence[Document], Sequence[str]], None] = _ignore
