@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from overlay.link.channel import INetwork
     from overlay.link.link import Link
     from overlay.link.links import Links
-    from overlay.policy import Policies
+    from overlay.policies import Policies
 
 
 @attrs.frozen(slots=True)

@@ -39,7 +39,8 @@ from overlay.logs import jsonObserver, textObserver
 from overlay.membership.governance import savedNetwork
 from overlay.metrics import metricsSite
 from overlay.peer import Peer
-from overlay.policy import Policies, PolicySurroundings
+from overlay.policies import Policies
+from overlay.policy import PolicySurroundings
 from overlay.settings import Settings
 from overlay.share.share import Share
 from overlay.storage import DiskStorage

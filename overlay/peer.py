@@ -18,7 +18,7 @@ from overlay.membership.bootstrap import Bootstrap
 from overlay.membership.governance import Governance, saveNetwork
 from overlay.membership.membership import Membership
 from overlay.membership.neighbours import Neighbours
-from overlay.policy import Policies
+from overlay.policies import Policies
 from overlay.roles.election import Election
 from overlay.roles.homes import Homes
 from overlay.roles.hosting import Hosting

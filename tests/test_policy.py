@@ -10,12 +10,12 @@ from zope.interface import implementer
 from overlay.errors import UsageError
 from overlay.identity.ids import PeerId
 from overlay.interfaces import IReputation
+from overlay.policies import Policies
 from overlay.policy import (
     BadPlugin,
     Catalogue,
     ListedPlugin,
     MissingPlugin,
-    Policies,
     PolicyPlugin,
     PolicySurroundings,
     addPluginFolder,

@@ -87,7 +87,8 @@ class ConsoleProtocol(LineOnlyReceiver):
         self._endIfDone()
 
     def _searchEnded(self) -> None:
-        self.factory.reactor.callLater(0, self._obeySomeIfThere)
+        if self in self.factory.protocols:
+            self.factory.reactor.callLater(0, self._obeySomeIfThere)
 
     def _obeySomeIfThere(self) -> None:
         if self in self.factory.protocols:

@@ -20,7 +20,8 @@ from overlay.lab.network import Latency, VirtualHost, VirtualNetwork
 from overlay.lab.scheme import StandInScheme
 from overlay.lab.time import VirtualTime
 from overlay.peer import Peer
-from overlay.policy import Catalogue, Policies, PolicySurroundings, findPlugins
+from overlay.policies import Policies
+from overlay.policy import Catalogue, PolicySurroundings, findPlugins
 from overlay.search.searches import Outcome
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
