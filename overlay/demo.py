@@ -4,7 +4,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import sysconfig
 import tempfile
@@ -18,6 +17,7 @@ import attrs
 from overlay.console.render import table
 from overlay.errors import SuperpeerError, UsageError
 from overlay.lab.processes import NotReady, PeerProcess, stopAll, waitFor
+from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 
 PEERS = 12
@@ -297,48 +297,6 @@ def _named(text: str, ids: dict[str, str]) -> str:
     for short, name in ids.items():
         text = text.replace(short, f"{name} ({short})")
     return text
-
-
-def speak(console: str, *lines: str) -> list[str]:
-    """Say some lines, end the input, and read all that comes: what netcat does."""
-    host, _, port = console.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), 10) as connection:
-        connection.settimeout(60)
-        connection.sendall("".join(line + "\r\n" for line in lines).encode())
-        connection.shutdown(socket.SHUT_WR)
-        data = b""
-        while chunk := connection.recv(65536):
-            data += chunk
-    return data.decode().split("\r\n")[:-1][1:]
-
-
-def everything(console: str, query: str, codes: dict[int, int]) -> set[str]:
-    """
-    The content hashes of all rows of a query, with MORE until there are no more.
-
-    @param codes: how each part ended is counted here.
-    """
-    host, _, port = console.rpartition(":")
-    seen: set[str] = set()
-    with socket.create_connection((host.strip("[]"), int(port)), 10) as connection:
-        connection.settimeout(60)
-        stream = connection.makefile("rwb")
-        stream.readline()
-        line = f"SEARCH limit=500 timeout=20 {query}"
-        while line:
-            stream.write(line.encode() + b"\r\n")
-            stream.flush()
-            line = ""
-            while reply := stream.readline().decode().strip():
-                if reply.startswith("q1 "):
-                    seen.add(reply.split()[2])
-                elif not reply.startswith("150"):
-                    code = int(reply[:3])
-                    codes[code] = codes.get(code, 0) + 1
-                    if " held=" in reply and code < 300 and " hits=0 " not in reply and len(seen) < 1000:
-                        line = "MORE q1"
-                    break
-    return seen
 
 
 def main(share: str | None, keep: bool) -> int:

@@ -17,8 +17,9 @@ from twisted.python import usage
 from overlay.cli import main
 from overlay.console.client import Client, NotConnected, Refused
 from overlay.daemon import StartFailed, SuperpeerService
-from overlay.demo import everything, filesOf, speak
+from overlay.demo import filesOf
 from overlay.errors import UsageError
+from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 from overlay.tap import Options, makeService
 from tests.eventually import within

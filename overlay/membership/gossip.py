@@ -17,7 +17,8 @@ from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
-    from overlay.membership.membership import Known, Membership
+    from overlay.membership.known import Known
+    from overlay.membership.membership import Membership
 
 PASSED_ON = 4
 """Links to which a piece of news is passed on."""

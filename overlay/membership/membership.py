@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import msgspec
 
 from overlay import __version__
@@ -12,6 +11,7 @@ from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.membership.clock import NetworkTime
 from overlay.membership.gossip import Gossip
+from overlay.membership.known import Known
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
@@ -29,28 +29,6 @@ SILENT = 2.5
 """A super-peer whose advert is older than so many advert intervals is taken for dead."""
 _PEERS = "peers"
 _SEQUENCE = b"sequence"
-
-
-@attrs.define(slots=True, eq=False)
-class Known:
-    """
-    One peer as its newest advert describes it.
-
-    @ivar heard: monotonic time at which something new was heard of it.
-    @ivar mandated: whether its mandate holds; C{heir} whether it serves as an heir.
-    @ivar recognised: whether the policy takes it for a super-peer.
-    @ivar problem: what is wrong with its mandate, or empty.
-    """
-
-    peerId: PeerId
-    signed: Signed
-    advert: Advert
-    heard: float
-    alive: bool = True
-    mandated: bool = False
-    heir: bool = False
-    recognised: bool = False
-    problem: str = ""
 
 
 class Membership(Component):

@@ -17,7 +17,8 @@ from overlay.wire.messages import NeighbourAnswer, NeighbourWanted
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
-    from overlay.membership.membership import Known, Membership
+    from overlay.membership.known import Known
+    from overlay.membership.membership import Membership
 
 EVERY = 2.0
 """Seconds between two looks for more neighbours."""

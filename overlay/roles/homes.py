@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from overlay.link.link import Link
-    from overlay.membership.membership import Known, Membership
+    from overlay.membership.known import Known
+    from overlay.membership.membership import Membership
 
 EVERY = 1.0
 """Seconds between two looks."""

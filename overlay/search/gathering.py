@@ -22,7 +22,8 @@ from overlay.wire.query import Done, Hit, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
-    from overlay.membership.membership import Known, Membership
+    from overlay.membership.known import Known
+    from overlay.membership.membership import Membership
 
 RESERVE = 0.3
 """Part of the budget that is kept for direct questions."""

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from overlay.demo import speak
 from overlay.lab.processes import NotReady, PeerProcess, twistd, waitFor
+from overlay.lab.talk import speak
 from tests.system.conftest import Start
 
 pytestmark = pytest.mark.system

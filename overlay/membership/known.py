@@ -1,0 +1,28 @@
+"""What is known of another peer."""
+
+import attrs
+
+from overlay.identity.ids import PeerId
+from overlay.wire.statements import Advert, Signed
+
+
+@attrs.define(slots=True, eq=False)
+class Known:
+    """
+    One peer as its newest advert describes it.
+
+    @ivar heard: monotonic time at which something new was heard of it.
+    @ivar mandated: whether its mandate holds; C{heir} whether it serves as an heir.
+    @ivar recognised: whether the policy takes it for a super-peer.
+    @ivar problem: what is wrong with its mandate, or empty.
+    """
+
+    peerId: PeerId
+    signed: Signed
+    advert: Advert
+    heard: float
+    alive: bool = True
+    mandated: bool = False
+    heir: bool = False
+    recognised: bool = False
+    problem: str = ""
