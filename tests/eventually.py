@@ -23,6 +23,23 @@ def within(seconds: float) -> Callable[[Callable[..., Coroutine[Any, Any, None]]
     return decorate
 
 
+def pause(seconds: float) -> Deferred[None]:
+    """
+    @return: fires after so long.
+    """
+    from twisted.internet import reactor
+
+    waiting: Deferred[None] = Deferred()
+    reactor.callLater(seconds, waiting.callback, None)  # type: ignore[attr-defined]
+    return waiting
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; L{within} bounds how long."""
+    while not holds():
+        await pause(0.02)
+
+
 def _once(run: Callable[..., Deferred[None]]) -> Callable[..., Any]:
     @wraps(run)
     def generator(*args: Any, **kwargs: Any) -> Any:

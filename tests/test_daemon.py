@@ -22,13 +22,7 @@ from overlay.errors import UsageError
 from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 from overlay.tap import Options, makeService
-from tests.eventually import within
-
-
-def pause(seconds: float) -> Deferred[None]:
-    waiting: Deferred[None] = Deferred()
-    reactor.callLater(seconds, waiting.callback, None)  # type: ignore[attr-defined]
-    return waiting
+from tests.eventually import pause, within
 
 
 async def eventually(holds: Callable[[], Any], seconds: float = 15.0) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from overlay.lab.processes import PeerProcess
+
 ROOT = Path(__file__).parent.parent
 _NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "dropin.cache"
@@ -104,3 +106,13 @@ def test_pluginsOfAnotherDistribution(wheel: Path, tmp_path: Path) -> None:
     )
     assert listed.returncode == 0, listed.stderr
     assert "acme" in listed.stdout and str(site / "overlay/plugins/acme.py") in listed.stdout, listed.stdout
+    peer = PeerProcess(
+        "one", tmp_path / "one", options=["--reputation", "acme:trust=0.75"], environment={"PYTHONPATH": str(site)}
+    )
+    peer.start()
+    try:
+        peer.ready()
+        said = peer.ask(f"EXPLAIN peer {peer.peerId}")["reputation"]
+        assert (said["plugin"], said["trust"]) == ("acme", 0.75)
+    finally:
+        peer.stop()

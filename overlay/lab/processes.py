@@ -59,14 +59,15 @@ class PeerProcess:
     def __init__(
         self, name: str, folder: Path, shares: Sequence[Path] = (), options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None, listen: str = "tcp:0:interface=127.0.0.1",
-        console: str = "tcp:0:interface=127.0.0.1", wrap: Sequence[str] = (),
+        console: str = "tcp:0:interface=127.0.0.1", wrap: Sequence[str] = (), data: Path | None = None,
     ) -> None:
         """
+        @param data: where its state lies, if not in C{folder}.
         @param wrap: a command that the peer is run by, as C{ip netns exec NAME}.
         """
         self.name = name
         self.folder = folder
-        self.data = folder / "data"
+        self.data = data or folder / "data"
         self.log = folder / "log"
         self.shares = list(shares)
         self.options = list(options)

@@ -29,6 +29,8 @@ POLL = 3.0
 """Seconds between two scans where there is no inotify."""
 AGAIN = 1.0
 """Seconds after which a file that was being written is read again."""
+STORE_AGAIN = 5.0
+"""Seconds after which what could not be stored is tried again; nothing more is read until then."""
 PROGRESS = 5.0
 EXAMPLES = 5
 
@@ -81,6 +83,7 @@ class Share:
         self._unsettled: set[bytes] = set()
         self._calls: dict[str, IDelayedCall] = {}
         self._started = 0.0
+        self._scanAgain = False
         self._problem = ""
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -124,8 +127,9 @@ class Share:
 
     def _scan(self) -> None:
         if self.scanning or not self._running:
+            self._scanAgain = True
             return
-        self.scanning = True
+        self.scanning, self._scanAgain = True, False
         self._seen = set()
         self._skipped.clear()
         self._skippedCount.clear()
@@ -144,7 +148,7 @@ class Share:
             return
         until = self._reactor.seconds() + SLICE
         while self._reactor.seconds() < until:
-            if self._reader.waiting > AHEAD:
+            if self._isBehind():
                 break
             try:
                 entry = next(self._walk)
@@ -156,7 +160,11 @@ class Share:
                 self._seen.add(entry.path)
                 self._look(entry)
         self._clear("walk")
-        self._later("walk", 0.05 if self._reader.waiting > AHEAD else 0.0, self._step)
+        self._later("walk", 0.05 if self._isBehind() else 0.0, self._step)
+
+    def _isBehind(self) -> bool:
+        """Whether the walk has to wait."""
+        return bool(self._problem) or self._reader.waiting > AHEAD
 
     def _scanned(self) -> None:
         """A whole walk is done: what was remembered and not seen is gone, unless its folder is only missing for now."""
@@ -171,7 +179,8 @@ class Share:
         self._seen = set()
         self._clear("walk")
         self._later("rescan", self._rescan if self._watch.mode == "inotify" else min(self._rescan, POLL), self._scan)
-        self._clear("scan")
+        if self._scanAgain:
+            self._scanSoon()
         if not self._reader.waiting:
             self._logProgress()
 
@@ -183,6 +192,10 @@ class Share:
 
     def _look(self, entry: Entry) -> None:
         """One file: have it read unless it is as it was."""
+        if self._problem:
+            # It could not be stored. Once there is room, a whole scan finds it.
+            self._scanAgain = True
+            return
         held = self._cache.get(entry.path)
         if held is not None and self._cache.isFresh(held, entry.size, entry.modified, entry.location):
             if held.problem:
@@ -239,26 +252,31 @@ class Share:
         )
         self._removed.pop(entry.location, None)
         self._remember[entry.path] = self._cache.make(size, modified, entry.location, problem)
-        if len(self._changed) >= BATCH:
+        if len(self._changed) >= BATCH and not self._problem:
             self._handOn()
         else:
             self._later("hand-on", HAND_ON, self._handOn)
 
     def _handOn(self) -> None:
         self._clear("hand-on")
-        changed, self._changed = list(self._changed.values()), {}
-        removed, self._removed = list(self._removed), {}
-        remember, self._remember = self._remember, {}
-        if not changed and not removed:
+        if not self._changed and not self._removed:
             return
         try:
-            self.onChange(changed, removed)
-            self._cache.put(remember.items())
-            self._problem = ""
+            self.onChange(list(self._changed.values()), list(self._removed))
         except SuperpeerError as problem:
-            # A full disk: nothing is remembered, so the next scan finds the same again.
-            self._problem = str(problem)
-            self._commons.log.error("the share could not be stored: {problem}", problem=problem)
+            # A full disk: all of it is kept for the next try.
+            if str(problem) != self._problem:
+                self._problem = str(problem)
+                self._commons.log.error("the share could not be stored: {problem}", problem=problem)
+            self._later("hand-on", STORE_AGAIN, self._handOn)
+            return
+        self._cache.put(self._remember.items())
+        self._changed, self._removed, self._remember = {}, {}, {}
+        if self._problem:
+            self._problem = ""
+            self._commons.log.info("the share is stored again")
+        if self._scanAgain and not self.scanning:
+            self._scanSoon()
 
     def _lookAgain(self) -> None:
         self._clear("again")

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from overlay.share import reading
 from overlay.share.reading import Reader, Request
-from tests.eventually import within
+from tests.eventually import until, within
 
 
 def ask(reader: Reader, path: Path, extract: bool = True) -> Deferred[Any]:
@@ -31,8 +31,7 @@ async def test_readAndEnd(tmp_path: Path, monkeypatch: Any) -> None:
         files.append(path)
     answers = [await one for one in [ask(reader, path) for path in files]]
     assert [answer[5] for answer in answers] == [f"text {number}" for number in range(40)]
-    while reader.running:
-        await _pause(0.05)
+    await until(lambda: not reader.running)
     assert (await ask(reader, files[0]))[5] == "text 0"
     await reader.stop()
     assert not reader.running and reader.waiting == 0
@@ -65,9 +64,3 @@ async def test_aStalledFile(tmp_path: Path, monkeypatch: Any) -> None:
         out.truncate(20 << 30)
     assert await ask(reader, big) is None
     await reader.stop()
-
-
-def _pause(seconds: float) -> Deferred[None]:
-    waiting: Deferred[None] = Deferred()
-    reactor.callLater(seconds, waiting.callback, None)  # type: ignore[attr-defined]
-    return waiting

@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from overlay.lab.processes import NotReady, PeerProcess, twistd, waitFor
 from overlay.lab.talk import speak
-from tests.system.conftest import Start
+from tests.system.conftest import SmallDisk, Start
 
 pytestmark = pytest.mark.system
 
@@ -322,3 +323,28 @@ def test_damagedState(start: Start) -> None:
     peer.ready()
     finds(peer, "dawn", {"one.txt"})
     assert any("damaged" in one for one in peer.status()["problems"])
+
+
+def test_diskFull(start: Start, smallDisk: SmallDisk) -> None:
+    """On a full disk a peer says so and answers from what it has; once there is room it stores what it could not, for good."""
+    where = ("--data", str(smallDisk.inside / "data"))
+    peer = start("one", {"old.txt": "dawn chorus"}, *where, data=smallDisk.outside / "data", wrap=smallDisk.enter)
+    finds(peer, "dawn", {"old.txt"})
+    filler = smallDisk.outside / "filler"
+    with filler.open("wb", buffering=0) as out, suppress(OSError):
+        while True:
+            out.write(bytes(4096))
+    added = {f"new{number}.txt" for number in range(400)}
+    for number, name in enumerate(sorted(added)):
+        words = " ".join(f"word{number}x{word}" for word in range(150))
+        (peer.shares[0] / name).write_text(f"dusk {words}")
+    waitFor("the problem", lambda: "could not be stored" in json.dumps(peer.status()["problems"]), 20)
+    finds(peer, "dawn", {"old.txt"})
+    assert contents(peer, "dusk") < added
+    filler.unlink()
+    finds(peer, "dusk", added, 40)
+    waitFor("the end of the problem", lambda: not peer.status()["problems"], 20)
+    peer.kill()
+    peer.start()
+    peer.ready()
+    finds(peer, "dusk", added, 10)
