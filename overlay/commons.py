@@ -35,7 +35,7 @@ class Surroundings:
     What a peer gets from outside; nothing of it is ever imported.
 
     @ivar clock: monotonic time; its C{seconds()} never jumps.
-    @ivar wall: wall time in seconds since the epoch, only for what is signed and shown.
+    @ivar wall: wall time in seconds since the epoch; it may be set at any moment, so it is read once.
     @ivar random: for every choice.
     @ivar network: dials and listens.
     @ivar scheme: makes and checks signatures.
@@ -71,9 +71,12 @@ class Commons:
     networkTime: Callable[[], float] = attrs.field(default=None)
     links: "Links" = attrs.field(default=None)
 
+    _anchor: float = attrs.field(default=0.0, init=False)
+
     def __attrs_post_init__(self) -> None:
+        self._anchor = self.surroundings.wall() - self.seconds()
         if self.networkTime is None:
-            self.networkTime = self.surroundings.wall
+            self.networkTime = self.ownTime
 
     @property
     def clock(self) -> IReactorTime:
@@ -94,6 +97,13 @@ class Commons:
     def seconds(self) -> float:
         """Monotonic time."""
         return self.surroundings.clock.seconds()
+
+    def ownTime(self) -> float:
+        """
+        What this machine's wall clock said at the start, carried on by monotonic time, in seconds since the epoch: a step of the
+        clock while the peer runs changes nothing here.
+        """
+        return self._anchor + self.seconds()
 
     def now(self) -> float:
         """Network time: the median clock of the linked peers; only for what is signed and shown."""

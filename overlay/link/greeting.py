@@ -133,7 +133,7 @@ class Greeting:
         link.generation = hello.generation
         link.agent = "".join(one for one in hello.agent if one.isprintable())
         link.listening = hello.listening
-        link.clockOffset = hello.wall - commons.surroundings.wall()
+        link.clockOffset = hello.wall - commons.ownTime()
         if not link.dialled:
             link.purpose = hello.purpose
         return None

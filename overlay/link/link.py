@@ -32,7 +32,7 @@ class Link:
     @ivar purpose: C{link} or C{probe}.
     @ivar rtt: smoothed round-trip time in seconds; None until measured.
     @ivar since: monotonic time at which it was made.
-    @ivar clockOffset: the other's wall clock minus ours, in seconds; None until known.
+    @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
     @ivar listening: port at which the other end listens; 0 if it does not.
     @ivar advert: its last advert that was verified.
     @ivar made: fires with this link once it is open; fails if it never is.
@@ -322,9 +322,9 @@ class Link:
         commons = self._links.commons
         rtt = max(0.0, commons.seconds() - self._pinged)
         self._pinged = None
-        self.measure(rtt, message.wall, commons.surroundings.wall())
+        self.measure(rtt, message.wall, commons.ownTime())
 
-    def measure(self, rtt: float, wall: float, ownWall: float) -> None:
+    def measure(self, rtt: float, wall: float, ownTime: float) -> None:
         """Take a round-trip time, smoothed as in RFC 6298, and with it the other's clock."""
         self.rtt = rtt if self.rtt is None else 0.875 * self.rtt + 0.125 * rtt
-        self.clockOffset = wall + rtt / 2 - ownWall
+        self.clockOffset = wall + rtt / 2 - ownTime

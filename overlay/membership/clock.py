@@ -16,24 +16,17 @@ FAR = 60.0
 
 
 class NetworkTime:
-    """
-    Our wall clock is read once, at the start, and carried on by monotonic time: a step of the machine's clock changes nothing here.
-    """
+    """What the clocks of all linked peers say together; L{Commons.ownTime} is one voice among them."""
 
     def __init__(self, commons: Commons, links: "Iterable[Link]") -> None:
         self._commons = commons
         self._links = links
-        self._anchor = commons.surroundings.wall() - commons.seconds()
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
-        commons = self._commons
-        own = self._anchor + commons.seconds()
-        step = own - commons.surroundings.wall()
-        offsets = [link.clockOffset - step for link in self._links if link.clockOffset is not None]
-        if len(offsets) < ENOUGH:
+        own = self._commons.ownTime()
+        known = [(link.clockOffset, link.dialled) for link in self._links if link.clockOffset is not None]
+        if len(known) < ENOUGH:
             # One against one: who joins a network takes its time from the peer that it dialled.
-            dialled = [link.clockOffset - step for link in self._links if link.dialled and link.clockOffset is not None]
-            return own + dialled[0] if dialled and abs(dialled[0]) > FAR else own
-        # Our own clock is one voice among them.
-        return own + median_low([*offsets, 0.0])
+            return own + sum(offset for offset, dialled in known if dialled and abs(offset) > FAR)
+        return own + median_low([*(offset for offset, _ in known), 0.0])

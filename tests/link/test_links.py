@@ -185,7 +185,7 @@ def test_roundTripTimeAndClock() -> None:
         ping = wire.sent[-1]
         assert isinstance(ping, Ping)
         clock.advance(wait)
-        wire.receive(Pong(ping.token + 1, 0.0), Pong(ping.token, WALL + 50.0))
+        wire.receive(Pong(ping.token + 1, 0.0), Pong(ping.token, place.commons.ownTime() + 50.0))
         assert link.rtt == pytest.approx(smoothed) and link.clockOffset == pytest.approx(50.0 + wait / 2)
 
 

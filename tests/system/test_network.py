@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -348,3 +349,50 @@ def test_diskFull(start: Start, smallDisk: SmallDisk) -> None:
     peer.start()
     peer.ready()
     finds(peer, "dusk", added, 10)
+
+
+def test_clockSetAndMachineSuspended(start: Start, tmp_path: Path) -> None:
+    """A peer's clock set a day forward or back, or a peer asleep for some seconds: no link ends, nothing expires, all is found."""
+    library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed")
+    clocks = [tmp_path / f"clock{number}" for number in range(3)]
+    names = {f"p{number}.txt" for number in range(3)}
+    peers: list[PeerProcess] = []
+    for number, clock in enumerate(clocks):
+        clock.write_text("+0\n")
+        environment = {
+            "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        join = ["--join", peers[0].operate("INVITE")] if peers else []
+        peers.append(
+            start(f"p{number}", {f"p{number}.txt": f"dawn {number}"}, *FAST, *join, environment=environment)
+        )
+    for peer in peers:
+        finds(peer, "dawn", names, 30)
+
+    def state() -> list[tuple[str, int]]:
+        return [(peer.status()["role"], peer.status()["links"]) for peer in peers]
+
+    waitFor("two super-peers", lambda: [role for role, _ in state()].count("super") == 2, 30)
+    waitFor("links", lambda: [links for _, links in state()] == [2, 2, 2], 30)
+    before = state()
+    ended = [peer.ask("STATS")["links"] for peer in peers]
+    for number, offset in ((0, "+1d"), (1, "-1d"), (2, "+1d"), (0, "-1d")):
+        clocks[number].write_text(f"{offset}\n")
+        for _ in range(10):
+            for peer in peers:
+                rows, receipt = peer.search("dawn")
+                assert {row["name"] for row in rows} == names, f"after {offset} at {number}, {peer.name}: {receipt}"
+            time.sleep(0.2)
+        assert state() == before, f"after {offset} at {number}"
+    sleeper = peers[1].process
+    assert sleeper is not None
+    sleeper.send_signal(signal.SIGSTOP)
+    time.sleep(10)
+    sleeper.send_signal(signal.SIGCONT)
+    for peer in peers:
+        finds(peer, "dawn", names, 5)
+    assert state() == before
+    assert [peer.ask("STATS")["links"] for peer in peers] == ended
