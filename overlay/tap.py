@@ -64,7 +64,8 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as problem:
-            raise usage.UsageError(_explained(str(problem))) from problem
+            # Of a UsageError twistd would print all options, and what is wrong below them.
+            raise SystemExit(f"superpeer: {_explained(str(problem))}; twistd superpeer --help lists the options") from None
 
     def parseArgs(self, *rest: str) -> None:
         if rest:

@@ -12,7 +12,6 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-from twisted.python import usage
 
 from overlay.cli import main
 from overlay.console.client import Client, NotConnected, Refused
@@ -268,7 +267,7 @@ def test_wrongOptions(words: list[str], named: str) -> None:
     """Each names what is wrong."""
     try:
         options = planned(*words)
-    except usage.UsageError as problem:
+    except SystemExit as problem:
         assert named in str(problem)
     else:
         with pytest.raises(UsageError, match=named):
