@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--share", metavar="DIR", help="what to share [default: the standard library of this Python]")
     demo.add_argument("--keep", action="store_true", help="leave the network running until Ctrl-C")
+    commands.add_parser(
+        "lab", help="Measure networks of thousands of real peers under virtual time; without a name, list the experiments.",
+        add_help=False,
+    )
     return whole
 
 
@@ -260,9 +264,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["search"]:
         words = [_asWord(one) for one in words]
-    args = _parser().parse_args(words)
     try:
-        return _run(args)
+        if words[:1] == ["lab"]:
+            # A world of its own, with options that each experiment declares.
+            from overlay.lab.command import lab
+
+            return lab(words[1:])
+        return _run(_parser().parse_args(words))
     except NotConnected as problem:
         return _fail(problem, UNREACHED)
     except Refused as problem:

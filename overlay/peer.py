@@ -40,8 +40,12 @@ def nextBoot(storage: IStorage) -> int:
 
 class Peer:
     """
+    @cvar makeMembership: its membership room; a subclass may have another, and likewise for the others.
     @ivar components: its parts, in the order in which they start and hear of links.
     """
+
+    makeMembership: type[Membership] = Membership
+    makeNeighbours: type[Neighbours] = Neighbours
 
     def __init__(
         self,
@@ -61,8 +65,8 @@ class Peer:
         self.links = commons.links = Links(commons)
         self.links.observer = self
         self.governance = Governance(commons)
-        self.membership = Membership(commons)
-        self.neighbours = Neighbours(commons, self.membership)
+        self.membership = self.makeMembership(commons)
+        self.neighbours = self.makeNeighbours(commons, self.membership)
         self.bootstrap = Bootstrap(commons, self.membership, list(bootstrap))
         self.own = OwnRegistration(commons)
         self.registry = Registry(commons, policies.store)

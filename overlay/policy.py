@@ -11,7 +11,7 @@ import inspect
 import random
 import sys
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -218,6 +218,13 @@ class Catalogue:
             also = "".join(f"; {problem}" for problem in self.problems)
             raise MissingPlugin(f"{name} for {point} (there are: {', '.join(sorted(here))}){also}")
         return here[name]
+
+    def joined(self, plugins: Iterable[PolicyPlugin]) -> "Catalogue":
+        """This catalogue with further plugins, which take the place of those of their name."""
+        more = tuple(ListedPlugin(one, "the caller") for one in plugins)
+        names = {(one.point, one.name) for one in more}
+        kept = tuple(one for one in self.plugins if (one.point, one.name) not in names)
+        return Catalogue((*kept, *more), self.problems)
 
 
 def addPluginFolder(folder: Path) -> None:

@@ -140,7 +140,7 @@ class VirtualChannel:
             if isinstance(data, bytes):
                 self._decode(data)
             else:
-                self._user.messageReceived(data)
+                self._hand(self._user, data)
 
     def _decode(self, data: bytes) -> None:
         assert self._user is not None
@@ -157,7 +157,14 @@ class VirtualChannel:
         if isinstance(message, Unknown):
             self._user.unknownReceived(message.tag)
         else:
-            self._user.messageReceived(message)
+            self._hand(self._user, message)
+
+    def _hand(self, user: IChannelUser, message: Message) -> None:
+        net = self._net
+        net.delivered += 1
+        if net.watcher is not None:
+            net.watcher(self.remoteId, self._host.identity.peerId, message)
+        user.messageReceived(message)
 
     def allow(self, size: int) -> None:
         self._limit = size
@@ -285,6 +292,8 @@ class VirtualNetwork:
     @ivar loss: part of the packets that are lost and sent again, 0 to 1.
     @ivar sent: messages sent, by class name.
     @ivar bytes: bytes sent, by class name; with the codec C{full}.
+    @ivar delivered: messages that have arrived.
+    @ivar watcher: called with sender, receiver and message just before a message is received.
     """
 
     def __init__(
@@ -297,6 +306,8 @@ class VirtualNetwork:
         self.hosts: dict[str, VirtualHost] = {}
         self.sent: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
+        self.delivered = 0
+        self.watcher: Callable[[PeerId, PeerId, Message], None] | None = None
         self._latency = latency
         self._bindings = 0
         self._parts: dict[bytes, int] = {}

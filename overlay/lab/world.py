@@ -21,10 +21,11 @@ from overlay.lab.scheme import StandInScheme
 from overlay.lab.time import VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
-from overlay.policy import Catalogue, PolicySurroundings, findPlugins
+from overlay.policy import Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
 from overlay.search.searches import Outcome
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
+from overlay.wire import limits
 
 EPOCH = 1_800_000_000.0
 """The wall clock when virtual time is 0, seconds since the epoch."""
@@ -108,9 +109,9 @@ class LabPeer:
             self._clock, lambda: EPOCH + self.skew + world.time.seconds(), rng, self.host, world.scheme
         )
         policies = Policies.build(
-            PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, _catalogue()
+            PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, world.catalogue
         )
-        self.peer = Peer(
+        self.peer = world.makePeer(
             self.identity, world.network, surroundings, self.settings, policies, self.storage, bootstrap=self.bootstrap
         )
         self.running = True
@@ -145,10 +146,10 @@ class LabPeer:
         """Share these no longer."""
         self.peer.own.update([], list(locations))
 
-    def search(self, text: str, want: int = 20, timeout: float = 10.0) -> Outcome:
+    def search(self, text: str, want: int = 20, timeout: float = 10.0, ttl: int = limits.TTL_ALL) -> Outcome:
         """Search, and let time pass until the search has ended."""
         outcomes: list[Outcome] = []
-        search = self.peer.searches.search(text, want, timeout)
+        search = self.peer.searches.search(text, want, timeout, ttl=ttl)
         search.finished.addCallback(outcomes.append)
         self.world.time.runUntil(lambda: outcomes, timeout + 60.0)
         return outcomes[0]
@@ -171,7 +172,14 @@ class World:
         latency: Latency = (0.005, 0.05),
         specs: Mapping[str, str] | None = None,
         network: Network | None = None,
+        makePeer: type[Peer] = Peer,
+        plugins: Sequence[PolicyPlugin] = (),
     ) -> None:
+        """
+        @param plugins: policies beside the installed ones.
+        """
+        self.makePeer = makePeer
+        self.catalogue = _catalogue().joined(plugins)
         self.seed = seed
         self.random = random.Random(seed)
         self.scheme = scheme or StandInScheme()

@@ -50,7 +50,7 @@ class Search:
 
     def __init__(
         self, searches: "Searches", text: str, want: int, budget: float, router: str,
-        onHits: Callable[[list[FoundHit]], None] | None,
+        onHits: Callable[[list[FoundHit]], None] | None, ttl: int,
     ) -> None:
         commons = searches.commons
         self._searches = searches
@@ -62,6 +62,7 @@ class Search:
         self._budget = budget
         self._router = router
         self._onHits = onHits
+        self._ttl = ttl
         self._started = commons.seconds()
         self._first: float | None = None
         self._gathered = Gathered(commons)
@@ -83,7 +84,7 @@ class Search:
         if self._searches.membership.serving:
             self._gathering = Gathering(
                 self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, self.text,
-                expression, self.want, limits.TTL_ALL, self._budget, self._router,
+                expression, self.want, self._ttl, self._budget, self._router,
             )
             self._gathering.begin()
         else:
@@ -118,7 +119,7 @@ class Search:
             self.id = self._commons.random.randbytes(16)
             budget = left - min(0.2, 0.1 * left)
             self._copy = self._searches.copies.send(
-                link, self, self.id, self.text, limits.ANALYSIS, self.want, limits.TTL_ALL,
+                link, self, self.id, self.text, limits.ANALYSIS, self.want, self._ttl,
                 min(budget, limits.BUDGET), False, self._router,
             )
             if self._copy is not None:
@@ -245,7 +246,7 @@ class Searches(Component):
 
     def search(
         self, text: str, want: int = 20, timeout: float | None = None, router: str = "",
-        onHits: Callable[[list[FoundHit]], None] | None = None,
+        onHits: Callable[[list[FoundHit]], None] | None = None, ttl: int = limits.TTL_ALL,
     ) -> Search:
         """
         Search the network.
@@ -254,10 +255,11 @@ class Searches(Component):
         @param want: rows wanted, 1 to L{limits.WANT}.
         @param timeout: seconds; at most L{limits.BUDGET}.
         @param onHits: called with rows as they come, new ones and those that changed.
+        @param ttl: super-peers on the longest way that the search may take, the one that owns it included; L{limits.TTL_ALL} for all.
         """
         budget = self.commons.settings.searchTimeout if timeout is None else timeout
         search = Search(
-            self, text, max(1, min(want, limits.WANT)), max(0.05, min(budget, limits.BUDGET)), router, onHits
+            self, text, max(1, min(want, limits.WANT)), max(0.05, min(budget, limits.BUDGET)), router, onHits, ttl
         )
         self._own[search] = None
         search.begin()

@@ -1,0 +1,213 @@
+"""
+What an experiment is: a class whose fields are its parameters, which runs a network and measures it; and what becomes of it, a report.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from overlay import __version__
+from overlay.errors import UsageError
+from overlay.lab.world import World
+
+_HELP = "help"
+_METAVAR = "metavar"
+
+
+class Impossible(UsageError):
+    """A parameter has a value with which there is nothing to run; the message names it."""
+
+
+def parameter(
+    default: Any, help: str, *, low: float = -math.inf, high: float = math.inf, choices: tuple[str, ...] = (),
+    metavar: str = "",
+) -> Any:
+    """
+    A parameter of an experiment: a field of the class, and an option of the command (C{superPeers} is C{--super-peers}).
+
+    @param default: its type is that of the parameter; None for an option of text that may be left out.
+    @param low: the least number that makes sense.
+    @param high: the greatest.
+    """
+
+    def check(instance: object, attribute: Any, value: Any) -> None:
+        option = optionOf(attribute.name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not low <= value <= high:
+            bound = f"at least {low:g}" if value < low or math.isnan(value) else f"at most {high:g}"
+            raise Impossible(f"--{option} must be {bound}, not {value:g}")
+        if choices and value not in choices:
+            raise Impossible(f"--{option} must be one of {', '.join(choices)}, not {value!r}")
+
+    return attrs.field(default=default, validator=check, metadata={_HELP: help, _METAVAR: metavar, "choices": choices})
+
+
+def optionOf(name: str) -> str:
+    """C{superPeers} as a word of the command line: C{super-peers}."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+@attrs.frozen
+class Target:
+    """
+    What an experiment should come to.
+
+    @ivar figure: a key of the report's figures.
+    @ivar low: the least that is good enough; None for no such bound.
+    @ivar high: the most.
+    """
+
+    figure: str
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def bound(self) -> str:
+        """As people read it."""
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        return f">= {self.low:g}" if self.low is not None else f"<= {self.high:g}"
+
+    def isMet(self, value: float | None) -> bool:
+        """
+        @param value: None if the figure is missing, which meets nothing.
+        """
+        if value is None or math.isnan(value):
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+@attrs.define
+class Measured:
+    """
+    What a run has come to so far.
+
+    @ivar figures: by name.
+    @ivar series: by name; [virtual seconds, value].
+    @ivar worlds: all that were made, for the cost.
+    """
+
+    figures: dict[str, float] = attrs.field(factory=dict)
+    series: dict[str, list[list[float]]] = attrs.field(factory=dict)
+    worlds: list[World] = attrs.field(factory=list)
+
+    def world(self, *args: Any, **more: Any) -> World:
+        """A world, whose messages count for the cost."""
+        made = World(*args, **more)
+        self.worlds.append(made)
+        return made
+
+    def sample(self, name: str, seconds: float, value: float) -> None:
+        """One point of a series."""
+        self.series.setdefault(name, []).append([tidy(seconds), tidy(value)])
+
+    def figure(self, name: str, value: float) -> None:
+        """A figure; a later value takes the place of an earlier one."""
+        self.figures[name] = tidy(value)
+
+    def mean(self, name: str, values: list[float]) -> None:
+        """The mean of C{values} as a figure; none if there are none."""
+        if values:
+            self.figure(name, math.fsum(values) / len(values))
+
+    @property
+    def delivered(self) -> int:
+        """Messages."""
+        return sum(world.net.delivered for world in self.worlds)
+
+
+def tidy(value: float) -> float:
+    """A number as reports show it: whole ones whole, others to nine digits."""
+    if isinstance(value, int) or value == int(value):
+        return int(value)
+    return float(f"{value:.9g}")
+
+
+@attrs.define(kw_only=True)
+class Experiment:
+    """
+    The base of every experiment: a subclass, made with C{attrs.define(kw_only=True)}, has L{parameter}s for fields.
+
+    @cvar name: what it is called on the command line.
+    @cvar help: one line.
+    @cvar targets: what must hold for an exit status of 0, whatever the parameters; see also L{wanted}.
+    """
+
+    name: ClassVar[str] = ""
+    help: ClassVar[str] = ""
+    targets: ClassVar[tuple[Target, ...]] = ()
+
+    codec: str = parameter(
+        "none", "full sends every message through the codec, with real signatures; none hands objects over, which is faster",
+        choices=("full", "none"),
+    )
+
+    def check(self) -> None:
+        """
+        Look whether the parameters go together.
+
+        @raise Impossible: they do not.
+        """
+
+    def wanted(self) -> tuple[Target, ...]:
+        """The targets with these parameters."""
+        return self.targets
+
+    def run(self, seed: int, measured: Measured) -> None:
+        """
+        Run, and write down what is seen as it is seen: an interrupted run is reported with what it has measured.
+
+        @param seed: everything that is left to chance follows from it.
+        """
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, Any]:
+        """By option, in the order of their declaration."""
+        return {optionOf(one.name): getattr(self, one.name) for one in attrs.fields(type(self))}
+
+    @classmethod
+    def options(cls) -> "Iterator[tuple[str, attrs.Attribute[Any]]]":
+        """Field name and field of each parameter."""
+        for one in attrs.fields(cls):
+            yield one.name, one
+
+
+@attrs.frozen
+class Report:
+    """
+    The one shape of all reports.
+
+    @ivar cost: what differs from run to run: seconds, memory, and delivered messages.
+    """
+
+    experiment: str
+    version: str
+    seed: int
+    parameters: Mapping[str, Any]
+    figures: Mapping[str, float]
+    series: Mapping[str, list[list[float]]]
+    targets: list[dict[str, Any]]
+    cost: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls, experiment: Experiment, seed: int, parameters: Mapping[str, Any], figures: Mapping[str, float],
+        series: Mapping[str, list[list[float]]], cost: Mapping[str, float],
+    ) -> "Report":
+        targets = [
+            {
+                "name": f"{one.figure} {one.bound}", "figure": one.figure, "bound": one.bound,
+                "met": one.isMet(figures.get(one.figure)),
+            }
+            for one in experiment.wanted()
+        ]
+        return cls(experiment.name, __version__, seed, parameters, figures, series, targets, cost)
+
+    @property
+    def met(self) -> bool:
+        """Whether every target is met."""
+        return all(one["met"] for one in self.targets)
+
+    def asDict(self) -> dict[str, Any]:
+        return attrs.asdict(self, recurse=False)
