@@ -46,6 +46,7 @@ class Peer:
 
     makeMembership: type[Membership] = Membership
     makeNeighbours: type[Neighbours] = Neighbours
+    makeElection: type[Election] = Election
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class Peer:
         self.registry = Registry(commons, policies.store)
         self.homes = Homes(commons, self.membership, self.own)
         self.hosting = Hosting(commons, self.membership, self.registry, self.own)
-        self.election = Election(
+        self.election = self.makeElection(
             commons, self.membership, self.neighbours, self.homes, self.hosting, self.bootstrap
         )
         self.searches = Searches(commons, self.membership, self.neighbours, self.registry, self.homes)

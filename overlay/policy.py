@@ -81,6 +81,7 @@ class PolicyPlugin:
         self.name = name
         self.help = help
         self._target = target
+        self._signature: Mapping[str, inspect.Parameter] | None = None
 
     def __repr__(self) -> str:
         return f"<{self.point} plugin {self.name}>"
@@ -92,9 +93,13 @@ class PolicyPlugin:
             self._target = typing.cast(Callable[..., Any], getattr(importlib.import_module(module), name))
         return self._target
 
+    def _whole(self) -> Mapping[str, inspect.Parameter]:
+        if self._signature is None:
+            self._signature = inspect.signature(self.target).parameters
+        return self._signature
+
     def _parameters(self) -> dict[str, inspect.Parameter]:
-        found = inspect.signature(self.target).parameters
-        return {name: one for name, one in found.items() if name != "surroundings" and one.kind in _NAMED}
+        return {name: one for name, one in self._whole().items() if name != "surroundings" and one.kind in _NAMED}
 
     @property
     def argFormat(self) -> str:
@@ -110,8 +115,10 @@ class PolicyPlugin:
         @raise UsageError: an argument is unknown, missing, or of a wrong type.
         """
         parameters = self._parameters()
-        hints = typing.get_type_hints(self.target.__init__ if inspect.isclass(self.target) else self.target)
         given: dict[str, Any] = {}
+        hints = {}
+        if arguments:
+            hints = typing.get_type_hints(self.target.__init__ if inspect.isclass(self.target) else self.target)
         for name, text in arguments.items():
             if name not in parameters:
                 raise UsageError(f"{self.point} {self.name} has no argument {name!r}{nearest(name, parameters)}")
@@ -123,7 +130,7 @@ class PolicyPlugin:
 
     def build(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
         given = self.convert(arguments)
-        if "surroundings" in inspect.signature(self.target).parameters:
+        if "surroundings" in self._whole():
             given["surroundings"] = surroundings
         try:
             return self.target(**given)

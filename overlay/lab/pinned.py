@@ -13,6 +13,7 @@ from overlay.membership.neighbours import Neighbours
 from overlay.peer import Peer
 from overlay.policy import PolicyPlugin
 from overlay.questions import Candidate, Claim, Load, Standing
+from overlay.roles.election import Election
 from overlay.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
@@ -89,8 +90,16 @@ class PinnedNeighbours(Neighbours):
         self._add(peer)
 
 
+class SettledElection(Election):
+    """Whoever serves goes on, and asks nobody for a mandate."""
+
+    def _serve(self) -> None:
+        """Nothing is to be decided."""
+
+
 class PinnedPeer(Peer):
-    """A peer that neither seeks neighbours nor gossips."""
+    """A peer that neither seeks neighbours nor gossips, and serves for ever."""
 
     makeMembership = QuietMembership
     makeNeighbours = PinnedNeighbours
+    makeElection = SettledElection
