@@ -41,6 +41,14 @@ def regular(nodes: int, degree: int, rng: random.Random) -> list[Edge]:
 
 
 def _paired(nodes: int, degree: int, rng: random.Random) -> list[Edge]:
+    pairs = None
+    while pairs is None:
+        pairs = _tryPairing(nodes, degree, rng)
+    return pairs
+
+
+def _tryPairing(nodes: int, degree: int, rng: random.Random) -> list[Edge] | None:
+    """None if the exchanges do not come to an end: a small graph may have none left that helps."""
     stubs = [node for node in range(nodes) for _ in range(degree)]
     rng.shuffle(stubs)
     pairs = [_edge(one, other) for one, other in zip(stubs[::2], stubs[1::2], strict=True)]
@@ -52,7 +60,11 @@ def _paired(nodes: int, degree: int, rng: random.Random) -> list[Edge]:
         else:
             seen.add(pair)
     broken = set(bad)
+    left = 100 * (len(bad) + len(pairs))
     while bad:
+        left -= 1
+        if left < 0:
+            return None
         number = bad[-1]
         other = rng.randrange(len(pairs))
         if other in broken:

@@ -6,6 +6,7 @@ C{size:>1M}, C{after:2024-05}, C{before:}, C{owner:}.
 import datetime
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import attrs
 
@@ -247,8 +248,11 @@ _FIELDS: dict[str, Callable[[str, str], Expression]] = {
 }
 
 
+@lru_cache(maxsize=512)
 def parseQuery(text: str) -> Expression:
     """
+    What was parsed a moment ago is remembered: each copy of a query brings the same words.
+
     @raise BadQuery: with a sentence, and the word that is at fault.
     """
     if len(text) > limits.EXPRESSION:

@@ -20,9 +20,9 @@ from overlay.wire.query import Done, Query
 SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0)
 """Links that neither fall silent nor talk while nothing is searched for."""
 SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited", "router": "flood"}
-SETTLING = 5.0
+SETTLING = 2.0
 """Virtual seconds for the greetings."""
-PAUSE = 1.0
+PAUSE = 0.1
 """Between two searches."""
 HOPS_MOST = limits.TTL_MOST - 1
 
