@@ -1,12 +1,18 @@
 """Real super-peers that keep the neighbours they are given, for experiments about a graph and nothing else."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
+from overlay.identity.signing import Ed25519
 from overlay.interfaces import IElection
+from overlay.lab.experiment import Measured
+from overlay.lab.graphs import Edge
+from overlay.lab.network import Latency
+from overlay.lab.world import LabPeer, World
 from overlay.membership.gossip import Gossip
 from overlay.membership.membership import Membership
 from overlay.membership.neighbours import Neighbours
@@ -14,12 +20,19 @@ from overlay.peer import Peer
 from overlay.policy import PolicyPlugin
 from overlay.questions import Candidate, Claim, Load, Standing
 from overlay.roles.election import Election
+from overlay.settings import Settings
 from overlay.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.known import Known
 
+SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0)
+"""Links that neither fall silent nor talk while nothing is searched for."""
+SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited", "router": "flood"}
+SETTLING = 2.0
+"""Virtual seconds for the greetings, and so many latencies."""
+LATENCIES = 10
 _REASON = Reason("everybody serves", True)
 
 
@@ -103,3 +116,28 @@ class PinnedPeer(Peer):
     makeMembership = QuietMembership
     makeNeighbours = PinnedNeighbours
     makeElection = SettledElection
+
+
+def pinnedWorld(measured: Measured, seed: int, codec: str, latency: Latency) -> World:
+    """A world whose peers are L{PinnedPeer}s unless they are made otherwise."""
+    scheme = Ed25519() if codec == "full" else None
+    return measured.world(seed, SETTINGS, scheme, codec, latency, SPECS, makePeer=PinnedPeer, plugins=[everybody])
+
+
+def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float = 0.0) -> list[LabPeer]:
+    """
+    Add so many super-peers, and make them neighbours as the edges say.
+
+    @param slowest: the longest latency, in seconds.
+    """
+    peers = [world.add() for _ in range(count)]
+    world.run(0.0)
+    for one, other in edges:
+        peers[one].peer.links.dial(peers[other].address, peers[other].peerId)
+    world.run(SETTLING + LATENCIES * slowest)
+    for one, other in edges:
+        for near, far in ((peers[one], peers[other]), (peers[other], peers[one])):
+            neighbours = near.peer.neighbours
+            assert isinstance(neighbours, PinnedNeighbours) and near.peer.links.get(far.peerId) is not None
+            neighbours.pin(far.peerId)
+    return peers

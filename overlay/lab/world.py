@@ -22,7 +22,7 @@ from overlay.lab.time import VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
 from overlay.policy import Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
-from overlay.search.searches import Outcome
+from overlay.search.outcome import FoundHit, Outcome
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
 from overlay.wire import limits
@@ -70,7 +70,7 @@ class LabPeer:
 
     def __init__(
         self, world: "World", name: str, identity: Identity, address: str, bootstrap: list[str],
-        dialable: bool, settings: Settings, specs: Mapping[str, str], skew: float,
+        dialable: bool, settings: Settings, specs: Mapping[str, str], skew: float, makePeer: type[Peer],
     ) -> None:
         self.world = world
         self.name = name
@@ -81,6 +81,7 @@ class LabPeer:
         self.settings = settings
         self.specs = dict(specs)
         self.skew = skew
+        self._makePeer = makePeer
         self.storage = MemoryStorage()
         self.running = False
         self.peer: Peer
@@ -111,7 +112,7 @@ class LabPeer:
         policies = Policies.build(
             PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, world.catalogue
         )
-        self.peer = world.makePeer(
+        self.peer = self._makePeer(
             self.identity, world.network, surroundings, self.settings, policies, self.storage, bootstrap=self.bootstrap
         )
         self.running = True
@@ -146,10 +147,13 @@ class LabPeer:
         """Share these no longer."""
         self.peer.own.update([], list(locations))
 
-    def search(self, text: str, want: int = 20, timeout: float = 10.0, ttl: int = limits.TTL_ALL) -> Outcome:
+    def search(
+        self, text: str, want: int = 20, timeout: float = 10.0, ttl: int = limits.TTL_ALL,
+        onHits: Callable[[list[FoundHit]], None] | None = None,
+    ) -> Outcome:
         """Search, and let time pass until the search has ended."""
         outcomes: list[Outcome] = []
-        search = self.peer.searches.search(text, want, timeout, ttl=ttl)
+        search = self.peer.searches.search(text, want, timeout, onHits=onHits, ttl=ttl)
         search.finished.addCallback(outcomes.append)
         self.world.time.runUntil(lambda: outcomes, timeout + 60.0)
         return outcomes[0]
@@ -201,6 +205,7 @@ class World:
         specs: Mapping[str, str] | None = None,
         skew: float = 0.0,
         start: bool = True,
+        makePeer: type[Peer] | None = None,
     ) -> LabPeer:
         """
         Make a peer and start it.
@@ -213,7 +218,7 @@ class World:
         known = [self._addressOf(one) for one in bootstrap]
         peer = LabPeer(
             self, name, Identity.generate(self.random, self.scheme), address, known, dialable,
-            settings or self.settings, {**self.specs, **(specs or {})}, skew,
+            settings or self.settings, {**self.specs, **(specs or {})}, skew, makePeer or self.makePeer,
         )
         self.peers[name] = peer
         if start:

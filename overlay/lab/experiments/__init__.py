@@ -2,5 +2,6 @@
 
 from overlay.lab.experiment import Experiment
 from overlay.lab.experiments.flood import Flood
+from overlay.lab.experiments.search import Search
 
-SHIPPED: tuple[type[Experiment], ...] = (Flood,)
+SHIPPED: tuple[type[Experiment], ...] = (Flood, Search)

@@ -7,21 +7,14 @@ from typing import ClassVar
 import attrs
 
 from overlay.identity.ids import PeerId
-from overlay.identity.signing import Ed25519
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
 from overlay.lab.graphs import distances, neighboursOf, readEdges, regular
-from overlay.lab.pinned import PinnedNeighbours, PinnedPeer, everybody
+from overlay.lab.pinned import pinnedGraph, pinnedWorld
 from overlay.lab.world import LabPeer, World
-from overlay.settings import Settings
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.query import Done, Query
 
-SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0)
-"""Links that neither fall silent nor talk while nothing is searched for."""
-SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited", "router": "flood"}
-SETTLING = 2.0
-"""Virtual seconds for the greetings."""
 PAUSE = 0.1
 """Between two searches."""
 HOPS_MOST = limits.TTL_MOST - 1
@@ -59,18 +52,14 @@ class Flood(Experiment):
         graph = neighboursOf(count, edges)
         starts = [rng.randrange(count) for _ in range(self.searches)]
         ttl = self._ttl(graph, starts)
-        world = measured.world(
-            seed, SETTINGS, Ed25519() if self.codec == "full" else None, self.codec, (self.latency, self.latency), SPECS,
-            makePeer=PinnedPeer, plugins=[everybody],
-        )
-        peers = [world.add() for _ in range(count)]
-        self._link(world, peers, edges)
+        world = pinnedWorld(measured, seed, self.codec, (self.latency, self.latency))
+        peers = pinnedGraph(world, count, edges, self.latency)
         watch = _Watch(world)
         reach: list[float] = []
         messages: list[float] = []
         duplicates: list[float] = []
         for start in starts:
-            watch.clear(ttl)
+            watch.clear()
             outcome = self._search(world, peers[start], ttl)
             # Whoever answered has evaluated the query; the receipt names all of them.
             reach.append(len(outcome) // 8)
@@ -97,17 +86,6 @@ class Flood(Experiment):
             )
         return limits.TTL_ALL
 
-    def _link(self, world: World, peers: list[LabPeer], edges: list[tuple[int, int]]) -> None:
-        world.run(0.0)
-        for one, other in edges:
-            peers[one].peer.links.dial(peers[other].address, peers[other].peerId)
-        world.run(SETTLING + 10 * self.latency)
-        for one, other in edges:
-            for near, far in ((peers[one], peers[other]), (peers[other], peers[one])):
-                neighbours = near.peer.neighbours
-                assert isinstance(neighbours, PinnedNeighbours) and near.peer.links.get(far.peerId) is not None
-                neighbours.pin(far.peerId)
-
     def _search(self, world: World, peer: LabPeer, ttl: int) -> bytes:
         outcome = peer.search("dawn", timeout=limits.BUDGET, ttl=ttl)
         return outcome.receipt.answeredBy
@@ -128,9 +106,9 @@ class _Watch:
 
     def __init__(self, world: World) -> None:
         world.net.watcher = self._saw
-        self.clear(limits.TTL_ALL)
+        self.clear()
 
-    def clear(self, ttl: int) -> None:
+    def clear(self) -> None:
         """Begin anew."""
         self.queries = self.duplicates = self.hops = 0
         self._depths: dict[PeerId, int] = {}
