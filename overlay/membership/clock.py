@@ -1,6 +1,6 @@
 """Network time: the median clock of the linked peers, so that one machine's wrong clock harms only itself."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from statistics import median_low
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 2
 """Linked peers from which their clocks outweigh our own."""
+GOOD_FOR = 1.0
+"""Seconds for which what was measured is taken as it was."""
 FAR = 60.0
 """Seconds from which two clocks are not the same."""
 
@@ -18,15 +20,27 @@ FAR = 60.0
 class NetworkTime:
     """What the clocks of all linked peers say together; L{Commons.ownTime} is one voice among them."""
 
-    def __init__(self, commons: Commons, links: "Iterable[Link]") -> None:
+    def __init__(self, commons: Commons, links: "Collection[Link]") -> None:
         self._commons = commons
         self._links = links
+        self._offset = 0.0
+        self._until = float("-inf")
+        self._count = -1
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
         own = self._commons.ownTime()
+        seconds = self._commons.seconds()
+        if seconds >= self._until or len(self._links) != self._count:
+            # A super-peer has hundreds of links, and asks for the time with every query.
+            self._until, self._count = seconds + GOOD_FOR, len(self._links)
+            self._offset = self._measure()
+        return own + self._offset
+
+    def _measure(self) -> float:
+        """The others' clocks against our own."""
         known = [(link.clockOffset, link.dialled) for link in self._links if link.clockOffset is not None]
         if len(known) < ENOUGH:
             # One against one: who joins a network takes its time from the peer that it dialled.
-            return own + sum(offset for offset, dialled in known if dialled and abs(offset) > FAR)
-        return own + median_low([*(offset for offset, _ in known), 0.0])
+            return sum(offset for offset, dialled in known if dialled and abs(offset) > FAR)
+        return median_low([*(offset for offset, _ in known), 0.0])

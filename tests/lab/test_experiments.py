@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from overlay.identity.ids import PeerId
 from overlay.lab.command import lab
 from overlay.lab.experiment import Target, tidy
+from overlay.lab.experiments.search import leastMessages
 from overlay.lab.graphs import distances, neighboursOf, regular
 
 
@@ -90,6 +92,42 @@ def test_sameSeedSameReport(capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["messages_mean_deviation"] > 0
 
 
+SMALL = ("search", "--super-peers", "8", "--degree", "3", "--leaves", "24", "--homes", "2", "--items", "10", "--searches", "20")
+
+
+def test_search(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything is found, at the price of a flood; with fewer hops than it takes, not everything, and the targets say so."""
+    found = report(capsys, *SMALL, "--ttl", "8")
+    figures = found["figures"]
+    assert figures["leaves_registered"] == 24
+    assert (figures["hit_rate"], figures["rare_hit_rate"], figures["recall"]) == (1, 1, 1)
+    assert figures["messages_per_search"] == 2 * 12 - 8 + 1 > figures["lower_bound_messages"] > 0
+    assert 0 < figures["first_hit_ms"] <= figures["last_hit_ms"] < 1000
+    assert all(one["met"] for one in found["targets"])
+    near = report(
+        capsys, "search", "--super-peers", "30", "--degree", "2", "--leaves", "20", "--homes", "1", "--ttl", "1", "--searches", "20",
+        "--items", "10", status=1,
+    )
+    assert near["figures"]["rare_hit_rate"] < 0.5 and not near["targets"][1]["met"]
+
+
+def test_searchByBothCodecs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same, encoded and signed or not."""
+    found = [report(capsys, *SMALL, "--codec", one, "--spread", "0.9") for one in ("none", "full")]
+    for one in found:
+        del one["cost"], one["parameters"]["codec"]
+    assert found[0] == found[1]
+
+
+def test_leastMessages() -> None:
+    """Never more than are needed: two homes that together hold all owners are two questions."""
+    a, b, c = (PeerId(bytes([one]) * 20) for one in (1, 2, 3))
+    assert leastMessages([{a, b}, {a, c}], None) == 1
+    assert leastMessages([{a}, {b}, {b, c}], None) == 2
+    assert leastMessages([{a}, {b}, {b, c}], b) == 1
+    assert leastMessages([{a}], a) == 0 == leastMessages([], None)
+
+
 @pytest.mark.parametrize(("words", "named"), [
     (["flod"], "did you mean 'flood'"),
     (["flood", "--super-peers", "1"], "--super-peers must be at least 2"),
@@ -101,6 +139,8 @@ def test_sameSeedSameReport(capsys: pytest.CaptureFixture[str]) -> None:
     (["flood", "--latency", "nan"], "--latency"),
     (["flood", "--codec", "morse"], "--codec must be one of"),
     (["flood", "--graph", "/nowhere"], "/nowhere"),
+    (["search", "--super-peers", "4", "--degree", "3", "--homes", "5"], "--homes"),
+    (["search", "--rare", "1.5"], "--rare"),
     (["flood", "--seeds", "0"], "--seeds"),
     (["/nowhere.py"], "/nowhere.py"),
 ])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from overlay.commons import Surroundings
-from overlay.membership.clock import FAR, NetworkTime
+from overlay.membership.clock import FAR, GOOD_FOR, NetworkTime
 from tests.index.material import NOW, identity
 from tests.index.surroundings import commonsOf
 
@@ -60,3 +60,17 @@ def test_theMachinesClockIsSet(step: float, offsets: tuple[float, ...]) -> None:
     clock.advance(5)
     wall[0] += step
     assert time() == before + 5
+
+
+def test_howLongItIsGood() -> None:
+    """A changed clock counts within a moment, a new link at once."""
+    clock = Clock()
+    links = linked(DAY, DAY)
+    time = NetworkTime(commonsOf(identity(1), clock=clock), links)
+    assert time() == NOW + DAY
+    for link in links:
+        link.clockOffset = 2 * DAY
+    clock.advance(GOOD_FOR)
+    assert time() == NOW + GOOD_FOR + 2 * DAY
+    links += linked(0.0, 0.0)
+    assert time() == NOW + GOOD_FOR

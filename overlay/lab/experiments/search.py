@@ -22,7 +22,6 @@ from overlay.wire.query import Query
 REGISTERING = 120.0
 """Virtual seconds within which every leaf has to have its homes."""
 PAUSE = 0.5
-SLOWEST = 0.05
 
 
 @attrs.define(kw_only=True)
@@ -44,6 +43,10 @@ class Search(Experiment):
     items: int = parameter(60, "different items", low=1)
     rare: float = parameter(0.3, "part of them that has one owner only", low=0.0, high=1.0)
     owners: float = parameter(0.3, "part of the leaves that own the most popular item", low=0.0, high=1.0)
+    latency: float = parameter(0.03, "seconds from one peer to another, on average", low=0.0, high=10.0)
+    spread: float = parameter(
+        0.0, "how far it differs, as a part of it; then some copies with hops left come late, and are passed on again", low=0.0, high=1.0
+    )
     searches: int = parameter(200, "searches, half of them for rare items", low=1)
 
     def check(self) -> None:
@@ -54,8 +57,9 @@ class Search(Experiment):
     def run(self, seed: int, measured: Measured) -> None:
         rng = random.Random(seed)
         edges = regular(self.superPeers, self.degree, rng)
-        world = pinnedWorld(measured, seed, self.codec, (0.005, SLOWEST))
-        serving = pinnedGraph(world, self.superPeers, edges, SLOWEST)
+        fastest, slowest = self.latency * (1 - self.spread), self.latency * (1 + self.spread)
+        world = pinnedWorld(measured, seed, self.codec, (fastest, slowest))
+        serving = pinnedGraph(world, self.superPeers, edges, slowest)
         common = self.items - round(self.rare * self.items)
         owners = self._owners(common, rng)
         leaves = self._join(world, serving, owners, rng)
