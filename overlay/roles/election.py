@@ -18,7 +18,7 @@ from overlay.questions import Deed, Load, Standing
 from overlay.roles.balance import Balance
 from overlay.roles.caller import Caller, votersFirst
 from overlay.roles.elector import Elector
-from overlay.roles.heirs import HeirKeeper, Summoner
+from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper, Summoner
 from overlay.roles.mandate import GENESIS, checkMandate
 from overlay.roles.observations import Observations
 from overlay.roles.role import Role
@@ -85,12 +85,14 @@ class Election(Component):
             lambda: votersFirst(self.verifier.voters(), self.verifier.serving()),
             hosting.leaves, self._seatClosed, self._crowned,
         )
-        self.heirKeeper = HeirKeeper(commons, hosting, self.observations)
+        self.heirKeeper = HeirKeeper(commons, hosting, self.observations, neighbours)
+        homes.heard = self.heirKeeper.heard
         self.summoner = Summoner(commons, membership, homes, self.observations, self._inherit)
         self.role = Role(commons, membership, neighbours, homes, hosting, self.verifier, self.heirKeeper)
         self.balance = Balance(commons, membership, hosting)
         self._growth = Backoff(5.0, 300.0)
         self._renewal = Backoff(2.0, 300.0)
+        self._meeting = Backoff(SUMMON_EVERY, 600.0)
         self._petitions: dict[bytes, Qualified] = {}
         self._resignAt: float | None = None
         self._seatsChanged = commons.seconds()
@@ -259,14 +261,16 @@ class Election(Component):
             return
         self.role.checkExpiry()
         load = self.load()
-        if not load.others:
+        seconds = self.commons.seconds()
+        if self.verifier.own is None and self._meeting.mayTry(seconds, len(load.others)):
+            # Not elected, so perhaps one of several that each took a dead home's place.
+            self._meeting.tried(seconds, False)
             self.summoner.meet()
         self._seekMandate()
         self.heirKeeper.tick()
         if self.caller.busy:
             return
         election = self.commons.policies.election
-        seconds = self.commons.seconds()
         if self._petitions:
             peer, petition = self._petitions.popitem()
             self.caller.callFor(PeerId(peer), list(petition.addresses), petition.capacity, "petition")

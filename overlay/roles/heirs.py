@@ -21,6 +21,7 @@ from overlay.wire.statements import Advert, Heir, HeirList, Signed, seal, unseal
 if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
+    from overlay.membership.neighbours import Neighbours
     from overlay.roles.homes import Homes
     from overlay.roles.hosting import Hosting
 
@@ -28,6 +29,9 @@ LIFE = 24 * 3600.0
 """Seconds for which heirs are named: they are needed most after a long silence."""
 RENEW = 3600.0
 """Seconds after which the list is signed again though nobody changed."""
+FAR_HEIRS = 2
+"""Of the heirs so many are another home's, so that the heirs of homes that die together find one another."""
+OTHERS_MOST = 64
 SUMMON_EVERY = 10.0
 """Seconds between two rounds of summoning."""
 
@@ -59,8 +63,12 @@ def isHeir(commons: Commons, advert: Advert) -> bool:
 class HeirKeeper:
     """The home's side: keeps a signed list of heirs and sees that each leaf has it."""
 
-    def __init__(self, commons: Commons, hosting: "Hosting", observations: Observations) -> None:
+    def __init__(
+        self, commons: Commons, hosting: "Hosting", observations: Observations, neighbours: "Neighbours"
+    ) -> None:
         self._commons = commons
+        self._neighbours = neighbours
+        self._others: dict[bytes, list[Heir]] = {}
         self._hosting = hosting
         self._observations = observations
         self._named: tuple[Heir, ...] = ()
@@ -72,6 +80,14 @@ class HeirKeeper:
         """This peer serves no longer."""
         self._named, self._signed = (), None
         self._told.clear()
+        self._others.clear()
+
+    def heard(self, heirs: HeirList) -> None:
+        """Another home has told its heirs."""
+        self._others.pop(heirs.home, None)
+        self._others[heirs.home] = heirs.heirs
+        while len(self._others) > OTHERS_MOST:
+            del self._others[next(iter(self._others))]
 
     def tick(self) -> None:
         """Dial one more leaf back, choose again, and tell whoever has not heard."""
@@ -87,8 +103,9 @@ class HeirKeeper:
         self._choose(leaves)
         if self._signed is None:
             return
-        self._told = {link.peerId: self._told[link.peerId] for link in leaves if link.peerId in self._told}
-        for link in leaves:
+        listeners = [*leaves, *self._neighbours.linked()]
+        self._told = {link.peerId: self._told[link.peerId] for link in listeners if link.peerId in self._told}
+        for link in listeners:
             if self._told.get(link.peerId) is not self._signed and link.send(HeirsNamed(self._signed)):
                 self._told[link.peerId] = self._signed
 
@@ -108,11 +125,14 @@ class HeirKeeper:
             able.append((-verdict.score, peer))
         # Those named already stay as long as they are here: a list that changes with each measurement is no list.
         kept = [one for one in self._named if one.peerId in here]
+        far = self._far(here)
         for _, one in sorted(able):
             peer = PeerId(one)
             advert = here[peer].advert
-            if len(kept) < limits.HEIRS and all(other.peerId != peer for other in kept) and advert is not None:
+            if len(kept) + len(far) < limits.HEIRS and all(other.peerId != peer for other in kept) and advert is not None:
                 kept.append(Heir(peer, list(advert.addresses)))
+        if kept:
+            kept = [*kept[: limits.HEIRS - len(far)], *far]
         seconds = commons.seconds()
         if not kept or (tuple(kept) == self._named and seconds - self._signedAt < RENEW):
             return
@@ -121,6 +141,20 @@ class HeirKeeper:
         self._signed = seal(
             commons.identity, HeirList(commons.network.id, commons.peerId, now, now + int(LIFE), kept)
         )
+
+
+    def _far(self, here: "dict[PeerId, Link]") -> list[Heir]:
+        """Some heirs of other homes that are no leaves here; those named already as long as their homes name them."""
+        there: dict[bytes, Heir] = {}
+        for home in sorted(self._others):
+            # Each home's first own one: those after it may be another's.
+            first = next((one for one in self._others[home] if one.peerId not in here), None)
+            if first is not None and first.peerId != self._commons.peerId:
+                there.setdefault(first.peerId, first)
+        named = [there[one.peerId] for one in self._named if one.peerId in there]
+        new = [one for one in there.values() if one not in named]
+        self._commons.random.shuffle(new)
+        return [*named, *new][:FAR_HEIRS]
 
 
 def _unreached(failure: Failure) -> None:
@@ -162,13 +196,9 @@ class Summoner:
 
     def meet(self) -> None:
         """
-        This peer serves, and knows no other that does: look among the heirs for one that has taken another dead home's place, or for a
+        This peer serves: look among the heirs that it was told as a leaf for those that have taken another dead home's place, or for a
         leaf that knows one.
         """
-        seconds = self.commons.seconds()
-        if seconds - self._last < SUMMON_EVERY:
-            return
-        self._last = seconds
         for signed in list(self.homes.heirs.values()):
             try:
                 heirs = checkHeirs(self.commons, signed)

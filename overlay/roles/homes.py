@@ -38,6 +38,7 @@ MOVE_WAIT = 20.0
 class Homes(Component):
     """
     @ivar heirs: by home, the signed list of its heirs.
+    @ivar heard: called with the heirs of another super-peer while this peer serves; the election sets it.
     @ivar paused: whether this peer serves, and so is its own home.
     """
 
@@ -54,6 +55,7 @@ class Homes(Component):
         self.paused = False
         self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
+        self.heard: Callable[[HeirList], None] = lambda heirs: None
         for home, value in self._heirTable.items():
             self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
         membership.changed.append(self._knownChanged)
@@ -280,7 +282,8 @@ class Homes(Component):
 
     def _heirsNamed(self, link: "Link", message: HeirsNamed) -> None:
         commons = self.commons
-        if self._homeOf(link) is None:
+        ofHome = self._homeOf(link) is not None
+        if not ofHome and not self._membership.serving:
             return
         try:
             heirs = unseal(commons.scheme, message.heirs, HeirList, commons.network.id, link.peerId)
@@ -289,6 +292,9 @@ class Homes(Component):
             return
         if heirs.home != link.peerId:
             commons.report(link.peerId, Deed.FORGED_STATEMENT)
+            return
+        if not ofHome:
+            self.heard(heirs)
             return
         self.heirs.pop(heirs.home, None)
         self.heirs[heirs.home] = message.heirs

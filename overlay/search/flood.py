@@ -192,6 +192,9 @@ class Branch:
             self._flood.commons.report(peer, Deed.ANSWERED)
         elif done.status == "duplicate":
             self._account.duplicate += 1
+        elif done.status == "refused" and done.code == "not-serving":
+            # It has just ceased to be a super-peer, so it holds nothing: that is an answer.
+            self._account.answered += 1
         elif done.status == "refused":
             self._account.refused += 1
         else:

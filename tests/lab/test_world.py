@@ -73,9 +73,13 @@ def test_aSuperPeerCrashes() -> None:
     assertAllFound(world)
 
 
-def test_allHomesCrash() -> None:
-    """When every super-peer is gone at once, heirs and the patient take over, and all of the living is found."""
-    world = network(14, 10)
+@pytest.mark.parametrize("seed", [10, 26, 29])
+def test_allHomesCrash(seed: int) -> None:
+    """
+    When every super-peer is gone at once, heirs and the patient take over, and all of the living is found, also where no leaf has
+    shared a home with those of another one.
+    """
+    world = network(14, seed)
     for one in world.superPeers():
         one.crash()
     world.run(200)
