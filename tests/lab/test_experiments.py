@@ -13,6 +13,7 @@ import pytest
 from overlay.identity.ids import PeerId
 from overlay.lab.command import lab
 from overlay.lab.experiment import Target, tidy
+from overlay.lab.experiments import SHIPPED
 from overlay.lab.experiments.search import leastMessages
 from overlay.lab.graphs import distances, neighboursOf, regular
 
@@ -218,3 +219,14 @@ def test_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert lab([*words, "--plot", wrong]) == 2
         said = capsys.readouterr().err
         assert wrong in said and len(said.splitlines()) == 1
+
+
+def test_theExampleOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The experiment in docs/lab.md runs, and meets its target."""
+    text = (Path(__file__).parent.parent.parent / "docs/lab.md").read_text()
+    file = tmp_path / "vanish.py"
+    file.write_text(text.partition("```python\n")[2].partition("```")[0])
+    found = report(capsys, str(file), "--seconds", "40")
+    assert found["figures"]["recall_at_end"] == 1 and len(found["series"]["recall"]) == 40
+    for kind in SHIPPED:
+        assert f"| `{kind.name}` |" in text
