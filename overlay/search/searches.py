@@ -36,6 +36,8 @@ PER_LINK = 256
 """Queries of one link that may run at once."""
 NEIGHBOUR_COST = 0.05
 """What a query costs that a neighbour passes on: it was paid for where it came into the network."""
+HEDGE = 1.5
+"""Seconds of silence after which a leaf asks a second home: a flood is over in less, and what died without a sign is noticed later."""
 EXPLAINED = 8
 """Searches that are kept for C{EXPLAIN}."""
 
@@ -67,9 +69,10 @@ class Search:
         self._first: float | None = None
         self._gathered = Gathered(commons)
         self._gathering: Gathering | None = None
-        self._copy: Copy | None = None
+        self._open: dict[Copy, None] = {}
         self._tried: set[PeerId] = set()
         self._timer: IDelayedCall | None = None
+        self._hedge: IDelayedCall | None = None
         self._over = False
         self._cancelled = False
         self._failure: Done | None = None
@@ -98,16 +101,13 @@ class Search:
         self._cancelled = True
         if self._gathering is not None:
             self._gathering.cancel()
-        elif self._copy is not None:
-            self._searches.copies.drop(self._copy)
-            self._end("cancelled", EMPTY)
         else:
             self._end("cancelled", EMPTY)
 
     # --- by way of a home --------------------------------------------------------------------------------------------
 
     def _askHome(self) -> None:
-        """One home, and the next only if that fails."""
+        """One home, and the next only if that fails, or says nothing for a while."""
         homes = [link for link in self._searches.homes.links() if link.peerId not in self._tried]
         preferred = self._searches.homes.preferred()
         left = self._budget - (self._commons.seconds() - self._started)
@@ -118,12 +118,17 @@ class Search:
             # Another home has seen the id already if the first one flooded it.
             self.id = self._commons.random.randbytes(16)
             budget = left - min(0.2, 0.1 * left)
-            self._copy = self._searches.copies.send(
+            copy = self._searches.copies.send(
                 link, self, self.id, self.text, limits.ANALYSIS, self.want, self._ttl,
                 min(budget, limits.BUDGET), False, self._router,
             )
-            if self._copy is not None:
+            if copy is not None:
+                self._open[copy] = None
+                if homes:
+                    self._hedge = self._commons.clock.callLater(HEDGE, self._silent)
                 return
+        if self._open:
+            return
         failure = self._failure
         if failure is not None and failure.status == "refused":
             self._end("refused", EMPTY, code=failure.code, text=failure.text, retry=failure.retry)
@@ -132,27 +137,31 @@ class Search:
         else:
             self._end("failed", EMPTY, code="not-joined", text="this peer has no home yet", retry=2.0)
 
+    def _silent(self) -> None:
+        """The home may have died without a sign: another one is asked as well, and the first end counts."""
+        if not self._over and not any(copy.hits for copy in self._open):
+            self._askHome()
+
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
         self.found(hits, copy.link.peerId)
 
     def copyEnded(self, copy: Copy, done: Done | None) -> None:
-        if self._over or copy is not self._copy:
+        if self._over or copy not in self._open:
             return
-        self._copy = None
+        del self._open[copy]
         if done is not None and done.status == "refused" and done.code == "query":
             self._end("failed", EMPTY, code="query", text=done.text, word="")
         elif done is None or done.status in ("refused", "duplicate") or done.receipt is None:
             self._failure = done
-            self._askHome()
+            if not self._open:
+                self._askHome()
         else:
             self._commons.report(copy.link.peerId, Deed.ANSWERED)
             self.gathered(done.status, done.receipt, done.missing)
 
     def _timeOver(self) -> None:
-        if self._copy is not None:
-            self._commons.report(self._copy.link.peerId, Deed.LATE)
-            self._searches.copies.drop(self._copy)
-            self._copy = None
+        for copy in self._open:
+            self._commons.report(copy.link.peerId, Deed.LATE)
         self._end("incomplete", EMPTY, code="late", text="the home has not answered in time", missing=1)
 
     # --- both ways ---------------------------------------------------------------------------------------------------
@@ -182,8 +191,11 @@ class Search:
         if self._over:
             return
         self._over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        for copy in self._open:
+            self._searches.copies.drop(copy)
+        for timer in (self._timer, self._hedge):
+            if timer is not None and timer.active():
+                timer.cancel()
         elapsed = self._commons.seconds() - self._started
         hits = self._gathered.rows(self.want)
         held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from overlay.lab.world import World
+from overlay.search.searches import HEDGE
 
 SMALL = {"election": "fittest:wanted=5"}
 
@@ -71,6 +72,22 @@ def test_aSuperPeerCrashes() -> None:
     assert len(outcome.hits) >= 13
     world.run(90)
     assertAllFound(world)
+
+
+@pytest.mark.parametrize("seed", [9, 10, 11])
+def test_theHomeDiesWithoutASign(seed: int) -> None:
+    """A leaf whose home says nothing asks another one: the rows come within seconds, though nobody knows yet of the death."""
+    world = network(14, seed)
+    searcher = next(one for one in world.leaves() if len(one.peer.homes.links()) > 1)
+    home = searcher.peer.homes.preferred()
+    assert home is not None
+    victim = next(one for one in world.peers.values() if one.peerId == home.peerId)
+    victim.crash()
+    began = world.time.seconds()
+    came: list[float] = []
+    outcome = searcher.search("dawn", want=500, onHits=lambda rows: came.append(world.time.seconds() - began))
+    assert {hit.name for hit in outcome.hits} >= {f"{name}.txt" for name in world.peers if name != victim.name}
+    assert came[-1] < HEDGE + 1 and outcome.elapsed <= 10
 
 
 @pytest.mark.parametrize("seed", [10, 26, 29])
