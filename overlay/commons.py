@@ -164,5 +164,9 @@ class Component:
     def linkClear(self, link: "Link") -> None:
         """A link that was congested takes messages again."""
 
+    def needs(self, link: "Link") -> bool:
+        """Whether this part has a use for a link; one that no part needs is ended after a while by whoever dialled it."""
+        return False
+
     def advertChanged(self, link: "Link") -> None:
         """The peer at the other end of C{link} has shown a newer advert (its role or addresses may have changed)."""

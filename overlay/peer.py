@@ -81,6 +81,7 @@ class Peer:
             self.governance, self.membership, self.neighbours, self.bootstrap,
             self.homes, self.hosting, self.election, self.searches,
         ]
+        self.bootstrap.needed = lambda link: any(component.needs(link) for component in self.components)
         self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}
         for component in self.components:
             self._dispatch.update(component.handlers())

@@ -1,5 +1,7 @@
 """Elects the most capable: by what was observed of them, with a count of super-peers that follows the load."""
 
+import math
+
 from zope.interface import implementer
 
 from overlay.interfaces import IElection
@@ -37,6 +39,7 @@ class Fittest:
         rtt: float = 2.0,
         memory: int = 67_108_864,
         descriptors: int = 256,
+        spare: float = 0.1,
     ) -> None:
         """
         @param wanted: registrations that a super-peer aims at.
@@ -51,6 +54,7 @@ class Fittest:
         @param rtt: longest round-trip time of a candidate, seconds.
         @param memory: least bytes free, where they are known.
         @param descriptors: least connections that may be open, where known.
+        @param spare: part of the super-peers that may be there beyond what the load asks for, 0 to 1.
         """
         if not (0 < low < high < most and wanted >= 1 and least >= 1):
             raise ValueError("0 < low < high < most, wanted >= 1 and least >= 1 must hold")
@@ -66,6 +70,7 @@ class Fittest:
         self._rtt = rtt
         self._memory = memory
         self._descriptors = descriptors
+        self._spare = spare
 
     def mayServe(self, standing: Standing) -> Verdict:
         if standing.alone:
@@ -106,6 +111,16 @@ class Fittest:
     def _room(self, load: Load) -> int:
         return sum(max(0, self.wanted - other) for other in load.others)
 
+    @staticmethod
+    def _total(load: Load) -> int:
+        """Registrations at all super-peers."""
+        return load.registrations + sum(load.others)
+
+    @staticmethod
+    def _above(load: Load) -> int:
+        """Super-peers that carry more."""
+        return sum(other > load.registrations for other in load.others)
+
     def shouldCall(self, load: Load) -> Verdict:
         pause = Reason.atLeast("since the last seat", round(load.sinceChange, 1), self._pause, "s")
         serving = len(load.others) + 1
@@ -114,6 +129,14 @@ class Fittest:
                 pause,
                 Reason.atMost("super-peers", serving, self._least - 1),
                 Reason.atLeast("registrations", load.registrations, 2),
+            )
+        wanting = self._total(load) // self.wanted - serving
+        if wanting > 0:
+            # So many seats are wanted in the whole network: those who carry most call one each, so not everybody does.
+            return Verdict.allOf(
+                pause,
+                Reason("super-peers that are wanted beside those there are", wanting),
+                Reason.atMost("super-peers that carry more", self._above(load), wanting - 1),
             )
         return Verdict.allOf(
             pause,
@@ -145,8 +168,14 @@ class Fittest:
         )
 
     def shouldResign(self, load: Load) -> Verdict:
+        serving = len(load.others) + 1
+        # One more than the load asks for is no surplus yet: the next arrivals would want it back.
+        surplus = serving - math.ceil(self._total(load) / self.wanted) - math.floor(self._spare * serving)
+        below = sum(other < load.registrations for other in load.others)
         return Verdict.allOf(
             Reason.atMost("registrations", load.registrations, self._resignBelow),
+            Reason.atLeast("super-peers beyond those the load asks for", surplus, 1),
+            Reason.atMost("super-peers that carry less", below, max(0, surplus - 1)),
             Reason.atLeast("room at the others", self._room(load), load.registrations),
             Reason.atLeast("other super-peers", len(load.others), self._least),
             Reason.atLeast("serving for", round(load.serving, 1), self._settle, "s"),

@@ -7,6 +7,7 @@ Inside the program a peer id is C{bytes}; people see 32 characters of lower-case
 import base64
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NewType
 
 from overlay.errors import UsageError
@@ -20,6 +21,7 @@ SHOWN = 8
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
+@lru_cache(16_384)
 def peerIdOf(publicKey: bytes) -> PeerId:
     """
     @param publicKey: the 32 raw bytes of an Ed25519 public key.

@@ -128,6 +128,22 @@ class LabPeer:
             self.peer.commons.policies.close()
             self._clock.dead = True
 
+    def leave(self) -> None:
+        """Leave in an orderly way, while others go on: time need not stand still for it."""
+        if self.running:
+            self.running = False
+            clock, peer = self._clock, self.peer
+
+            def gone(ignored: object) -> None:
+                peer.commons.policies.close()
+                clock.dead = True
+
+            peer.stop().addBoth(gone)
+
+    def kill(self) -> None:
+        """Die as a process does."""
+        self.crash()
+
     def crash(self) -> None:
         """Vanish; what is on disk stays."""
         if self.running:
@@ -194,6 +210,7 @@ class World:
         founder = Identity.generate(self.random, self.scheme)
         self.network = network or Network.found("lab", founder.publicKey, self.random)
         self.peers: dict[str, LabPeer] = {}
+        self._added = 0
 
     def add(
         self,
@@ -212,7 +229,8 @@ class World:
 
         @param bootstrap: peers, or names of peers, or addresses, with which it begins.
         """
-        number = len(self.peers)
+        number = self._added
+        self._added += 1
         name = name or f"peer{number}"
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7116"
         known = [self._addressOf(one) for one in bootstrap]

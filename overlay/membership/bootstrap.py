@@ -1,6 +1,6 @@
 """Finds the network: dials what the user named, what is remembered from earlier, and never gives up."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,10 +25,10 @@ LOOK = 0.5
 """Seconds between two looks while no super-peer is reached."""
 CALM = 5.0
 """Seconds between two looks of a peer that is well."""
+UNUSED = 60.0
+"""Seconds after which a link that this peer dialled and no part of it needs is ended."""
 ISLANDS = 60.0
 """Seconds after which a super-peer tries one remembered address that it has no link to, so that islands meet."""
-IDLE_LINK = 60.0
-"""Seconds after which a leaf's link to another leaf, used only to find the network, is ended."""
 
 
 @attrs.define(slots=True)
@@ -52,6 +52,7 @@ class Bootstrap(Component):
     """
     @ivar since: monotonic time since when no super-peer has been reached; None while one is, or while this peer serves.
     @ivar problem: why the last attempt failed, for people.
+    @ivar needed: whether a part of this peer needs a link; the peer sets it.
     """
 
     def __init__(self, commons: Commons, membership: "Membership", addresses: list[str]) -> None:
@@ -62,6 +63,8 @@ class Bootstrap(Component):
         self._islands = 0.0
         self.since: float | None = commons.seconds()
         self.problem = ""
+        self.needed: Callable[[Link], bool] = lambda link: True
+        self._unused: dict[Link, float] = {}
 
     @property
     def addresses(self) -> list[str]:
@@ -84,7 +87,7 @@ class Bootstrap(Component):
     def start(self) -> None:
         seconds = self.commons.seconds()
         self.since = seconds
-        for signed in self._membership.cached():
+        for signed in self._membership.cache.adverts():
             self._remember(signed)
         self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
         self._timer = self.commons.clock.callLater(0.0, self._look)
@@ -118,6 +121,7 @@ class Bootstrap(Component):
         self._see()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        self._unused.pop(link, None)
         self._see()
         if self.since is not None:
             self.poke()
@@ -152,7 +156,8 @@ class Bootstrap(Component):
         elif self._membership.serving and seconds >= self._islands:
             self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
             self._meetIslands()
-        self._endIdle(seconds)
+        if calm:
+            self._endUnused(seconds)
         self._timer = self.commons.clock.callLater(CALM if calm else LOOK, self._look)
 
     def _targetsFromMembership(self) -> None:
@@ -205,7 +210,7 @@ class Bootstrap(Component):
         """Dial one place that was known once and is no part of what is known now."""
         linked = {link.peerId for link in self.commons.links}
         known = {one.peerId for one in self._membership.superPeers()}
-        for signed in self._membership.cached():
+        for signed in self._membership.cache.adverts():
             self._remember(signed)
         far = [
             one for one in self._targets.values()
@@ -215,10 +220,10 @@ class Bootstrap(Component):
         if far:
             self._dial(self.commons.random.choice(far))
 
-    def _endIdle(self, seconds: float) -> None:
-        """A link between two leaves has done its work once both have homes."""
-        if self._membership.serving or self.since is not None:
-            return
+    def _endUnused(self, seconds: float) -> None:
+        """What was dialled to find the network, or to ask something once, has done its work."""
         for link in self.commons.links:
-            if link.dialled and not link.isSuper and seconds - link.since > IDLE_LINK:
-                link.close("idle", "this link was only used to find the network")
+            if not link.dialled or self.needed(link):
+                self._unused.pop(link, None)
+            elif seconds - self._unused.setdefault(link, seconds) > UNUSED:
+                link.close("idle", "this link is not used")

@@ -39,8 +39,8 @@ class NetworkTime:
 
     def _measure(self) -> float:
         """The others' clocks against our own."""
-        known = [(link.clockOffset, link.dialled) for link in self._links if link.clockOffset is not None]
+        known = [offset for link in self._links if (offset := link.clockOffset) is not None]
         if len(known) < ENOUGH:
             # One against one: who joins a network takes its time from the peer that it dialled.
-            return sum(offset for offset, dialled in known if dialled and abs(offset) > FAR)
-        return median_low([*(offset for offset, _ in known), 0.0])
+            return sum(link.clockOffset or 0.0 for link in self._links if link.dialled and abs(link.clockOffset or 0.0) > FAR)
+        return median_low([*known, 0.0])

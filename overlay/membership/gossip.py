@@ -14,6 +14,7 @@ from overlay.identity.ids import PeerId
 from overlay.questions import Work
 from overlay.wire import limits
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
+from overlay.wire.statements import Signed
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -77,10 +78,7 @@ class Gossip:
                 link.send(self._offer())
         elif links and self._round % LEAF_EVERY == 1:
             self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
-        own = membership.ownAdvert().sequence
-        membership.ownSigned()
-        if membership.ownAdvert().sequence != own:
-            membership.announce()
+        membership.refresh()
 
     def askMore(self) -> None:
         """Ask one super-peer for others, unless that was done a moment ago: those known do not suffice."""
@@ -122,10 +120,18 @@ class Gossip:
         if known.advert.role == "super" and self._membership.serving:
             self.rumour(known.peerId, source)
 
+    def tell(self, own: Signed, news: bool) -> None:
+        """
+        This peer has a new advert.
+
+        @param news: whether it says more than another load; then everybody linked is told, and not only the super-peers.
+        """
+        for link in self._commons.links:
+            if news or link.isSuper:
+                link.send(Adverts([own]))
+
     def rumour(self, peer: bytes, source: "Link | None") -> None:
         """Pass the newest advert of a peer on to some super-peers."""
-        if peer == self._commons.peerId:
-            return
         known = self._membership.get(peer)
         if known is None:
             return

@@ -26,3 +26,8 @@ class Known:
     heir: bool = False
     recognised: bool = False
     problem: str = ""
+
+    def differs(self, advert: Advert) -> bool:
+        """Whether another advert of this peer says more than how loaded and how old it is: only that is worth passing on at once."""
+        now = self.advert
+        return (now.role, now.addresses, now.mandate, now.heirs) != (advert.role, advert.addresses, advert.mandate, advert.heirs)

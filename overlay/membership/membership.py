@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from overlay import __version__
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
+from overlay.membership.cache import PeerCache
 from overlay.membership.clock import NetworkTime
 from overlay.membership.gossip import Gossip
 from overlay.membership.known import Known
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
 KNOWN_MOST = 20_000
 """Peers known at most."""
-CACHED_MOST = 1000
-"""Super-peers remembered over a restart."""
+LOAD_SOON = 1.0
+LOAD_LATER = 60.0
+"""Seconds after which a change of load is told, if it is more than a tenth or not."""
 SILENT = 2.5
 """A super-peer whose advert is older than so many advert intervals is taken for dead."""
-_PEERS = "peers"
 _SEQUENCE = b"sequence"
 
 
@@ -37,6 +36,7 @@ class Membership(Component):
     @ivar liveMandates: how many mandates there are that are not brand new; the election sets it.
     @ivar loadOf: registrations that this peer holds; hosting sets it.
     @ivar capacity: what this machine has free, by uptime; the daemon sets it.
+    @ivar cache: super-peers remembered over a restart.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
@@ -58,7 +58,7 @@ class Membership(Component):
         self._issuedAt = float("-inf")
         self._issueSoon: Any = None
         self._table = commons.softTable("membership")
-        self._cache = commons.softTable(_PEERS)
+        self.cache = PeerCache(commons)
         self._sequence = int.from_bytes(self._table.get(_SEQUENCE) or b"\0", "big")
         commons.networkTime = NetworkTime(commons, commons.links)
         commons.links.ownAdvert = self.ownSigned
@@ -84,9 +84,7 @@ class Membership(Component):
             self._issueSoon.cancel()
 
     def linkMade(self, link: "Link") -> None:
-        before = self._own
-        if self.ownSigned() is not before and before is not None:
-            self.announce()
+        self.refresh()
         if link.advertSigned is not None:
             self.take(link.advertSigned, link)
         self.gossip.greet(link)
@@ -147,18 +145,8 @@ class Membership(Component):
             picked = [self.ownSigned(), *picked][:count]
         return picked
 
-    def cached(self) -> list[Signed]:
-        """Adverts of super-peers from before the last restart."""
-        found = []
-        for _, value in self._cache.items():
-            try:
-                found.append(msgspec.msgpack.decode(value, type=Signed))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-        return found
-
     def _knownBefore(self, peer: bytes) -> bool:
-        return peer in self._known or self._cache.get(peer) is not None or self._table.get(b"met" + peer) is not None
+        return peer in self._known or peer in self.cache or self._table.get(b"met" + peer) is not None
 
     def take(self, signed: Signed, link: "Link | None" = None) -> Known | None:
         """
@@ -208,16 +196,21 @@ class Membership(Component):
                 return None
             held = self._known[peer] = Known(peer, signed, advert, commons.seconds())
             self._table.put(b"met" + peer, b"")
+            news = True
+        else:
+            news = not held.alive or held.differs(advert)
         before = (held.advert.role, held.recognised, held.alive)
         held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
-        self._judge(held)
-        if held.recognised:
-            self._remember(held)
-        self._serving = None
+        if news:
+            self._judge(held)
+            if held.recognised:
+                self.cache.put(held)
+            self._serving = None
         linked = commons.links.get(peer)
         if linked is not None:
             linked.advert, linked.advertSigned = advert, signed
-        self.gossip.learned(held, link)
+        if news:
+            self.gossip.learned(held, link)
         if linked is not None:
             commons.links.observer.advertChanged(linked)
         if before != (held.advert.role, held.recognised, held.alive) or not own:
@@ -261,12 +254,6 @@ class Membership(Component):
         for callback in list(self.changed):
             callback(peer)
 
-    def _remember(self, known: Known) -> None:
-        """For the next start. Addresses change seldom, so the disk is written seldom."""
-        if self._cache.get(known.peerId) is None and self._cache.count() >= CACHED_MOST:
-            self._cache.remove(next(iter(self._cache.keys())))
-        self._cache.put(known.peerId, msgspec.msgpack.encode(known.signed))
-
     def _judge(self, known: Known) -> None:
         if known.advert.role != "super":
             known.mandated = known.heir = known.recognised = False
@@ -282,8 +269,12 @@ class Membership(Component):
                 self.commons.report(known.peerId, Deed.BAD_MANDATE)
         known.recognised = recognised
 
-    def rejudge(self) -> None:
-        """Judge all super-peers again: mandates expire, and the view of the network grows."""
+    def rejudge(self, whole: bool = True) -> None:
+        """
+        Judge super-peers again: mandates expire, and the view of the network grows.
+
+        @param whole: whether to judge those too whose mandates held the last time.
+        """
         commons = self.commons
         seconds = commons.seconds()
         old = SILENT * commons.settings.advert
@@ -292,7 +283,8 @@ class Membership(Component):
                 continue
             before = known.recognised
             if known.alive:
-                self._judge(known)
+                if whole or not (known.mandated and known.recognised):
+                    self._judge(known)
                 if commons.links.get(known.peerId) is not None:
                     known.heard = seconds
                 elif seconds - known.heard > old:
@@ -351,24 +343,32 @@ class Membership(Component):
     def announce(self) -> None:
         """Issue a new advert and send it to all links."""
         self._own = None
+        self.gossip.tell(self.ownSigned(), True)
+
+    def refresh(self) -> None:
+        """Tell if the last advert was getting old, or if this peer has other addresses now."""
+        before, told = self._own, self._ownAdvert
         signed = self.ownSigned()
-        for link in self.commons.links:
-            link.send(Adverts([signed]))
-        self.gossip.rumour(self.commons.peerId, None)
+        if signed is not before and told is not None:
+            self.gossip.tell(signed, told.addresses != self.ownAdvert().addresses)
 
     def loadChanged(self) -> None:
-        """The number of registrations has changed: tell, at most once a second and only if it is news."""
+        """
+        The number of registrations has changed: tell the linked super-peers, soon if it is much, else within a minute. All others hear of
+        it when they compare what they know.
+        """
         if self._ownAdvert is None or self._issueSoon is not None:
             return
         load, said = self.loadOf(), self._ownAdvert.load
-        if load == said:
-            return
-        wait = 1.0 if abs(load - said) > max(2, 0.1 * said) else 10.0
-        self._issueSoon = self.commons.clock.callLater(wait, self._announceSoon)
+        if load != said:
+            wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
+            self._issueSoon = self.commons.clock.callLater(wait, self._loadTold)
 
-    def _announceSoon(self) -> None:
+    def _loadTold(self) -> None:
         self._issueSoon = None
-        self.announce()
+        if self._ownAdvert is not None and self._ownAdvert.load != self.loadOf():
+            self._own = None
+            self.gossip.tell(self.ownSigned(), False)
 
     def ownAdvert(self) -> Advert:
         """This peer's current advert."""

@@ -88,6 +88,9 @@ class Neighbours(Component):
         self._asked.clear()
         self._notify()
 
+    def needs(self, link: "Link") -> bool:
+        return link.peerId in self._agreed or link.peerId in self._asked
+
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._asked.pop(link.peerId, None)
         self._remove(link.peerId)

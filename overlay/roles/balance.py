@@ -32,11 +32,12 @@ class Balance:
 
     def filled(self, peer: PeerId, load: Load) -> None:
         """A seat was filled: the new super-peer gets its share of the leaves."""
-        known = self._membership.get(peer)
         self._next = self._commons.seconds() + EVERY
-        if known is not None:
-            others = [*load.others, 0] if len(load.others) == 0 else list(load.others)
-            self._move(peer, load.registrations // (len(others) + 1))
+        others = list(load.others)
+        if peer not in {one.peerId for one in self._membership.superPeers()}:
+            others.append(0)
+        mean = (load.registrations + sum(others)) / (len(others) + 1)
+        self._move(peer, int(load.registrations - mean))
 
     def tick(self, load: Load) -> None:
         """Move some leaves if another super-peer carries far fewer."""
@@ -47,9 +48,11 @@ class Balance:
         others = self._membership.superPeers()
         if not others:
             return
-        least = min(others, key=lambda known: (known.advert.load, known.peerId))
-        if load.registrations > UNEVEN * (least.advert.load + LEAST / 2):
-            self._move(least.peerId, (load.registrations - least.advert.load) // 4)
+        # Of two at random the less loaded: if all chose the least loaded of all, it would get the leaves of all.
+        two = self._commons.random.sample(others, min(2, len(others)))
+        other = min(two, key=lambda known: (known.advert.load, known.peerId))
+        if load.registrations > UNEVEN * (other.advert.load + LEAST / 2):
+            self._move(other.peerId, (load.registrations - other.advert.load) // 4)
 
     def _move(self, peer: PeerId, count: int) -> None:
         known = self._membership.get(peer)

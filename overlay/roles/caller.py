@@ -97,6 +97,10 @@ class Caller:
     def busy(self) -> bool:
         return self._call is not None
 
+    def needs(self, peer: bytes) -> bool:
+        """Whether a peer has a part in the open seat."""
+        return self._call is not None and (peer in self._call.electorate or peer == self._call.candidate)
+
     def call(self) -> None:
         """Call a seat for the best of the leaves; nothing happens while another is open."""
         if self._call is None:

@@ -53,6 +53,8 @@ CALM = 5.0
 GRACE = 60.0
 """Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 REJUDGE = 10.0
+"""Seconds between two looks at those who are not recognised, and C{REJUDGE_ALL} at all whom this peer knows."""
+REJUDGE_ALL = 60.0
 _TABLE = "role"
 _MANDATE = b"mandate"
 
@@ -96,7 +98,7 @@ class Election(Component):
         self._petitions: dict[bytes, Qualified] = {}
         self._resignAt: float | None = None
         self._seatsChanged = commons.seconds()
-        self._rejudged = commons.seconds()
+        self._rejudged = self._rejudgedAll = commons.seconds()
         self._unelectedSince: float | None = None
         self._timer: IDelayedCall | None = None
         self._petitioned = float("-inf")
@@ -126,6 +128,9 @@ class Election(Component):
             self._timer.cancel()
         self.caller.stop()
         self.role.stop()
+
+    def needs(self, link: "Link") -> bool:
+        return link.peerId in self._petitions or self.caller.needs(link.peerId)
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._petitions.pop(link.peerId, None)
@@ -202,9 +207,12 @@ class Election(Component):
 
     def _tick(self) -> None:
         seconds = self.commons.seconds()
-        if seconds - self._rejudged >= REJUDGE:
-            self._rejudged = seconds
+        if seconds - self._rejudgedAll >= REJUDGE_ALL:
+            self._rejudgedAll = self._rejudged = seconds
             self.membership.rejudge()
+        elif seconds - self._rejudged >= REJUDGE and self.membership.serving:
+            self._rejudged = seconds
+            self.membership.rejudge(whole=False)
         if self.membership.serving:
             self._serve()
         else:

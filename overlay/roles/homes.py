@@ -30,8 +30,6 @@ EVERY = 1.0
 CALM = 5.0
 GATHER = 0.2
 """Seconds over which changes of the share are joined into one difference."""
-NEAR = 3
-"""Among so many of the least loaded one is chosen at random."""
 MOVE_WAIT = 20.0
 
 
@@ -158,17 +156,21 @@ class Homes(Component):
         self._timer = self.commons.clock.callLater(wait, self._look)
 
     def _choose(self, count: int, seconds: float) -> "list[Known]":
-        """The least loaded super-peers, a little at random, so that not all leaves go to the same."""
+        """
+        Of two at random the less loaded, again and again: that keeps the loads even though what is known of them is old, where taking the
+        least loaded would send all leaves to the same (Mitzenmacher 2000).
+        """
         able = [
             known for known in self._membership.superPeers()
             if known.peerId not in self._homes and (known.advert.addresses or known.peerId in self.commons.links)
             and seconds >= self._avoid.get(known.peerId, (0.0, 0.0))[0]
         ]
-        self.commons.random.shuffle(able)
-        able.sort(key=lambda known: known.advert.load)
         chosen: list[Known] = []
         while able and len(chosen) < count:
-            chosen.append(able.pop(self.commons.random.randrange(min(NEAR, len(able)))))
+            two = self.commons.random.sample(able, min(2, len(able)))
+            best = min(two, key=lambda known: known.advert.load)
+            able.remove(best)
+            chosen.append(best)
         return chosen
 
     def _begin(self, known: "Known") -> None:
@@ -227,6 +229,9 @@ class Homes(Component):
         home = self._homes.get(link.peerId)
         if home is not None and home.link is link:
             home.life.gone(code)
+
+    def needs(self, link: "Link") -> bool:
+        return link.peerId in self._homes
 
     def linkClear(self, link: "Link") -> None:
         home = self._homes.get(link.peerId)

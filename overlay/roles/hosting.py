@@ -82,6 +82,9 @@ class Hosting(Component):
         for owner in [*self._registry.owners(), self.commons.peerId]:
             self._registry.drop(owner)
 
+    def needs(self, link: "Link") -> bool:
+        return self._accepted.get(link.peerId) is link
+
     @property
     def count(self) -> int:
         """Registrations of others whose owners have been here since the start."""
@@ -170,6 +173,9 @@ class Hosting(Component):
     def _work(self) -> None:
         """One batch in a turn, leaf after leaf, so that searches are not held up."""
         self._working = None
+        if not self._queues:
+            # Whoever waited has left meanwhile.
+            return
         peer, queue = next(iter(self._queues.items()))
         del self._queues[peer]
         link, message = queue.popleft()

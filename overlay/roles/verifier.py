@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 _JUDGED_MOST = 20_000
+LOOK_AGAIN = 60.0
+"""Seconds after which a voter looks again whether another's electorate fits what it knows by then."""
 
 
 @attrs.frozen(slots=True)
@@ -20,14 +22,15 @@ class _Verified:
     """
     @ivar issued: seconds since the epoch; of the nomination.
     @ivar mayVote: whether the electorate fits this peer's view.
-    @ivar since: monotonic time of the first time this holder was found mandated.
+    @ivar since: monotonic time of the first time this holder was found mandated; C{judged} of the last look at its electorate.
     """
 
-    digest: bytes
+    mandate: Mandate
     issued: int
     expires: int
     mayVote: bool
     since: float
+    judged: float
 
 
 class Verifier:
@@ -39,6 +42,7 @@ class Verifier:
         self._commons = commons
         self._membership = membership
         self._verified: dict[bytes, _Verified] = {}
+        self._settled = (float("-inf"), 0.0, 0)
         self.own: Mandate | None = None
 
     def judge(self, advert: Advert) -> tuple[bool, bool, str]:
@@ -51,18 +55,24 @@ class Verifier:
         if advert.mandate is None:
             self._verified.pop(advert.owner, None)
             return False, heir, ""
+        commons = self._commons
+        before = self._verified.get(advert.owner)
+        if before is not None and before.expires > commons.now() and before.mandate == advert.mandate:
+            # What it says has not changed. Whether its holder may vote is for voters to ask, and only a wider view changes that.
+            fresh = commons.seconds() - before.judged < LOOK_AGAIN
+            if before.mayVote and (fresh or not self._membership.serving):
+                return True, heir, ""
         voters = self.voters()
         voters.pop(advert.owner, None)
-        commons = self._commons
         judgement = judge(commons.scheme, commons.network.id, advert.mandate, advert.owner, commons.now(), voters)
         if not judgement.mandated:
             self._verified.pop(advert.owner, None)
             return False, heir, judgement.problem
-        before = self._verified.get(advert.owner)
         nomination = decodeBody(advert.mandate.nomination.body, Nomination)
+        seconds = commons.seconds()
         self._verified[advert.owner] = _Verified(
-            advert.mandate.nomination.digest, nomination.issued, nomination.expires, judgement.mayVote,
-            before.since if before is not None else commons.seconds(),
+            advert.mandate, nomination.issued, nomination.expires, judgement.mayVote,
+            before.since if before is not None else seconds, seconds,
         )
         while len(self._verified) > _JUDGED_MOST:
             del self._verified[next(iter(self._verified))]
@@ -83,13 +93,17 @@ class Verifier:
         return voters
 
     def settled(self, age: float) -> int:
-        """How many other live mandates have been known for at least C{age} seconds."""
+        """How many other live mandates have been known for at least C{age} seconds; counted once a second."""
         seconds = self._commons.seconds()
+        when, asked, count = self._settled
+        if asked == age and 0 <= seconds - when < 1.0:
+            return count
         count = 0
         for known in self._membership.mandated():
             verified = self._verified.get(known.peerId)
             if verified is not None and seconds - verified.since >= age:
                 count += 1
+        self._settled = (seconds, age, count)
         return count
 
     def serving(self) -> dict[bytes, int]:

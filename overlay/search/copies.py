@@ -49,6 +49,10 @@ class Copies:
     def __len__(self) -> int:
         return len(self._copies)
 
+    def underWay(self, link: "Link") -> bool:
+        """Whether a copy went over this link whose answer is still to come."""
+        return any(one.link is link for one in self._copies.values())
+
     def send(
         self, link: "Link", receiver: object, id: bytes, expression: str, analysis: int, want: int, ttl: int,
         budget: float, direct: bool = False, router: str = "",

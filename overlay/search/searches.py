@@ -304,6 +304,9 @@ class Searches(Component):
         """The last searches of this peer's user, newest first."""
         return list(reversed(self._last))
 
+    def needs(self, link: "Link") -> bool:
+        return link.peerId in self._perLink or self.copies.underWay(link)
+
     # --- searches of others ------------------------------------------------------------------------------------------
 
     def _queryReceived(self, link: "Link", query: Query) -> None:

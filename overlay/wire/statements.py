@@ -7,6 +7,7 @@ All times are whole seconds of network time (Unix epoch).
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -209,6 +210,8 @@ class NetworkChange(Statement, frozen=True, array_like=True, tag="network", gc=F
     issued: Seconds
 
 
+OPENED = 4096
+"""Statements that were checked last and need not be checked again."""
 S = TypeVar("S", bound=Statement)
 
 _encoder = msgspec.msgpack.Encoder()
@@ -253,6 +256,14 @@ def seal(identity: Identity, statement: Statement) -> Signed:
     return Signed(body, identity.publicKey, signBody(identity, type(statement), body))
 
 
+@lru_cache(OPENED)
+def _opened(scheme: ISignatureScheme, kind: type[S], body: bytes, key: bytes, signature: bytes) -> S:
+    """One statement comes from many neighbours, and in many mandates: it is checked once."""
+    if not checkBody(scheme, kind, body, key, signature):
+        raise Forged(f"signature of {kind.__name__}")
+    return decodeBody(body, kind)
+
+
 def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: bytes, signer: bytes | None = None) -> S:
     """
     Check a statement and give its content. Expiry is the caller's to judge.
@@ -264,9 +275,7 @@ def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: byt
     """
     if signer is not None and signed.signer != signer:
         raise Forged(f"{kind.__name__} signed by another peer")
-    if not checkBody(scheme, kind, signed.body, signed.key, signed.signature):
-        raise Forged(f"signature of {kind.__name__}")
-    statement = decodeBody(signed.body, kind)
+    statement: S = _opened(scheme, kind, signed.body, signed.key, signed.signature)
     if statement.network != network:
         raise Forged(f"{kind.__name__} of another network")
     return statement

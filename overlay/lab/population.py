@@ -1,0 +1,265 @@
+"""Peers that come, stay for a while, and go: who they are, what they can, what they share, and how they leave."""
+
+import math
+import random
+from collections.abc import Callable, Iterator
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall
+
+from overlay.identity.ids import PeerId
+from overlay.lab.founding import found, superPeersFor
+from overlay.lab.sessions import ISessions, Trace
+from overlay.lab.shares import Shares
+from overlay.lab.world import LabPeer, World
+from overlay.peer import Peer
+from overlay.wire.statements import Capacity
+
+INTRODUCTIONS = 4
+"""Addresses with which a peer begins."""
+JOINING = 30.0
+"""Virtual seconds over which the leaves of the beginning find their homes."""
+MIB = 1024 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """
+    Who is to live.
+
+    @ivar peers: at the beginning, and on average.
+    @ivar sessions: how long they stay.
+    @ivar dialable: part of them that others can dial, 0 to 1.
+    @ivar orderly: part of them that say goodbye when they leave; the others' links are reset, or fall silent with C{silent}.
+    @ivar silent: part of those that do not say goodbye whose machine vanishes.
+    @ivar returning: part of the arrivals that have been here before and come back with what they had on disk.
+    @ivar slowest: bytes per second upward of the slowest peers; with C{fastest} the capacities are spread evenly by order of magnitude.
+    @ivar wanted: registrations for which a super-peer is there at the beginning.
+    @ivar attackers: part of the peers that misbehave, 0 to 1.
+    @ivar makeAttacker: how those are made.
+    """
+
+    peers: int
+    sessions: "ISessions | Trace"
+    shares: Shares
+    dialable: float = 0.3
+    orderly: float = 0.5
+    silent: float = 0.2
+    returning: float = 0.0
+    slowest: float = 10_000.0
+    fastest: float = 10_000_000.0
+    wanted: int = 100
+    attackers: float = 0.0
+    makeAttacker: type[Peer] | None = None
+
+
+@attrs.define(eq=False, slots=True)
+class Member:
+    """
+    One peer of a population, for one session.
+
+    @ivar number: from 0, in the order of arrival; a peer that returns keeps its number.
+    @ivar born: virtual time at which its session began; negative if that was before the experiment.
+    @ivar dies: virtual time at which it will leave.
+    @ivar rank: of its capacity among all, 0 to 1, 1 the most capable.
+    @ivar owns: whether it shares anything.
+    @ivar attacks: whether it misbehaves.
+    """
+
+    number: int
+    peer: LabPeer
+    born: float
+    dies: float
+    rank: float
+    owns: bool
+    attacks: bool
+    leaving: IDelayedCall | None = None
+
+    @property
+    def peerId(self) -> PeerId:
+        return self.peer.peerId
+
+
+class Population:
+    """
+    @ivar members: those who live, by number.
+    @ivar left: called with each member that has just gone, before anything of it is forgotten.
+    @ivar arrivals: how many have come since the beginning; C{departures} likewise.
+    """
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.world = world
+        self.plan = plan
+        self.members: dict[int, Member] = {}
+        self.left: list[Callable[[Member], None]] = []
+        self.arrivals = 0
+        self.departures = 0
+        self._number = 0
+        self._coming = random.Random(f"{world.seed} arrivals")
+        self._known = random.Random(f"{world.seed} introductions")
+        self._away: list[tuple[int, LabPeer]] = []
+        self._byId: dict[PeerId, Member] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self.members.values()))
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def of(self, peer: bytes) -> Member | None:
+        """The living member with an id."""
+        return self._byId.get(PeerId(peer))
+
+    # --- the beginning -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """
+        A population that has been here for long: ages and remaining lives as they are met at a random moment, super-peers that were elected
+        and know one another, and leaves that look for their homes over the first half minute.
+        """
+        members = list(self._first())
+        serving = found(self.world, self, members, superPeersFor(len(members), self._homes, self.plan.wanted))
+        chosen = {one.number for one in serving}
+        addresses = [one.peer.address for one in serving]
+        for member in members:
+            if member.number not in chosen:
+                some = self._known.sample(addresses, min(INTRODUCTIONS, len(addresses)))
+                self.world.time.callLater(JOINING * self._known.random(), self._enter, member, some)
+        self._awaitNext()
+
+    def _first(self) -> Iterator[Member]:
+        plan = self.plan
+        if isinstance(plan.sessions, Trace):
+            for born, dies in plan.sessions.sessions:
+                if born > 0:
+                    self.world.time.callLater(born, self._arriveFor, dies - born)
+                elif dies > 0:
+                    yield self._make(born, dies)
+            return
+        for number in range(plan.peers):
+            age, left = plan.sessions.underWay(self._drawn(number, "session"))
+            yield self._make(-age, left)
+
+    def _drawn(self, number: int, what: str) -> random.Random:
+        """Chance for one peer and one matter, whatever else has happened: so two policies are compared on the same peers."""
+        return random.Random(f"{self.world.seed} {number} {what}")
+
+    @property
+    def _homes(self) -> int:
+        return self.world.settings.homes
+
+    # --- coming ------------------------------------------------------------------------------------------------------
+
+    def _awaitNext(self) -> None:
+        """Arrivals are a Poisson process whose rate keeps the number of peers."""
+        sessions = self.plan.sessions
+        if isinstance(sessions, Trace) or math.isinf(sessions.mean):
+            return
+        self.world.time.callLater(self._coming.expovariate(self.plan.peers / sessions.mean), self._next)
+
+    def _next(self) -> None:
+        self._awaitNext()
+        self.arrive()
+
+    def arrive(self) -> Member:
+        """One more peer comes, for a session of a length drawn from the plan."""
+        sessions = self.plan.sessions
+        assert not isinstance(sessions, Trace)
+        return self._arriveFor(sessions.fresh(self._coming))
+
+    def arriveWithin(self, count: int, seconds: float) -> None:
+        """So many come, spread over some seconds."""
+        for _ in range(count):
+            self.world.time.callLater(seconds * self._coming.random(), self.arrive)
+
+    def _arriveFor(self, length: float) -> Member:
+        now = self.world.time.seconds()
+        self.arrivals += 1
+        if self._away and self._coming.random() < self.plan.returning:
+            number, former = self._away.pop(self._coming.randrange(len(self._away)))
+            member = self._make(now, now + length, number, former)
+        else:
+            member = self._make(now, now + length)
+        self._enter(member, self._introductions())
+        return member
+
+    def _introductions(self) -> list[str]:
+        """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
+        able = [one.peer for one in self.members.values() if one.peer.dialable and one.peer.running]
+        return [one.address for one in self._known.sample(able, min(INTRODUCTIONS, len(able)))]
+
+    def _make(self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None) -> Member:
+        plan = self.plan
+        if number is None:
+            number, self._number = self._number, self._number + 1
+        rng = self._drawn(number, "peer")
+        rank, dialable, attacks = rng.random(), rng.random() < plan.dialable, rng.random() < plan.attackers
+        makePeer = plan.makeAttacker if attacks and plan.makeAttacker is not None else None
+        peer = former or self.world.add(f"peer{number}", dialable=dialable, start=False, makePeer=makePeer)
+        owns = rng.random() < plan.shares.sharers
+        return Member(number, peer, born, dies, rank, owns, attacks)
+
+    def capacity(self, member: Member) -> Callable[[float], Capacity]:
+        """What a peer says that it has: its upload, and memory and connections that go with it."""
+        plan = self.plan
+        bandwidth = plan.slowest * (plan.fastest / plan.slowest) ** member.rank
+        memory, descriptors = int(128 * MIB * (1 + 15 * member.rank)), int(512 * (1 + 7 * member.rank))
+
+        def now(uptime: float) -> Capacity:
+            return Capacity(int(bandwidth), memory, descriptors, int(self.world.time.seconds() - member.born))
+
+        return now
+
+    def _enter(self, member: Member, addresses: list[str]) -> None:
+        now = self.world.time.seconds()
+        if member.dies <= now:
+            return
+        peer = member.peer
+        returns = bool(peer.storage.table("boot").count())
+        peer.bootstrap = addresses
+        self.members[member.number] = member
+        self._byId[member.peerId] = member
+        peer.start()
+        peer.peer.membership.capacity = self.capacity(member)
+        if member.owns and not returns:
+            peer.share(*self.plan.shares.draw(member.number, self._drawn(member.number, "share")))
+        if not math.isinf(member.dies):
+            member.leaving = self.world.time.callLater(member.dies - now, self.leave, member)
+
+    def enterServing(self, member: Member, others: list[str]) -> None:
+        """For the beginning: one whose storage says that it was a super-peer."""
+        self._enter(member, others)
+
+    # --- going -------------------------------------------------------------------------------------------------------
+
+    def leave(self, member: Member) -> None:
+        """A session is over: with a goodbye, with links reset, or without a sign, by the plan's chances."""
+        rng = self._drawn(member.number, f"leave {member.born!r}")
+        if rng.random() < self.plan.orderly:
+            self.end(member, "orderly")
+        else:
+            self.end(member, "silent" if rng.random() < self.plan.silent else "reset")
+
+    def end(self, member: Member, how: str) -> None:
+        """
+        A member goes now.
+
+        @param how: C{orderly} (it says goodbye), C{reset} (its process dies) or C{silent} (its machine does).
+        """
+        if self.members.pop(member.number, None) is None:
+            return
+        if member.leaving is not None and member.leaving.active():
+            member.leaving.cancel()
+        self.departures += 1
+        for observer in self.left:
+            observer(member)
+        del self._byId[member.peerId]
+        if how == "orderly":
+            member.peer.leave()
+        elif how == "reset":
+            member.peer.kill()
+        else:
+            member.peer.crash()
+        del self.world.peers[member.peer.name]
+        if self.plan.returning:
+            self._away.append((member.number, member.peer))

@@ -1,0 +1,189 @@
+"""Looks at a population now and then, and asks it, as a user would, for what its members share."""
+
+import random
+from collections.abc import Callable
+
+import attrs
+
+from overlay.identity.ids import PeerId
+from overlay.lab.experiment import Measured
+from overlay.lab.population import Member, Population
+from overlay.lab.shares import groupWord
+from overlay.search.outcome import Outcome
+from overlay.wire import limits
+
+SETTLED_AFTER = 60.0
+"""Seconds that an owner must have been alive to be counted: registered or not, so that nobody is left out by being orphaned."""
+BUDGET = 10.0
+"""Of a search, seconds."""
+_SEARCHES = frozenset({"query", "hits", "done", "cancel"})
+
+
+@attrs.define(slots=True)
+class _Traffic:
+    """Messages sent and received, and seconds lived, of all peers in one role."""
+
+    messages: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.messages / self.seconds if self.seconds else 0.0
+
+
+class Survey:
+    """
+    Writes the series C{recall}, C{leaves_fully_homed}, C{super_peers} and C{peers}, and keeps what is needed for their figures.
+
+    @ivar counts: whether what is seen now counts for the figures: not while the network settles.
+    @ivar recalls: (virtual seconds, value) of each search for recall that has ended.
+    @ivar within: gives the part of the network to which a member belongs: who searches should find the owners of its own part.
+    """
+
+    def __init__(self, population: Population, measured: Measured, every: float) -> None:
+        self.population = population
+        self.measured = measured
+        self.every = every
+        self.counts = False
+        self.recalls: list[tuple[float, float]] = []
+        self.within: Callable[[Member], object] = lambda member: None
+        self._world = population.world
+        self._random = random.Random(f"{population.world.seed} survey")
+        self._values: dict[str, list[float]] = {}
+        self._traffic = {"leaf": _Traffic(), "super": _Traffic()}
+        self._seen: dict[int, tuple[int, float, int]] = {}
+        self._changes = 0
+        self._lived = 0.0
+        self._open = 0
+        population.left.append(self._left)
+
+    def start(self) -> None:
+        """Look every so many virtual seconds from now on."""
+        self._world.time.callLater(self.every, self._look)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no search is under way."""
+        return self._open == 0
+
+    # --- what is looked at -------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        self._world.time.callLater(self.every, self._look)
+        serving = sum(one.peer.isSuper for one in self.population)
+        self.note("peers", len(self.population))
+        self.note("super_peers", serving)
+        settled, homed = self._homed(serving)
+        if settled:
+            self.note("leaves_fully_homed", homed / settled)
+        for member in self.population:
+            self._count(member)
+        self.searchForRecall()
+
+    def _homed(self, serving: int) -> tuple[int, int]:
+        """Leaves that have been alive for a minute, and those of them that are registered at as many living super-peers as they want."""
+        now = self._world.time.seconds()
+        settled = homed = 0
+        for member in self.population:
+            peer = member.peer.peer
+            if now - member.born < SETTLED_AFTER or member.peer.isSuper:
+                continue
+            settled += 1
+            homed += len(self.homesOf(member)) >= min(peer.homes.wanted, serving)
+        return settled, homed
+
+    def homesOf(self, member: Member) -> list[Member]:
+        """The living super-peers that hold everything of a leaf; itself, of a super-peer."""
+        if member.peer.isSuper:
+            return [member]
+        found = []
+        for view in member.peer.peer.homes.views():
+            home = self.population.of(view.peerId)
+            if view.state == "registered" and not view.behind and home is not None and home.peer.isSuper:
+                found.append(home)
+        return found
+
+    def note(self, name: str, value: float) -> None:
+        """One point of a series."""
+        self.measured.sample(name, self._world.time.seconds(), value)
+        if self.counts:
+            self._values.setdefault(name, []).append(value)
+
+    # --- recall ------------------------------------------------------------------------------------------------------
+
+    def searchForRecall(self) -> None:
+        """
+        Somebody with a living home searches for the common word of a group; what counts is which of its owners that have been alive for a
+        minute are found.
+        """
+        now = self._world.time.seconds()
+        able = [one for one in self.population if now - one.born >= SETTLED_AFTER and not one.attacks]
+        groups = self.population.plan.shares.groups
+        group = self._random.randrange(groups)
+        start = self._random.randrange(len(able)) if able else 0
+        searcher = next((one for one in able[start:] + able[:start] if self.homesOf(one)), None)
+        if searcher is None:
+            if any(one.owns for one in able):
+                self._recalled(now, 0.0)
+            return
+        side = self.within(searcher)
+        owners = {
+            one.peerId for one in able
+            if one.owns and self.population.plan.shares.groupOf(one.number) == group and self.within(one) == side
+        }
+        if not owners:
+            return
+        self._open += 1
+        search = searcher.peer.peer.searches.search(groupWord(group), limits.WANT, BUDGET)
+        search.finished.addCallback(self._found, searcher, owners, now)
+
+    def _found(self, outcome: Outcome, searcher: Member, owners: set[PeerId], when: float) -> None:
+        self._open -= 1
+        # Whoever left while the search was under way was not hidden by the network.
+        still = {one for one in owners if self.population.of(one) is not None}
+        if not still or self.population.of(searcher.peerId) is None:
+            return
+        found = {owner for row in outcome.hits for owner in row.owners}
+        self._recalled(when, len(found & still) / len(still))
+
+    def _recalled(self, when: float, value: float) -> None:
+        self.recalls.append((when, value))
+        self.measured.sample("recall", when, value)
+        if self.counts:
+            self._values.setdefault("recall", []).append(value)
+
+    # --- traffic and roles -------------------------------------------------------------------------------------------
+
+    def _count(self, member: Member) -> None:
+        """What a member has sent and received since the last look, counted for the role that it has now."""
+        tally = member.peer.peer.commons.tally
+        now = self._world.time.seconds()
+        messages = sum(
+            value for key, value in tally.counts.items() if key[0] == "messages" and key[1] not in _SEARCHES
+        )
+        changes = tally.get("elections", "served") + tally.get("elections", "resigned")
+        before = self._seen.get(member.number, (0, max(0.0, member.born), 0))
+        self._seen[member.number] = (messages, now, changes)
+        if self.counts:
+            traffic = self._traffic["super" if member.peer.isSuper else "leaf"]
+            traffic.messages += messages - before[0]
+            traffic.seconds += now - before[1]
+            self._changes += changes - before[2]
+            self._lived += now - before[1]
+
+    def _left(self, member: Member) -> None:
+        self._count(member)
+        self._seen.pop(member.number, None)
+
+    # --- figures -----------------------------------------------------------------------------------------------------
+
+    def figures(self) -> None:
+        """Write the figures of all that was seen while it counted."""
+        measured = self.measured
+        for name, values in self._values.items():
+            measured.mean(name, values)
+            measured.figure(f"{name}_min", min(values))
+        for role, title in (("leaf", "leaf"), ("super", "super_peer")):
+            measured.figure(f"messages_per_{title}_second", self._traffic[role].rate)
+        if self._lived:
+            measured.figure("role_changes_per_peer_hour", 3600 * self._changes / self._lived)
