@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from overlay import __version__
 from overlay.errors import SuperpeerError, UsageError
 from overlay.lab.experiment import Experiment, Impossible, Measured, Report, optionOf
 from overlay.lab.experiments import SHIPPED
-from overlay.policy import nearest
+from overlay.lab.jobs import inProcesses
+from overlay.policy import addPluginFolder, nearest
 
 MET, MISSED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -35,6 +36,8 @@ def lab(words: Sequence[str]) -> int:
         kind = _find(words[0])
         args = _parser(words[0], kind).parse_args(list(words[1:]))
         fields = {name: getattr(args, name) for name, _ in kind.options() if getattr(args, name) is not None}
+        for folder in args.plugin_dir:
+            addPluginFolder(Path(folder).expanduser())
         experiment = kind(**fields)
         experiment.check()
         if args.seeds < 1 or args.jobs < 1:
@@ -98,9 +101,15 @@ def _parser(name: str, kind: type[Experiment]) -> argparse.ArgumentParser:
             metavar=one.metadata["metavar"] or {int: "N", float: "X"}.get(wanted, "NAME"),
         )
     parser.add_argument("--seed", type=int, default=1, metavar="K", help="what chance follows from [default: 1]")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="run so many seeds, from --seed on, and report their means")
+    parser.add_argument(
+        "--seeds", type=int, default=kind.seeds, metavar="N",
+        help=f"run so many seeds, from --seed on, and report their means [default: {kind.seeds}]",
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="processes that run seeds [default: 1]")
     parser.add_argument("--json", action="store_true", help="print the report as JSON, and nothing else")
+    parser.add_argument(
+        "--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugins of your own, as for twistd superpeer"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the series (needs matplotlib: the extra 'plot')")
     return parser
 
@@ -141,8 +150,11 @@ def _measure(experiment: Experiment, args: argparse.Namespace) -> int:
     seeds = range(args.seed, args.seed + args.seeds)
     runs: list[_Run] = []
     if args.jobs > 1 and len(seeds) > 1:
-        with ProcessPoolExecutor(min(args.jobs, len(seeds))) as pool:
-            runs.extend(pool.map(_runSeed, [experiment] * len(seeds), seeds))
+        try:
+            runs.extend(inProcesses(partial(_runSeed, experiment), seeds, args.jobs))
+        except SuperpeerError as failure:
+            print(f"superpeer lab: {failure}", file=sys.stderr)
+            return WRONG
     else:
         for seed in seeds:
             runs.append(_runSeed(experiment, seed))
@@ -160,7 +172,7 @@ def _measure(experiment: Experiment, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report.asDict(), indent=2))
     else:
-        _table(report)
+        _table(experiment, report)
     if args.plot:
         from overlay.lab.plot import plot
 
@@ -189,12 +201,11 @@ def _joined(experiment: Experiment, args: argparse.Namespace, runs: list[_Run], 
     return Report.of(experiment, args.seed, {**parameters, "seeds": len(runs)}, figures, series, cost)
 
 
-def _table(report: Report) -> None:
+def _table(experiment: Experiment, report: Report) -> None:
     print(f"{report.experiment}, seed {report.seed}, superpeer {__version__}")
     print("  " + ", ".join(f"{name}={value}" for name, value in report.parameters.items() if value is not None))
-    width = max([len(name) for name in report.figures], default=0)
-    for name, value in report.figures.items():
-        print(f"  {name:{width}}  {value:>14,.6g}")
+    for line in experiment.table(report):
+        print(line)
     for target in report.targets:
         print(f"  target {target['name']}: {'met' if target['met'] else 'MISSED'}")
     cost = report.cost

@@ -131,12 +131,14 @@ class Experiment:
 
     @cvar name: what it is called on the command line.
     @cvar help: one line.
+    @cvar seeds: so many are run if nothing else is asked for.
     @cvar targets: what must hold for an exit status of 0, whatever the parameters; see also L{wanted}.
     """
 
     name: ClassVar[str] = ""
     help: ClassVar[str] = ""
     targets: ClassVar[tuple[Target, ...]] = ()
+    seeds: ClassVar[int] = 1
 
     codec: str = parameter(
         "none", "full sends every message through the codec, with real signatures; none hands objects over, which is faster",
@@ -161,6 +163,12 @@ class Experiment:
         @param seed: everything that is left to chance follows from it.
         """
         raise NotImplementedError
+
+    def table(self, report: "Report") -> Iterator[str]:
+        """The figures as lines for people."""
+        width = max([len(name) for name in report.figures], default=0)
+        for name, value in report.figures.items():
+            yield f"  {name:{width}}  {value:>14,.6g}"
 
     def parameters(self) -> dict[str, Any]:
         """By option, in the order of their declaration."""

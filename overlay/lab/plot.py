@@ -7,7 +7,6 @@ from overlay.errors import UsageError
 from overlay.lab.experiment import Report
 
 _COLUMNS = 2
-_SEED = " (seed "
 
 
 def plot(report: Report, path: Path) -> None:
@@ -25,7 +24,7 @@ def plot(report: Report, path: Path) -> None:
         raise UsageError("--plot needs matplotlib: pip install 'superpeer[plot]'") from problem
     panels: dict[str, list[str]] = {}
     for name in report.series:
-        panels.setdefault(name.partition(_SEED)[0], []).append(name)
+        panels.setdefault(name.partition(" (")[0], []).append(name)
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(6.4 * columns, 2.4 * rows + 1.0), layout="constrained")

@@ -30,10 +30,11 @@ class Plan:
     @ivar peers: at the beginning, and on average.
     @ivar sessions: how long they stay.
     @ivar dialable: part of them that others can dial, 0 to 1.
-    @ivar orderly: part of them that say goodbye when they leave; the others' links are reset, or fall silent with C{silent}.
-    @ivar silent: part of those that do not say goodbye whose machine vanishes.
+    @ivar orderly: part of them that say goodbye when they leave; the links of the others are reset, or fall silent.
+    @ivar vanish: part of the others whose machines vanish.
     @ivar returning: part of the arrivals that have been here before and come back with what they had on disk.
     @ivar slowest: bytes per second upward of the slowest peers; with C{fastest} the capacities are spread evenly by order of magnitude.
+    @ivar limited: whether their uploads are limited to that, or only said to be.
     @ivar wanted: registrations for which a super-peer is there at the beginning.
     @ivar attackers: part of the peers that misbehave, 0 to 1.
     @ivar makeAttacker: how those are made.
@@ -44,10 +45,11 @@ class Plan:
     shares: Shares
     dialable: float = 0.3
     orderly: float = 0.5
-    silent: float = 0.2
+    vanish: float = 0.2
     returning: float = 0.0
     slowest: float = 10_000.0
     fastest: float = 10_000_000.0
+    limited: bool = False
     wanted: int = 100
     attackers: float = 0.0
     makeAttacker: type[Peer] | None = None
@@ -83,6 +85,7 @@ class Member:
 class Population:
     """
     @ivar members: those who live, by number.
+    @ivar came: called with each member that is about to start.
     @ivar left: called with each member that has just gone, before anything of it is forgotten.
     @ivar arrivals: how many have come since the beginning; C{departures} likewise.
     """
@@ -91,6 +94,7 @@ class Population:
         self.world = world
         self.plan = plan
         self.members: dict[int, Member] = {}
+        self.came: list[Callable[[Member], None]] = []
         self.left: list[Callable[[Member], None]] = []
         self.arrivals = 0
         self.departures = 0
@@ -219,6 +223,8 @@ class Population:
         peer.bootstrap = addresses
         self.members[member.number] = member
         self._byId[member.peerId] = member
+        for observer in self.came:
+            observer(member)
         peer.start()
         peer.peer.membership.capacity = self.capacity(member)
         if member.owns and not returns:
@@ -238,7 +244,7 @@ class Population:
         if rng.random() < self.plan.orderly:
             self.end(member, "orderly")
         else:
-            self.end(member, "silent" if rng.random() < self.plan.silent else "reset")
+            self.end(member, "silent" if rng.random() < self.plan.vanish else "reset")
 
     def end(self, member: Member, how: str) -> None:
         """

@@ -1,7 +1,7 @@
 """Looks at a population now and then, and asks it, as a user would, for what its members share."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -29,6 +29,20 @@ class _Traffic:
     @property
     def rate(self) -> float:
         return self.messages / self.seconds if self.seconds else 0.0
+
+
+def recovery(recalls: Sequence[tuple[float, float]], since: float, bound: float, lasting: float = 20.0) -> float | None:
+    """
+    @param recalls: (virtual seconds, value).
+    @param lasting: seconds for which recall has to stay there, so that a lucky search is not taken for the end.
+    @return: seconds from C{since} to the first search from which on recall is at least C{bound}; None if that did not come about.
+    """
+    later = sorted(one for one in recalls if one[0] >= since)
+    for at, (when, value) in enumerate(later):
+        following = [one for one in later[at:] if one[0] <= when + lasting]
+        if value >= bound and all(one[1] >= bound for one in following) and later[-1][0] >= when + lasting:
+            return when - since
+    return None
 
 
 class Survey:
@@ -174,6 +188,17 @@ class Survey:
     def _left(self, member: Member) -> None:
         self._count(member)
         self._seen.pop(member.number, None)
+
+    def finish(self) -> None:
+        """Let the searches that are under way come to their end."""
+        self._world.until(lambda: self.idle, 2 * BUDGET)
+
+    def restart(self) -> None:
+        """Forget what has counted so far: something is about to happen, and what is seen from now on is another matter."""
+        self._values.clear()
+        self.recalls.clear()
+        self._traffic = {"leaf": _Traffic(), "super": _Traffic()}
+        self._changes, self._lived = 0, 0.0
 
     # --- figures -----------------------------------------------------------------------------------------------------
 

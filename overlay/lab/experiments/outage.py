@@ -1,0 +1,61 @@
+"""How soon everything is found again after many super-peers have died at one moment."""
+
+import random
+from typing import ClassVar
+
+import attrs
+
+from overlay.lab.experiment import Measured, Target, parameter
+from overlay.lab.experiments.populated import Populated
+from overlay.lab.survey import Survey, recovery
+
+
+@attrs.define(kw_only=True)
+class Outage(Populated):
+    """
+    A share of the super-peers dies at one instant: as processes do, whose links are reset, or as machines do, which is noticed by their
+    silence. What they shared themselves is gone with them; what their leaves share has to be found again.
+    """
+
+    name: ClassVar[str] = "outage"
+    help: ClassVar[str] = "A share of the super-peers dies at one instant: how low recall falls, and how soon it is back."
+    targets: ClassVar[tuple[Target, ...]] = (Target("seconds_to_0.99", high=180.0),)
+
+    kill: float = parameter(0.5, "part of the super-peers that dies", low=0.0, high=1.0)
+    silent: bool = parameter(False, "they die as machines do: nothing is reset, and nobody answers")
+    before: float = parameter(60.0, "virtual seconds that are measured before", low=0.0, high=1e6)
+    after: float = parameter(300.0, "virtual seconds that are measured after", low=1.0, high=1e6)
+    sample: float = parameter(2.0, "virtual seconds between two looks", low=0.5, high=3600.0)
+
+    def run(self, seed: int, measured: Measured) -> None:
+        world, population, survey = self.begin(seed, measured)
+        world.run(self.before)
+        measured.mean("recall_before", [value for _, value in survey.recalls])
+        survey.restart()
+        rng = random.Random(f"{seed} outage")
+        serving = [member for member in population if member.peer.isSuper]
+        victims = rng.sample(serving, round(self.kill * len(serving)))
+        since = world.time.seconds()
+        for member in victims:
+            population.end(member, "silent" if self.silent else "reset")
+        measured.figure("super_peers_killed", len(victims))
+        measured.figure("super_peers_left", len(serving) - len(victims))
+        left = self.after
+        while left > 0:
+            world.run(min(10.0, left))
+            left -= 10.0
+            self._figures(measured, survey, since)
+        survey.finish()
+        survey.figures()
+        self._figures(measured, survey, since)
+
+    def _figures(self, measured: Measured, survey: Survey, since: float) -> None:
+        values = [value for _, value in survey.recalls]
+        if values:
+            measured.figure("recall_floor", min(values))
+        for bound in (0.99, 1.0):
+            seconds = recovery(survey.recalls, since, bound)
+            if seconds is not None:
+                measured.figure(f"seconds_to_{bound:g}", seconds)
+            else:
+                measured.figures.pop(f"seconds_to_{bound:g}", None)

@@ -1,0 +1,115 @@
+"""The same networks, the same seeds, under two plugins: what differs."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import attrs
+
+from overlay.lab.experiment import Experiment, Impossible, Measured, Report, optionOf, parameter
+from overlay.lab.experiments.churn import Churn
+from overlay.lab.experiments.outage import Outage
+from overlay.lab.experiments.partition import Partition
+from overlay.lab.experiments.populated import POINTS, Populated, fieldOf
+from overlay.policy import parseSpec
+
+KINDS: dict[str, type[Populated]] = {kind.name: kind for kind in (Churn, Outage, Partition)}
+_BOTH = ("a", "b", "difference")
+
+
+@attrs.define(kw_only=True)
+class Policy(Populated):
+    """
+    Who comes when, for how long, with what, and where a search begins follow from the seed alone, so a difference is the plugin's; what is
+    left of chance shows in its spread over the seeds.
+    """
+
+    name: ClassVar[str] = "policy"
+    help: ClassVar[str] = "Two plugins on the same seeds, side by side: the figures of churn, outage or partition, and their differences."
+    seeds: ClassVar[int] = 3
+
+    of: str = parameter("churn", "the experiment that is run under both: " + ", ".join(KINDS), choices=tuple(KINDS), metavar="NAME")
+    election: str | None = parameter(None, "plugin a, as for twistd superpeer", metavar="SPEC")
+    reputation: str | None = parameter(None, "likewise", metavar="SPEC")
+    rateLimit: str | None = parameter(None, "likewise", metavar="SPEC")
+    router: str | None = parameter(None, "likewise", metavar="SPEC")
+    versus: str | None = parameter(None, "plugin b, of the same kind", metavar="SPEC")
+    further: str | None = parameter(None, "parameters of that experiment alone, as minutes=20 or kill=0.3,after=200", metavar="NAME=VALUE,...")
+    peers: int = parameter(300, "peers at the beginning, and on average", low=2, high=200_000)
+    sample: float = parameter(5.0, "virtual seconds between two looks", low=0.5, high=3600.0)
+
+    @property
+    def point(self) -> str:
+        """
+        What kind of plugin is compared.
+
+        @raise Impossible: none or several are named.
+        """
+        named = [point for point in POINTS if getattr(self, fieldOf(point)) is not None]
+        if len(named) != 1 or self.versus is None:
+            raise Impossible("give one of " + ", ".join(f"--{point}" for point in POINTS) + ", and --versus with another plugin of that kind")
+        return named[0]
+
+    def check(self) -> None:
+        for one in self._sides().values():
+            one.check()
+
+    def _sides(self) -> dict[str, Populated]:
+        kind = KINDS[self.of]
+        point = self.point
+        shared = {one.name for one in attrs.fields(Populated)} - {fieldOf(other) for other in POINTS}
+        values = {name: getattr(self, name) for name in sorted(shared)}
+        values.update(self._further(kind))
+        specs = {"a": getattr(self, fieldOf(point)), "b": self.versus}
+        return {side: kind(**{**values, fieldOf(point): spec}) for side, spec in specs.items()}
+
+    def _further(self, kind: type[Experiment]) -> dict[str, Any]:
+        if self.further is None:
+            return {"minutes": 15.0} if kind is Churn else {}
+        own = {optionOf(one.name): one for one in attrs.fields(kind)}
+        found: dict[str, Any] = {}
+        for option, text in parseSpec(f"further:{self.further}")[1].items():
+            if option not in own:
+                raise Impossible(f"--further {self.further}: {kind.name} has no parameter {option!r}")
+            wanted = type(own[option].default)
+            try:
+                found[own[option].name] = text in ("1", "yes", "true") if wanted is bool else wanted(text)
+            except ValueError as problem:
+                raise Impossible(f"--further {self.further}: {option} is a number, not {text!r}") from problem
+        return found
+
+    def run(self, seed: int, measured: Measured) -> None:
+        sides: dict[str, Measured] = {}
+        for side, experiment in self._sides().items():
+            sides[side] = Measured(worlds=measured.worlds)
+            try:
+                experiment.run(seed, sides[side])
+            finally:
+                # An interrupted run is reported as far as it came.
+                self._compare(sides, measured)
+
+    @staticmethod
+    def _compare(sides: dict[str, Measured], measured: Measured) -> None:
+        for side, one in sides.items():
+            for name, value in one.figures.items():
+                measured.figure(f"{side}.{name}", value)
+            for name, rows in one.series.items():
+                measured.series[f"{name} ({side})"] = rows
+        if len(sides) == 2:
+            for name, value in sides["a"].figures.items():
+                if name in sides["b"].figures:
+                    measured.figure(f"difference.{name}", sides["b"].figures[name] - value)
+
+    def table(self, report: Report) -> Iterator[str]:
+        """Side by side: a, b, and b - a, each with its standard deviation over the seeds."""
+        rows = [name.partition(".")[2] for name in report.figures if name.startswith("a.") and not name.endswith("_deviation")]
+        width = max([len(name) for name in rows], default=0)
+        point = self.point
+        yield f"  a: {point} {getattr(self, fieldOf(point))}    b: {point} {self.versus}"
+        yield f"  {'':{width}}" + "".join(f"{title:>26}" for title in ("a", "b", "b - a"))
+        for name in rows:
+            cells = []
+            for side in _BOTH:
+                value = report.figures.get(f"{side}.{name}")
+                spread = report.figures.get(f"{side}.{name}_deviation")
+                cells.append("-" if value is None else f"{value:.6g}" + (f" +- {spread:.3g}" if spread is not None else ""))
+            yield f"  {name:{width}}" + "".join(f"{cell:>26}" for cell in cells)

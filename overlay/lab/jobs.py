@@ -1,0 +1,71 @@
+"""Runs seeds in processes of their own, several at a time, and lets an interrupted one tell what it has measured."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+from overlay.errors import SuperpeerError
+
+T = TypeVar("T")
+
+
+class JobLost(SuperpeerError):
+    """A process that ran a seed has ended without a result."""
+
+
+def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int) -> Iterator[T]:
+    """
+    @param run: called with a seed in a forked process; what it returns has to be pickled, and on C{KeyboardInterrupt} it returns what it has.
+    @param jobs: processes at a time.
+    @return: the results in the order of the seeds. After Ctrl-C those that were running give what they have, and no others are begun.
+    @raise JobLost: one was killed.
+    """
+    # Forked, so that plugins and a user's own experiment are there as they are here.
+    context = multiprocessing.get_context("fork")
+    left = list(seeds)
+    order = list(left)
+    results: dict[int, T] = {}
+    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    interrupted = False
+    try:
+        while left or running:
+            try:
+                while left and len(running) < jobs and not interrupted:
+                    here, there = context.Pipe(duplex=False)
+                    process = context.Process(target=_work, args=(run, left[0], there), daemon=True)
+                    process.start()
+                    there.close()
+                    running[here] = (left.pop(0), process)
+                for one in wait(list(running)):
+                    assert isinstance(one, Connection)
+                    seed, process = running.pop(one)
+                    try:
+                        results[seed] = one.recv()
+                    except EOFError:
+                        process.join()
+                        raise JobLost(f"the process of seed {seed} has died (exit status {process.exitcode})") from None
+                    process.join()
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+                left.clear()
+                for _, process in running.values():
+                    assert process.pid is not None
+                    os.kill(process.pid, signal.SIGINT)
+    finally:
+        for _, process in running.values():
+            process.kill()
+            process.join()
+    yield from (results[seed] for seed in order if seed in results)
+
+
+def _work(run: Callable[[int], T], seed: int, out: Connection) -> None:
+    # Ctrl-C at a terminal goes to the whole group of processes; whoever started this one passes it on, once.
+    os.setpgid(0, 0)
+    out.send(run(seed))
+    out.close()
