@@ -223,11 +223,13 @@ class World:
         skew: float = 0.0,
         start: bool = True,
         makePeer: type[Peer] | None = None,
+        identity: Identity | None = None,
     ) -> LabPeer:
         """
         Make a peer and start it.
 
         @param bootstrap: peers, or names of peers, or addresses, with which it begins.
+        @param identity: of the world's signature scheme; a new one if there is none.
         """
         number = self._added
         self._added += 1
@@ -235,7 +237,7 @@ class World:
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}:7116"
         known = [self._addressOf(one) for one in bootstrap]
         peer = LabPeer(
-            self, name, Identity.generate(self.random, self.scheme), address, known, dialable,
+            self, name, identity or Identity.generate(self.random, self.scheme), address, known, dialable,
             settings or self.settings, {**self.specs, **(specs or {})}, skew, makePeer or self.makePeer,
         )
         self.peers[name] = peer

@@ -13,6 +13,9 @@ from twisted.internet.interfaces import IDelayedCall, IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from overlay.index.document import Document
+from overlay.share.scan import Entry
+
 AHEAD = 16
 """Requests that the child has before it: enough to keep it busy."""
 IDLE = 5.0
@@ -39,6 +42,19 @@ class Request:
     done: "Callable[[tuple | None], None]"
     extract: bool = True
     number: int = 0
+
+
+def documentOf(entry: Entry, answer: tuple) -> Document:
+    """
+    What is shared of a file.
+
+    @param answer: problem, size, mtime in ns, SHA-256, media type, text, terms, number of words, as the child gives them.
+    """
+    _, size, modified, content, kind, text, terms, length = answer
+    return Document(
+        entry.location, entry.name, size, modified // 10**9, kind, content, text,
+        tuple((term, count) for term, count in terms), length,
+    )
 
 
 class Reader(ProcessProtocol):

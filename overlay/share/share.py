@@ -13,7 +13,7 @@ from overlay.errors import SuperpeerError
 from overlay.index.document import Document
 from overlay.share.cache import Cache, Remembered
 from overlay.share.exclusion import Exclusion
-from overlay.share.reading import Reader, Request
+from overlay.share.reading import Reader, Request, documentOf
 from overlay.share.scan import Entry, Walk, nameFolders
 from overlay.share.watch import Watch
 
@@ -232,7 +232,7 @@ class Share:
             self._again.discard(entry.path)
             self._pathsChanged([entry.path])
             return
-        problem, size, modified, content, kind, text, terms, length = answer
+        problem, size, modified = answer[:3]
         if size < 0:
             if problem == "changing":
                 self._unsettled.add(entry.path)
@@ -246,10 +246,7 @@ class Share:
             self._skip(problem, entry.location)
         self._read += 1
         self._bytes += size
-        self._changed[entry.location] = Document(
-            entry.location, entry.name, size, modified // 10**9, kind, content, text,
-            tuple((term, count) for term, count in terms), length,
-        )
+        self._changed[entry.location] = documentOf(entry, answer)
         self._removed.pop(entry.location, None)
         self._remember[entry.path] = self._cache.make(size, modified, entry.location, problem)
         if len(self._changed) >= BATCH and not self._problem:
