@@ -292,7 +292,7 @@ class Searches(Component):
                     "not reached": receipt.notReached,
                 },
                 "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
-                "frequencies": dict(receipt.frequencies), "forged hits": forged,
+                "length": receipt.length, "frequencies": dict(receipt.frequencies), "forged hits": forged,
                 "first rows": [
                     {"score": round(hit.score, 3), "location": hit.location, "owners": [shortText(one) for one in hit.owners]}
                     for hit in outcome.hits[:5]
