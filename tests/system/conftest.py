@@ -30,12 +30,18 @@ class SmallDisk:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts peers: name, files of the share by name, and what L{PeerProcess} takes; all are ended after the test."""
+    """
+    Starts peers: name, files of the share by name or a folder that has them, and what L{PeerProcess} takes; all are ended after the test.
+    """
     started: list[PeerProcess] = []
 
-    def begin(name: str, files: dict[str, str] | None = None, *options: str, ready: bool = True, **more: Any) -> PeerProcess:
+    def begin(
+        name: str, files: dict[str, str] | Path | None = None, *options: str, ready: bool = True, **more: Any
+    ) -> PeerProcess:
         shares = []
-        if files is not None:
+        if isinstance(files, Path):
+            shares.append(files)
+        elif files is not None:
             share = tmp_path / f"{name}-share"
             share.mkdir(exist_ok=True)
             for file, text in files.items():
