@@ -59,6 +59,29 @@ def test_aFloodWithALimit(count: int, degree: int, ttl: int, capsys: pytest.Capt
     assert found["figures"]["duplicates_mean"] == tidy(sum(messages) / 4 - sum(reach) / 4 + 1)
 
 
+def reachInTheory(count: int, degree: int, ttl: int) -> float:
+    """
+    How many a flood of so many hops reaches on a random regular graph, by the mean field: after each hop, the part of the nodes that a
+    random end of an edge has not been reached through yet.
+    """
+    others = missed = 1 - 1 / count
+    for _ in range(ttl - 1):
+        missed = others * missed ** (degree - 1)
+    return count * (1 - others * missed**degree)
+
+
+@pytest.mark.parametrize(("count", "degree", "ttl"), [(2000, 6, 4), (1000, 4, 5), (1200, 8, 3)])
+def test_theMeanField(count: int, degree: int, ttl: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """On large random graphs reach and messages agree with theory within 2 %."""
+    figures = report(
+        capsys, "flood", "--super-peers", str(count), "--degree", str(degree), "--ttl", str(ttl), "--searches", "12", "--seed", "3"
+    )["figures"]
+    assert figures["reach_mean"] == pytest.approx(reachInTheory(count, degree, ttl), rel=0.02)
+    # All but the outermost ask all their neighbours but the one that asked them first.
+    messages = degree + (degree - 1) * (reachInTheory(count, degree, ttl - 1) - 1)
+    assert figures["messages_mean"] == pytest.approx(messages, rel=0.02)
+
+
 def test_aGraphOfOnesOwn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An edge list that is a tree has no duplicates; who cannot be reached is not."""
     file = tmp_path / "edges"
