@@ -56,8 +56,8 @@ def test_aTree(start: Start, tmp_path: Path) -> None:
 
 def expected(twins: Twins, name: str, answer: Answer) -> dict[str, int]:
     """
-    Messages of one search on a tree: each super-peer is asked once, and answers once. Those that have hits send them in one message, which
-    goes home over as many links as they are away.
+    Messages of one search on a tree: each super-peer is asked once, and answers once. Those that have hits, which are few enough for one
+    message, send them home over as many links as they are away.
     """
     layout = twins.layout
     fromLeaf = name.startswith("l")
