@@ -88,6 +88,7 @@ class Candidate:
     What has been observed of a leaf that is willing, for C{fitness} and C{vote}.
 
     @ivar linked: seconds it has been linked to the peer that asks; 0 if it is not.
+    @ivar known: seconds since that peer first met it in its present session, over its own restarts too; 0 if it never did.
     @ivar rtt: round-trip time in seconds; None if not measured.
     @ivar dialable: whether the asking peer has dialled it back successfully.
     @ivar served: bytes it has sent over its link.
@@ -97,6 +98,7 @@ class Candidate:
 
     peerId: PeerId
     linked: float
+    known: float
     rtt: float | None
     dialable: bool
     served: int

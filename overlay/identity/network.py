@@ -8,6 +8,7 @@ key of 32 bytes, of which every peer must prove knowledge.
 import hashlib
 import hmac
 import random
+from functools import lru_cache
 from typing import Self
 
 import attrs
@@ -64,9 +65,7 @@ class Network:
     @property
     def id(self) -> bytes:
         """16 bytes that signed statements name the network by; unchanged when the key is rotated."""
-        kind = b"open" if self.isOpen else b"closed"
-        whole = b"superpeer network\0" + kind + b"\0" + self.name.encode("utf-8") + b"\0" + self.founder
-        return hashlib.sha256(whole).digest()[:NETWORK_ID_BYTES]
+        return _networkId(self.isOpen, self.name, self.founder)
 
     def rotated(self, key: bytes, generation: int, expelled: frozenset[bytes]) -> "Network":
         """What the network is after its founder changed the key or expelled somebody."""
@@ -75,6 +74,13 @@ class Network:
         return attrs.evolve(
             self, key=key, generation=generation, previousKey=self.key, expelled=expelled
         )
+
+
+@lru_cache(64)
+def _networkId(isOpen: bool, name: str, founder: bytes) -> bytes:
+    kind = b"open" if isOpen else b"closed"
+    whole = b"superpeer network\0" + kind + b"\0" + name.encode("utf-8") + b"\0" + founder
+    return hashlib.sha256(whole).digest()[:NETWORK_ID_BYTES]
 
 
 def proveMembership(key: bytes, channelBinding: bytes, dialled: bool, prover: bytes, other: bytes) -> bytes:

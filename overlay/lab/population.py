@@ -9,13 +9,14 @@ from twisted.internet.interfaces import IDelayedCall
 
 from overlay.identity.ids import PeerId
 from overlay.lab.founding import found, superPeersFor
+from overlay.lab.past import PastStorage
 from overlay.lab.sessions import ISessions, Trace
 from overlay.lab.shares import Shares
 from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.wire.statements import Capacity
 
-INTRODUCTIONS = 4
+INTRODUCTIONS = 3
 """Addresses with which a peer begins."""
 JOINING = 30.0
 """Virtual seconds over which the leaves of the beginning find their homes."""
@@ -122,6 +123,9 @@ class Population:
         and know one another, and leaves that look for their homes over the first half minute.
         """
         members = list(self._first())
+        births = {one.peerId: one.born for one in members}
+        for member in members:
+            member.peer.storage = PastStorage(member.born, births)
         serving = found(self.world, self, members, superPeersFor(len(members), self._homes, self.plan.wanted))
         chosen = {one.number for one in serving}
         addresses = [one.peer.address for one in serving]

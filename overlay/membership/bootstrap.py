@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
+from overlay.membership.gossip import SAMPLE
 from overlay.wire import limits
 from overlay.wire.messages import AdvertsWanted
 from overlay.wire.statements import Advert, Signed, decodeBody
@@ -117,7 +118,7 @@ class Bootstrap(Component):
 
     def linkMade(self, link: "Link") -> None:
         if not link.isSuper and link.dialled:
-            link.send(AdvertsWanted(sample=16))
+            link.send(AdvertsWanted(sample=SAMPLE))
         self._see()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:

@@ -29,9 +29,10 @@ DOUBTS_MOST = 64
 """Peers that are being dialled at one time, to see whether they live."""
 DOUBT_WITHIN = 2.0
 """Seconds over which those who hear of a death spread their dialling."""
-LEAF_EVERY = 12
+LEAF_EVERY = 60
 """Rounds after which a leaf asks for a sample again."""
-SAMPLE = 16
+SAMPLE = 8
+"""Super-peers that a leaf is shown at a time."""
 ASK_EVERY = 3.0
 """Seconds between two requests for more super-peers by a leaf that needs homes."""
 
@@ -106,14 +107,12 @@ class Gossip:
     # --- news --------------------------------------------------------------------------------------------------------
 
     def greet(self, link: "Link") -> None:
-        """A new link: super-peers compare, a leaf is shown some homes, and a leaf asks for some."""
+        """A new link: super-peers compare, and a leaf is shown some homes."""
         if self._membership.serving:
             if link.isSuper:
                 link.send(self._offer())
             else:
                 self._membership.show(link, self._membership.sample(SAMPLE, frozenset({link.peerId})))
-        else:
-            link.send(AdvertsWanted(sample=SAMPLE))
 
     def learned(self, known: "Known", source: "Link | None") -> None:
         """An advert is newer than what was known; super-peers pass it on."""

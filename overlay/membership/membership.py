@@ -11,6 +11,7 @@ from overlay.membership.cache import PeerCache
 from overlay.membership.clock import NetworkTime
 from overlay.membership.gossip import Gossip
 from overlay.membership.known import Known
+from overlay.membership.met import Met
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
 
 KNOWN_MOST = 20_000
-"""Peers known at most."""
+"""Peers that a super-peer knows at most."""
+LEAF_KNOWN_MOST = 32
+"""A leaf knows no more than it may want for homes."""
 LOAD_SOON = 1.0
 LOAD_LATER = 60.0
 """Seconds after which a change of load is told, if it is more than a tenth or not."""
@@ -37,6 +40,7 @@ class Membership(Component):
     @ivar loadOf: registrations that this peer holds; hosting sets it.
     @ivar capacity: what this machine has free, by uptime; the daemon sets it.
     @ivar cache: super-peers remembered over a restart.
+    @ivar met: since when each linked peer is known to have been up.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
@@ -59,6 +63,7 @@ class Membership(Component):
         self._issueSoon: Any = None
         self._table = commons.softTable("membership")
         self.cache = PeerCache(commons)
+        self.met = Met(commons)
         self._sequence = int.from_bytes(self._table.get(_SEQUENCE) or b"\0", "big")
         commons.networkTime = NetworkTime(commons, commons.links)
         commons.links.ownAdvert = self.ownSigned
@@ -85,6 +90,7 @@ class Membership(Component):
 
     def linkMade(self, link: "Link") -> None:
         self.refresh()
+        self.met.note(link.peerId, link.boot)
         if link.advertSigned is not None:
             self.take(link.advertSigned, link)
         self.gossip.greet(link)
@@ -146,7 +152,7 @@ class Membership(Component):
         return picked
 
     def _knownBefore(self, peer: bytes) -> bool:
-        return peer in self._known or peer in self.cache or self._table.get(b"met" + peer) is not None
+        return peer in self._known or peer in self.cache or peer in self.met
 
     def take(self, signed: Signed, link: "Link | None" = None) -> Known | None:
         """
@@ -192,10 +198,9 @@ class Membership(Component):
         if held is None and advert.role == "leaf" and not own and commons.links.get(peer) is None:
             return None
         if held is None:
-            if len(self._known) >= KNOWN_MOST and not self._makeRoom():
+            if len(self._known) >= (KNOWN_MOST if self.serving else LEAF_KNOWN_MOST) and not self._makeRoom():
                 return None
             held = self._known[peer] = Known(peer, signed, advert, commons.seconds())
-            self._table.put(b"met" + peer, b"")
             news = True
         else:
             news = not held.alive or held.differs(advert)
@@ -239,8 +244,10 @@ class Membership(Component):
             self._tell(peer)
 
     def _makeRoom(self) -> bool:
+        """Forget who is dead; a leaf also the one that it has known for longest and is not linked to."""
+        links = self.commons.links
         for peer, known in self._known.items():
-            if not known.alive:
+            if not known.alive or (not self.serving and peer not in links):
                 self._forget(PeerId(peer))
                 return True
         return False

@@ -79,7 +79,7 @@ class Election(Component):
         self.homes = homes
         self.hosting = hosting
         self.bootstrap = bootstrap
-        self.observations = Observations(commons)
+        self.observations = Observations(commons, membership)
         self.verifier = Verifier(commons, membership)
         self.elector = Elector(commons, membership, self.observations, self.verifier.voters)
         self.caller = Caller(

@@ -29,6 +29,8 @@ LIFE = 24 * 3600.0
 """Seconds for which heirs are named: they are needed most after a long silence."""
 RENEW = 3600.0
 """Seconds after which the list is signed again though nobody changed."""
+GATHER = 20.0
+"""Seconds between two lists while more than half of the heirs that were named last are still there."""
 FAR_HEIRS = 2
 """Of the heirs so many are another home's, so that the heirs of homes that die together find one another."""
 OTHERS_MOST = 64
@@ -134,7 +136,12 @@ class HeirKeeper:
         if kept:
             kept = [*kept[: limits.HEIRS - len(far)], *far]
         seconds = commons.seconds()
-        if not kept or (tuple(kept) == self._named and seconds - self._signedAt < RENEW):
+        since = seconds - self._signedAt
+        if not kept or (tuple(kept) == self._named and since < RENEW):
+            return
+        # Everybody is told of each change, so what can wait is joined with what comes after it.
+        left = sum(one in kept for one in self._named)
+        if self._named and since < GATHER and 2 * left > len(self._named):
             return
         self._named, self._signedAt = tuple(kept), seconds
         now = int(commons.now())

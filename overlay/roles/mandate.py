@@ -6,6 +6,7 @@ All of it is pure: the same view of the network gives the same answer.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 import attrs
 
@@ -13,10 +14,12 @@ from overlay.errors import Expired, Forged, SuperpeerError
 from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.identity.signing import ISignatureScheme
 from overlay.wire import limits
-from overlay.wire.statements import Mandate, Nomination, Vote, unseal
+from overlay.wire.statements import Mandate, Nomination, Signed, Vote, unseal
 
 TOLERATED = 2
 """Nearer ids that a verifier knows and a mandate need not name: views differ for a while."""
+CHECKED = 2048
+"""Mandates that were checked last and need not be checked again."""
 GENESIS = 3
 """Below so many live mandates super-peers may appoint themselves."""
 
@@ -93,8 +96,19 @@ def checkMandate(
     @raise Forged: something in it does not hold.
     @raise overlay.errors.Malformed: something in it is no statement.
     """
-    nomination = unseal(scheme, mandate.nomination, Nomination, network)
-    if mandate.nomination.signer != nomination.caller:
+    checked = _checked(scheme, network, mandate.nomination, tuple(mandate.votes), holder)
+    if checked.nomination.issued > now + limits.CLOCK_SLACK:
+        raise BadMandate("it is from the future")
+    if checked.expires <= now:
+        raise Expired("the mandate")
+    return checked
+
+
+@lru_cache(CHECKED)
+def _checked(scheme: ISignatureScheme, network: bytes, signed: Signed, votes: tuple[Signed, ...], holder: bytes) -> Checked:
+    """All that does not depend on the time; one mandate is shown again and again, with each advert of its holder."""
+    nomination = unseal(scheme, signed, Nomination, network)
+    if signed.signer != nomination.caller:
         raise BadMandate("the nomination is not signed by its caller")
     if nomination.candidate != holder:
         raise BadMandate("it is another peer's")
@@ -102,17 +116,13 @@ def checkMandate(
         raise BadMandate("it names an elector twice")
     if {nomination.caller, nomination.candidate} & set(nomination.electorate):
         raise BadMandate("the caller or the candidate is among the electors")
-    if nomination.issued > now + limits.CLOCK_SLACK:
-        raise BadMandate("it is from the future")
     if not 0 < nomination.expires - nomination.issued <= limits.MANDATE_LIFE:
         raise BadMandate("its life is too long")
-    if nomination.expires <= now:
-        raise Expired("the mandate")
-    digest = mandate.nomination.digest
+    digest = signed.digest
     voters: list[PeerId] = []
-    for signed in mandate.votes:
-        vote = unseal(scheme, signed, Vote, network)
-        if signed.signer != vote.elector or vote.elector not in nomination.electorate or vote.elector in voters:
+    for ballot in votes:
+        vote = unseal(scheme, ballot, Vote, network)
+        if ballot.signer != vote.elector or vote.elector not in nomination.electorate or vote.elector in voters:
             raise BadMandate("a vote is not that of an elector")
         if vote.nomination != digest or vote.candidate != holder:
             raise BadMandate("a vote is for something else")

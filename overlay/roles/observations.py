@@ -15,6 +15,7 @@ from overlay.wire.statements import Capacity
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
+    from overlay.membership.membership import Membership
 
 KEPT = 4096
 """Most peers of whom a dial-back is remembered."""
@@ -38,8 +39,9 @@ class DialBack:
 class Observations:
     """Dial-backs of this peer, by peer id."""
 
-    def __init__(self, commons: Commons) -> None:
+    def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons
+        self._membership = membership
         self._known: dict[bytes, DialBack] = {}
 
     def last(self, peer: bytes) -> DialBack | None:
@@ -93,6 +95,7 @@ class Observations:
         return Candidate(
             peerId=PeerId(peer),
             linked=commons.seconds() - link.since if link is not None else 0.0,
+            known=self._membership.met.upFor(peer),
             rtt=rtt,
             dialable=dialBack is not None and dialBack.rtt is not None,
             served=link.bytesReceived if link is not None else 0,

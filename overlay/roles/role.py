@@ -157,6 +157,8 @@ class Role:
         self._homes.pause()
         self._hosting.begin()
         self._membership.setRole("super", mandate, heirs)
+        # A leaf does not look at the electorates of others; who serves has to.
+        self._membership.rejudge()
         self._neighbours.begin()
         commons.tally.count("elections", "served")
         commons.log.info("serving as a super-peer: {because}", because=self.because)

@@ -62,7 +62,8 @@ class Verifier:
             fresh = commons.seconds() - before.judged < LOOK_AGAIN
             if before.mayVote and (fresh or not self._membership.serving):
                 return True, heir, ""
-        voters = self.voters()
+        # Whoever does not serve asks nobody for a vote, and looks at the electorates when it begins to.
+        voters = self.voters() if self._membership.serving else {}
         voters.pop(advert.owner, None)
         judgement = judge(commons.scheme, commons.network.id, advert.mandate, advert.owner, commons.now(), voters)
         if not judgement.mandated:
@@ -72,7 +73,7 @@ class Verifier:
         seconds = commons.seconds()
         self._verified[advert.owner] = _Verified(
             advert.mandate, nomination.issued, nomination.expires, judgement.mayVote,
-            before.since if before is not None else seconds, seconds,
+            before.since if before is not None else seconds, seconds if self._membership.serving else float("-inf"),
         )
         while len(self._verified) > _JUDGED_MOST:
             del self._verified[next(iter(self._verified))]
