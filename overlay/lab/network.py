@@ -1,210 +1,49 @@
 """
-A network in memory, behind the same interface as the TLS links: latency, loss, partition, crash, and peers that cannot be dialled.
+A network in memory, behind the same interface as the TLS links: latency, bandwidth, loss, partitions, cut links, slow and dead
+peers, and peers that cannot be dialled.
 """
 
 import hashlib
+import math
 import random
-from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
-from overlay.errors import NotReached, SuperpeerError, TooLarge
+from overlay.errors import NotReached, SuperpeerError, UsageError
 from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
+from overlay.lab.capacity import Downlink, Processor, Uplink, until
+from overlay.lab.channel import VirtualChannel
+from overlay.lab.latency import Latency, modelOf
+from overlay.lab.retransmission import lagOf
 from overlay.lab.time import VirtualTime
-from overlay.link.channel import IChannel, IChannelUser, IListening, INetwork
-from overlay.wire import limits
+from overlay.link.channel import IChannel, IListening, INetwork
 from overlay.wire.address import formatAddress, parseAddress
-from overlay.wire.codec import Unknown, decode, encode
 from overlay.wire.message import Message
-from overlay.wire.query import Done
 
-Latency = tuple[float, float] | Callable[[bytes, bytes], float]
-RETRANSMIT = 0.2
-"""Seconds by which a lost packet delays what it carried: channels are reliable, as TCP is."""
-_WINDOW = 8 * 1024 * 1024
-"""Bytes on the way or unread from which a sender sheds."""
+KNOCK = 1.0
+"""Seconds after which a dial without an answer is tried again; twice as long after each further try, as TCP does it."""
 
 
-@implementer(IChannel)
-class VirtualChannel:
-    """One end."""
+def _rate(value: float | None, what: str) -> float | None:
+    """
+    @raise UsageError: it is not a number of bytes per second.
+    """
+    if value is not None and not (0 < value < math.inf):
+        raise UsageError(f"{what} must be more than 0 bytes per second, not {value:g}")
+    return value
 
-    __slots__ = (
-        "_arrives", "_bytes", "_closing", "_delay", "_ended", "_host", "_inbox", "_limit", "_paused", "_pumping",
-        "_user", "binding", "bytesReceived", "bytesSent", "congested", "dialled", "dialledAddress", "fieldsSkipped",
-        "other", "remoteAddress", "remoteId", "remoteKey",
-    )
 
-    def __init__(
-        self, host: "VirtualHost", remote: "VirtualHost", dialled: bool, binding: bytes, delay: float, address: str
-    ) -> None:
-        self._host = host
-        self.other: VirtualChannel
-        self.remoteKey = remote.identity.publicKey
-        self.remoteId = remote.identity.peerId
-        self.dialled = dialled
-        self.binding = binding
-        self.remoteAddress = remote.address
-        self.dialledAddress = address
-        self.congested = False
-        self.bytesSent = 0
-        self.bytesReceived = 0
-        self.fieldsSkipped = 0
-        self._delay = delay
-        self._arrives = 0.0
-        self._user: IChannelUser | None = None
-        self._inbox: deque[tuple[Message | bytes, int]] = deque()
-        self._bytes = 0
-        self._limit = limits.HELLO
-        self._paused = False
-        self._pumping: IDelayedCall | None = None
-        self._closing = False
-        self._ended = False
-
-    def __repr__(self) -> str:
-        return f"<VirtualChannel {self._host.address} to {self.remoteAddress}>"
-
-    @property
-    def _net(self) -> "VirtualNetwork":
-        return self._host.net
-
-    def setUser(self, user: IChannelUser) -> None:
-        self._user = user
-        self._pump()
-
-    def send(self, message: Message) -> bool:
-        if self._closing or self._ended:
-            return False
-        size = 0
-        data: Message | bytes = message
-        if self._net.codec == "full":
-            try:
-                data = encode(message)
-            except TooLarge:
-                return False
-            size = len(data)
-        if self.other._bytes > _WINDOW and not isinstance(message, Done):
-            return False
-        self.bytesSent += size
-        self._net.countSent(message, size)
-        self._carry(data, size)
-        return True
-
-    def sendBytes(self, data: bytes) -> None:
-        """Send what is no message, as a hostile peer would; only with the codec C{full}."""
-        self._carry(data, len(data))
-
-    def _carry(self, data: Message | bytes, size: int) -> None:
-        time = self._net.time
-        delay = self._delay
-        if self._net.loss and self._net.random.random() < self._net.loss:
-            delay += RETRANSMIT
-        # In order, as TCP keeps it.
-        self._arrives = max(self._arrives, time.seconds() + delay)
-        self.other._bytes += size
-        if self.other._bytes > limits.QUEUE_SEARCH and not self.congested:
-            self.congested = True
-            if self._user is not None:
-                self._user.channelCongested()
-        time.callLater(self._arrives - time.seconds(), self.other._arrive, data, size)
-
-    def _arrive(self, data: Message | bytes, size: int) -> None:
-        if self._ended or not self._net.connected(self._host, self.other._host):
-            return
-        self._inbox.append((data, size))
-        self._deliver()
-
-    def _pump(self) -> None:
-        if self._pumping is None and self._inbox:
-            self._pumping = self._net.time.callLater(0, self._pumped)
-
-    def _pumped(self) -> None:
-        self._pumping = None
-        self._deliver()
-
-    def _deliver(self) -> None:
-        while self._inbox and self._user is not None and not self._paused and not self._ended:
-            data, size = self._inbox.popleft()
-            self._bytes -= size
-            self.bytesReceived += size
-            other = self.other
-            if other.congested and self._bytes < limits.QUEUE_RESUME:
-                other.congested = False
-                if other._user is not None and not other._ended:
-                    other._user.channelClear()
-            if isinstance(data, bytes):
-                self._decode(data)
-            else:
-                self._hand(self._user, data)
-
-    def _decode(self, data: bytes) -> None:
-        assert self._user is not None
-        try:
-            if len(data) > self._limit:
-                raise TooLarge(f"a message of {len(data)} bytes")
-            message, skipped = decode(data)
-        except SuperpeerError as problem:
-            self._user.channelBroken(problem)
-            self._paused = True
-            self.close()
-            return
-        self.fieldsSkipped += skipped
-        if isinstance(message, Unknown):
-            self._user.unknownReceived(message.tag)
-        else:
-            self._hand(self._user, message)
-
-    def _hand(self, user: IChannelUser, message: Message) -> None:
-        net = self._net
-        net.delivered += 1
-        if net.watcher is not None:
-            net.watcher(self.remoteId, self._host.identity.peerId, message)
-        user.messageReceived(message)
-
-    def allow(self, size: int) -> None:
-        self._limit = size
-
-    def pauseReading(self) -> None:
-        self._paused = True
-
-    def resumeReading(self) -> None:
-        self._paused = False
-        self._pump()
-
-    def close(self) -> None:
-        if self._closing or self._ended:
-            return
-        self._closing = True
-        wait = max(0.0, self._arrives - self._net.time.seconds())
-        self._net.time.callLater(wait, self._closed)
-
-    def _closed(self) -> None:
-        if not self._ended:
-            self._net.time.callLater(0, self.other._end, "closed by the other side")
-            self._end("closed")
-
-    def abort(self) -> None:
-        if self._ended:
-            return
-        self._net.time.callLater(self._delay, self.other._end, "reset by the other side")
-        self._net.time.callLater(0, self._end, "aborted")
-
-    def _end(self, reason: str) -> None:
-        if self._ended or (self.other._host.crashed and not self._host.crashed and reason != "aborted" and reason != "closed"):
-            return
-        if self._inbox and self._user is not None and not self._paused:
-            self._deliver()
-        self._ended = True
-        self._host.channels.discard(self)
-        self._inbox.clear()
-        user, self._user = self._user, None
-        if user is not None and not self._host.crashed:
-            user.channelLost(reason)
+def _share(value: float) -> float:
+    """
+    @raise UsageError: it is not a part of the packets, or all of them.
+    """
+    if not 0 <= value < 1:
+        raise UsageError(f"loss must be at least 0 and less than 1, not {value:g}; to lose everything, cut the link")
+    return value
 
 
 @implementer(IListening)
@@ -221,11 +60,13 @@ class _Listening:
 @implementer(INetwork)
 class VirtualHost:
     """
-    The network as one peer sees it.
+    The network as one peer sees it, and the machine that the peer runs on.
 
     @ivar address: C{HOST:PORT}.
-    @ivar dialable: whether others can dial it.
-    @ivar crashed: it neither sends nor receives any more, and nobody is told.
+    @ivar dialable: whether others can dial it. What else is sent there vanishes, as most NAT boxes have it, so a dial times out.
+    @ivar crashed: the machine is off: it neither sends nor receives any more, and nobody is told.
+    @ivar killed: the process is dead; the machine resets its connections, and refuses others.
+    @ivar plain: whether it never had a limit; what two plain hosts send each other takes the short way.
     """
 
     def __init__(self, net: "VirtualNetwork", identity: Identity, address: str, dialable: bool) -> None:
@@ -234,125 +75,306 @@ class VirtualHost:
         self.address = address
         self.dialable = dialable
         self.crashed = False
+        self.killed = False
         self.accept: Callable[[IChannel], None] | None = None
-        self.channels: set[VirtualChannel] = set()
+        self.channels: dict[VirtualChannel, None] = {}
+        self.plain = True
+        self.uplink: Uplink | None = None
+        self.downlink: Downlink | None = None
+        self.processor: Processor | None = None
+        self._upload: float | None = None
+        self._download: float | None = None
+        self._slowness = 0.0
+        self._loss = 0.0
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is here any more."""
+        return self.crashed or self.killed
+
+    @property
+    def upload(self) -> float | None:
+        """Bytes per second that it can send, over all channels; None: no limit."""
+        return self._upload
+
+    @upload.setter
+    def upload(self, value: float | None) -> None:
+        self._upload = _rate(value, "upload")
+        if value is not None and self.uplink is None:
+            self.uplink, self.plain = Uplink(self), False
+
+    @property
+    def download(self) -> float | None:
+        """Bytes per second that it can receive, over all channels; None: no limit."""
+        return self._download
+
+    @download.setter
+    def download(self, value: float | None) -> None:
+        self._download = _rate(value, "download")
+        if value is not None and self.downlink is None:
+            self.downlink, self.plain = Downlink(self), False
+
+    @property
+    def slowness(self) -> float:
+        """Seconds that it works on each message that it receives."""
+        return self._slowness
+
+    @slowness.setter
+    def slowness(self, value: float) -> None:
+        if not 0 <= value < math.inf:
+            raise UsageError(f"slowness must be at least 0 seconds, not {value:g}")
+        self._slowness = value
+        if value and self.processor is None:
+            self.processor, self.plain = Processor(self), False
+
+    @property
+    def loss(self) -> float:
+        """Part of the packets to and from here that are lost, beside what the network loses."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: float) -> None:
+        self._loss = _share(value)
+        self.net.lossy = self.net.lossy or value > 0
+
+    def succeeds(self, former: "VirtualHost") -> None:
+        """It is the same machine, started again."""
+        self.upload, self.download = former.upload, former.download
+        self.slowness, self.loss = former.slowness, former.loss
 
     def listen(self, accept: Any) -> Deferred[IListening]:
         self.accept = accept
         return succeed(_Listening(self))
 
     def dial(self, address: str, expected: bytes | None, timeout: float) -> Deferred[IChannel]:
+        """
+        Where nobody listens, the machine there refuses after a round trip (so it does where there never was a peer); a machine that
+        is off, on the other side of a partition or behind a NAT says nothing until the time is up.
+        """
         made: Deferred[IChannel] = Deferred()
         try:
-            host, port = parseAddress(address)
+            place = formatAddress(*parseAddress(address))
         except SuperpeerError as problem:
             made.errback(NotReached(str(problem)))
             return made
-        target = self.net.hosts.get(formatAddress(host, port))
-        reachable = target is not None and target.dialable and self.net.connected(self, target)
-        if target is None or not reachable:
-            dead = target is not None and not target.crashed and not self.net.connected(self, target)
-            wait = timeout if dead else 2 * self.net.delay(self.identity.peerId, b"")
-            self.net.time.callLater(wait, _fail, made, f"{address} does not answer")
-            return made
-        delay = self.net.delay(self.identity.peerId, target.identity.peerId)
-        # One round trip for TCP, one for TLS.
-        self.net.time.callLater(4 * delay, self._connect, made, target, address, expected, delay)
+        _Dial(self, made, place, address, expected, self.net.time.seconds() + timeout).knock(KNOCK)
         return made
 
-    def _connect(
-        self, made: Deferred[IChannel], target: "VirtualHost", address: str, expected: bytes | None, delay: float
+
+class _Dial:
+    """One attempt to connect."""
+
+    __slots__ = ("_address", "_deadline", "_expected", "_host", "_made", "_place")
+
+    def __init__(
+        self, host: VirtualHost, made: Deferred[IChannel], place: str, address: str, expected: bytes | None, deadline: float
     ) -> None:
-        if made.called or self.crashed:
-            return
-        if target.accept is None or target.crashed or not self.net.connected(self, target):
-            _fail(made, f"{address} refuses")
-            return
-        if expected is not None and target.identity.peerId != expected:
-            _fail(made, f"another peer answers at {address}")
-            return
-        binding = self.net.newBinding()
-        near = VirtualChannel(self, target, True, binding, delay, address)
-        far = VirtualChannel(target, self, False, binding, delay, "")
-        near.other, far.other = far, near
-        self.channels.add(near)
-        target.channels.add(far)
-        target.accept(far)
-        made.callback(near)
+        self._host = host
+        self._made = made
+        self._place = place
+        self._address = address
+        self._expected = expected
+        self._deadline = deadline
 
+    def knock(self, wait: float) -> None:
+        """
+        @param wait: seconds until the next try, if nothing answers this one.
+        """
+        host, net = self._host, self._host.net
+        if self._made.called or host.gone:
+            return
+        target = net.hosts.get(self._place)
+        now = net.time.seconds()
+        if target is None:
+            self._fail(now + 2 * net.delay(host.identity.peerId, b""), "refuses")
+        elif not target.dialable or not net.connected(host, target):
+            if now + wait < self._deadline:
+                net.time.callLater(wait, self.knock, 2 * wait)
+            else:
+                self._fail(self._deadline, "does not answer")
+        else:
+            delay = net.delay(host.identity.peerId, target.identity.peerId)
+            lag = net.lag(host, target) if net.lossy else 0.0
+            # One round trip for TCP, one for TLS.
+            trips = 2 if target.accept is None else 4
+            net.time.callLater(trips * delay + lag, self._connect, target, delay)
 
-def _fail(made: Deferred[IChannel], text: str) -> None:
-    if not made.called:
-        made.errback(NotReached(text))
+    def _fail(self, when: float, said: str) -> None:
+        time = self._host.net.time
+        time.callLater(until(time.seconds(), min(when, self._deadline)), self._failed, said)
+
+    def _failed(self, said: str) -> None:
+        if not self._made.called:
+            self._made.errback(NotReached(f"{self._address} {said}"))
+
+    def _connect(self, target: VirtualHost, delay: float) -> None:
+        host, net = self._host, self._host.net
+        if self._made.called or host.gone:
+            return
+        if not net.connected(host, target) or net.time.seconds() > self._deadline:
+            self._fail(self._deadline, "does not answer")
+        elif target.accept is None:
+            self._failed("refuses")
+        elif self._expected is not None and target.identity.peerId != self._expected:
+            self._made.errback(NotReached(f"another peer answers at {self._address}"))
+        else:
+            binding = net.newBinding()
+            near = VirtualChannel(host, target, True, binding, delay, self._address)
+            far = VirtualChannel(target, host, False, binding, delay, "")
+            near.other, far.other = far, near
+            host.channels[near] = None
+            target.channels[far] = None
+            target.accept(far)
+            self._made.callback(near)
 
 
 class VirtualNetwork:
     """
     @ivar codec: C{full} encodes and decodes every message; C{none} hands the objects over, which are frozen.
-    @ivar loss: part of the packets that are lost and sent again, 0 to 1.
+    @ivar full: whether it is C{full}.
+    @ivar reckons: whether the size of every message is reckoned. With the codec C{none} it is not, unless it is set: then only what
+        has to wait somewhere counts.
+    @ivar lossOf: part of the packets lost between two peers, beside L{loss}; of two peer ids. None: no more.
     @ivar sent: messages sent, by class name.
-    @ivar bytes: bytes sent, by class name; with the codec C{full}.
+    @ivar bytes: bytes sent, by class name, as far as they were reckoned.
     @ivar delivered: messages that have arrived.
     @ivar watcher: called with sender, receiver and message just before a message is received.
+    @ivar lossy: whether packets may be lost.
+    @ivar broken: whether there are peers between which nothing passes.
+    @ivar stuck: the channels to which something is on its way that cannot pass.
     """
 
     def __init__(
         self, time: VirtualTime, rng: random.Random, codec: str = "full", latency: Latency = (0.005, 0.05)
     ) -> None:
+        """
+        @param latency: see L{modelOf}.
+        """
         self.time = time
         self.random = rng
         self.codec = codec
-        self.loss = 0.0
+        self.full = self.reckons = codec == "full"
+        self.delay = modelOf(latency, rng)
         self.hosts: dict[str, VirtualHost] = {}
         self.sent: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
         self.delivered = 0
         self.watcher: Callable[[PeerId, PeerId, Message], None] | None = None
-        self._latency = latency
+        self.lossy = False
+        self.broken = False
+        self.stuck: dict[VirtualChannel, None] = {}
+        self._places: dict[bytes, VirtualHost] = {}
+        self._loss = 0.0
+        self._lossOf: Callable[[bytes, bytes], float] | None = None
         self._bindings = 0
         self._parts: dict[bytes, int] = {}
+        self._cuts: set[frozenset[bytes]] = set()
 
     def attach(self, identity: Identity, host: str, port: int = 7116, dialable: bool = True) -> VirtualHost:
-        """A place in the network; a peer that restarts takes the place of its former self."""
+        """A place in the network; a peer that restarts takes the place of its former self, whose machine it has."""
         address = formatAddress(host, port)
         place = VirtualHost(self, identity, address, dialable)
-        self.hosts[address] = place
+        former = self._places.get(identity.peerId)
+        if former is not None:
+            place.succeeds(former)
+        self.hosts[address] = self._places[identity.peerId] = place
         return place
 
     def countSent(self, message: Message, size: int) -> None:
         name = type(message).__name__
         self.sent[name] = self.sent.get(name, 0) + 1
-        self.bytes[name] = self.bytes.get(name, 0) + size
-
-    def delay(self, one: bytes, other: bytes) -> float:
-        """One way, in seconds."""
-        if callable(self._latency):
-            return self._latency(one, other)
-        return self.random.uniform(*self._latency)
+        if size:
+            self.bytes[name] = self.bytes.get(name, 0) + size
 
     def newBinding(self) -> bytes:
         self._bindings += 1
         return hashlib.sha256(b"lab channel %d" % self._bindings).digest()
 
-    def connected(self, one: VirtualHost, other: VirtualHost) -> bool:
-        """Whether packets pass between two hosts now."""
-        if one.crashed or other.crashed:
+    # --- loss --------------------------------------------------------------------------------------------------------
+
+    @property
+    def loss(self) -> float:
+        """Part of all packets that are lost and sent again, from 0 to less than 1; a message counts as one packet."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: float) -> None:
+        self._loss = _share(value)
+        self.lossy = self.lossy or value > 0
+
+    @property
+    def lossOf(self) -> Callable[[bytes, bytes], float] | None:
+        return self._lossOf
+
+    @lossOf.setter
+    def lossOf(self, value: Callable[[bytes, bytes], float] | None) -> None:
+        self._lossOf = value
+        self.lossy = self.lossy or value is not None
+
+    def lag(self, one: VirtualHost, other: VirtualHost) -> float:
+        """Seconds until a packet is on its way that is not lost: it is sent again after each loss, later each time."""
+        passes = (1 - self._loss) * (1 - one.loss) * (1 - other.loss)
+        if self._lossOf is not None:
+            passes *= 1 - _share(self._lossOf(one.identity.peerId, other.identity.peerId))
+        return lagOf(passes, self.random)
+
+    # --- partitions --------------------------------------------------------------------------------------------------
+
+    def passes(self, one: VirtualHost, other: VirtualHost) -> bool:
+        """Whether the network carries packets between two hosts now."""
+        near, far = one.identity.peerId, other.identity.peerId
+        if self._parts and self._parts.get(near, 0) != self._parts.get(far, 0):
             return False
-        return self._parts.get(one.identity.peerId, 0) == self._parts.get(other.identity.peerId, 0)
+        return not self._cuts or frozenset((near, far)) not in self._cuts
+
+    def connected(self, one: VirtualHost, other: VirtualHost) -> bool:
+        """Whether packets from one host reach the other's machine, and that is on."""
+        return not one.crashed and not other.crashed and (not self.broken or self.passes(one, other))
 
     def partition(self, *groups: Collection[bytes]) -> None:
-        """Split the network: packets between the groups of peer ids vanish; who is in no group is with the first."""
+        """
+        Split the network: packets between the groups of peer ids vanish; who is in no group is with the first. Channels last, and
+        what they carry comes when packets pass again, as with TCP, which tries less and less often.
+        """
         self._parts = {peer: number for number, group in enumerate(groups) for peer in group}
+        self._changed()
 
     def heal(self) -> None:
         """End the partition."""
-        self._parts = {}
+        self.partition()
+
+    def cut(self, one: bytes, other: bytes) -> None:
+        """Packets between two peers vanish, until L{mend}."""
+        self._cuts.add(frozenset((one, other)))
+        self._changed()
+
+    def mend(self, one: bytes, other: bytes) -> None:
+        """Undo L{cut}; of no effect if it was not cut."""
+        self._cuts.discard(frozenset((one, other)))
+        self._changed()
+
+    def _changed(self) -> None:
+        self.broken = bool(self._parts or self._cuts)
+        for channel in list(self.stuck):
+            channel.retry()
+
+    # --- death -------------------------------------------------------------------------------------------------------
 
     def crash(self, peer: PeerId) -> None:
-        """A peer vanishes: no goodbye, no reset."""
-        for host in self.hosts.values():
-            if host.identity.peerId == peer and not host.crashed:
-                host.crashed = True
-                host.accept = None
-                for channel in list(host.channels):
-                    channel._end("crashed")
+        """A machine is off: no goodbye, no reset; what is on the wire already arrives."""
+        host = self._places.get(peer)
+        if host is not None and not host.crashed:
+            host.crashed = True
+            host.accept = None
+            for channel in list(host.channels):
+                channel.vanish()
+
+    def kill(self, peer: PeerId) -> None:
+        """A process dies: no goodbye, but its machine resets its connections."""
+        host = self._places.get(peer)
+        if host is not None and not host.gone:
+            host.killed = True
+            host.accept = None
+            for channel in list(host.channels):
+                channel.reset()
+                channel.vanish()

@@ -145,14 +145,21 @@ class LabPeer:
         self.crash()
 
     def crash(self) -> None:
-        """Vanish; what is on disk stays."""
+        """Vanish as a machine does that loses its power: nobody is told; what is on disk stays."""
         if self.running:
             self.running = False
             self._clock.dead = True
             self.world.net.crash(self.peerId)
 
+    def kill(self) -> None:
+        """Die as a process does: the links are reset, so the others know at once; what is on disk stays."""
+        if self.running:
+            self.running = False
+            self._clock.dead = True
+            self.world.net.kill(self.peerId)
+
     def restart(self) -> None:
-        """Start again after a stop or a crash."""
+        """Start again after a stop, a crash or a death."""
         self.start()
 
     def share(self, *documents: Document) -> None:
@@ -196,6 +203,7 @@ class World:
         plugins: Sequence[PolicyPlugin] = (),
     ) -> None:
         """
+        @param latency: see L{overlay.lab.latency.modelOf}.
         @param plugins: policies beside the installed ones.
         """
         self.makePeer = makePeer
