@@ -129,7 +129,7 @@ class Commons:
         return min(1.0, max(0.0, self.policies.reputation.trust(peer).score))
 
     def admit(self, peer: PeerId, work: Work, cost: float = 1.0) -> Verdict:
-        """Ask the rate limit whether work may be done for a peer; a refusal is counted, and told to the reputation."""
+        """Ask the rate limit whether work may be done for a peer; a refusal is counted."""
         verdict = self.policies.rateLimit.ask(peer, work, cost, self.trust(peer))
         if not verdict:
             self.tally.count("refusals", str(work))

@@ -38,6 +38,8 @@ NEIGHBOUR_COST = 0.05
 """What a query costs that a neighbour passes on: it was paid for where it came into the network."""
 HEDGE = 1.5
 """Seconds of silence after which a leaf asks a second home: a flood is over in less, and what died without a sign is noticed later."""
+OVER_BUDGET = 0.02
+"""The weight of one query that was refused: a hasty user is forgiven, a flood is not."""
 EXPLAINED = 8
 """Searches that are kept for C{EXPLAIN}."""
 
@@ -322,6 +324,9 @@ class Searches(Component):
         cost = NEIGHBOUR_COST if neighbour else 1.0 + query.want / 200
         admitted = commons.admit(link.peerId, Work.QUERY, cost)
         if not admitted:
+            if not neighbour and not link.isSuper:
+                # A super-peer passes on what others ask.
+                commons.report(link.peerId, Deed.OVER_BUDGET, OVER_BUDGET)
             self._refuse(link, query, "rate", "too many queries", admitted.wait)
             return
         if self._perLink[link.peerId] >= PER_LINK or self.flood.full:

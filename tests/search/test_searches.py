@@ -164,6 +164,24 @@ def test_rateLimited() -> None:
     assert any(one.name == "query" and one.value < 1.5 for one in budget)
 
 
+def test_whoAsksTooMuchIsTrustedLess() -> None:
+    """Refused queries weigh a little each: a few are forgiven, hundreds are not."""
+    world = World(4, specs={"rate-limit": "tokens:query=1,burst=1"})
+    first = world.add("first", documents=[world.document("s/a.txt", "dawn")])
+    second = world.add("second", [first], settings=Settings(role="leaf"))
+    world.run(10)
+    before = first.peer.commons.trust(second.peerId)
+    link = second.peer.links.get(first.peerId)
+    assert link is not None
+    trusts = []
+    for start in (0, 5):
+        for number in range(start, start + (5 if start == 0 else 400)):
+            link.send(Query(number.to_bytes(16, "big"), 1000 + number, "dawn", 1, 1, 0, 1.0))
+        world.run(0.2)
+        trusts.append(first.peer.commons.trust(second.peerId))
+    assert before - 0.05 < trusts[0] < before and trusts[1] < 0.3
+
+
 def test_cancelled() -> None:
     """A search can be cancelled at a super-peer and at a leaf; what was found so far is the outcome."""
     world = small()
