@@ -15,6 +15,7 @@ from overlay.identity.ids import PeerId
 from overlay.index.expression import Expression
 from overlay.index.registry import Registry
 from overlay.questions import Deed, NeighbourView, Progress, Route
+from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver
 from overlay.search.receipts import NAME_BYTES, Account, keyOf
 from overlay.search.selection import Selection
@@ -49,10 +50,13 @@ class _Seen:
     hops: int
 
 
-def evaluate(registry: Registry, expression: Expression, want: int, account: Account, selection: Selection, own: bytes) -> list[Hit]:
+def evaluate(
+    registry: Registry, expression: Expression, want: int, account: Account, selection: Selection, own: PeerId, checker: Checker
+) -> list[Hit]:
     """This super-peer's own answer, accounted for."""
     found = registry.search(expression, want)
-    hits = [Hit(row.head, row.signature, row.key, row.snippet[:400], row.score) for row in found.rows]
+    rows = (Hit(row.head, row.signature, row.key, row.snippet[:400], row.score) for row in found.rows)
+    hits = checker.genuine(rows, own)
     chosen = selection.choose(hits)
     account.answeredBy[own[:NAME_BYTES]] = None
     account.matched += found.matched
@@ -99,8 +103,10 @@ class Branch:
     def begin(self) -> None:
         """Answer, and ask on."""
         if self._evaluates:
-            own = self._flood.commons.peerId
-            hits = evaluate(self._flood.registry, self._expression, self._want, self._account, self._selection, own)
+            flood = self._flood
+            hits = evaluate(
+                flood.registry, self._expression, self._want, self._account, self._selection, flood.commons.peerId, flood.checker
+            )
             self._pass(hits)
         self._route()
         self._endIfComplete()
@@ -173,10 +179,7 @@ class Branch:
 
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
         if not self._over:
-            before = self._selection.malformed
-            self._pass(self._selection.choose(hits))
-            if self._selection.malformed > before:
-                self._flood.commons.report(copy.link.peerId, Deed.FORGED_HIT)
+            self._pass(self._selection.choose(self._flood.checker.genuine(hits, copy.link.peerId)))
 
     def copyEnded(self, copy: Copy, done: Done | None) -> None:
         if self._over or self._children.pop(copy.number, None) is None:
@@ -254,6 +257,7 @@ class Flood:
 
     @ivar registry: what is searched.
     @ivar copies: that were sent on.
+    @ivar checker: of all hits that this peer passes on.
     """
 
     def __init__(self, commons: Commons, neighbours: "Neighbours", registry: Registry, copies: Copies) -> None:
@@ -261,6 +265,7 @@ class Flood:
         self.neighbours = neighbours
         self.registry = registry
         self.copies = copies
+        self.checker = Checker(commons)
         self._seen: dict[bytes, _Seen] = {}
         self._branches: dict[Branch, None] = {}
 

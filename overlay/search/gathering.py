@@ -148,7 +148,7 @@ class Gathering:
             self._silent(link.peerId)
 
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
-        chosen = self._selection.choose(hits)
+        chosen = self._selection.choose(self._flood.checker.genuine(hits, copy.link.peerId))
         if chosen and not self._over:
             self._sink.found(chosen, copy.link.peerId)  # type: ignore[attr-defined]
 

@@ -351,7 +351,9 @@ class Searches(Component):
     def _answerDirectly(self, link: "Link", query: Query, expression: Expression) -> None:
         account = Account()
         selection = Selection(query.want, account)
-        hits = evaluate(self._registry, expression, query.want, account, selection, self.commons.peerId)
+        hits = evaluate(
+            self._registry, expression, query.want, account, selection, self.commons.peerId, self.flood.checker
+        )
         reply = Reply(link, query, self.replied)
         reply.found(hits, self.commons.peerId)
         reply.gathered("answered", account.receipt(), 0)

@@ -3,7 +3,6 @@
 import heapq
 from collections.abc import Iterable
 
-from overlay.errors import SuperpeerError
 from overlay.index.record import openHead, recordIdOf
 from overlay.search.receipts import Account, keyOf
 from overlay.wire.query import Hit
@@ -20,17 +19,12 @@ class Selection:
         self._best: list[float] = []
         self._seen: set[bytes] = set()
         self.passed = 0
-        self.malformed = 0
 
     def choose(self, hits: Iterable[Hit]) -> list[Hit]:
-        """Those of C{hits} that are to be passed on."""
+        """Those of C{hits}, which were checked, that are to be passed on."""
         chosen: list[Hit] = []
         for hit in hits:
-            try:
-                head = openHead(hit.head)
-            except SuperpeerError:
-                self.malformed += 1
-                continue
+            head = openHead(hit.head)
             key = keyOf(head.owner, recordIdOf(head.owner, head.location))
             if key in self._seen:
                 continue

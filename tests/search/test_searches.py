@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overlay.index.store import StoredRecord
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed
+from overlay.search.checking import REMEMBERED, Checker
+from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
 from overlay.settings import Settings
@@ -220,6 +224,7 @@ def test_forgedHits() -> None:
         return type(found)(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
 
     home.peer.registry.search = forge  # type: ignore[method-assign]
+    home.peer.searches.flood.checker.genuine = lambda hits, source: list(hits)  # type: ignore[method-assign]
     before = leaf.peer.commons.trust(home.peerId)
     preferred = leaf.peer.homes.preferred()
     assert preferred is not None and preferred.peerId == home.peerId
@@ -229,6 +234,81 @@ def test_forgedHits() -> None:
     assert leaf.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) > 0
     assert leaf.peer.searches.explainLast()[0]["forged hits"] > 0
     assert len(outcome.hits) <= 12
+
+
+def test_forgedHitsOfOneBehindTheHome() -> None:
+    """A forgery is charged to the super-peer that it came from, not to a home that passed it on, and takes no real hit's place."""
+    world = small()
+    leaf, home = leafAndHome(world)
+    homes = {link.peerId for link in leaf.peer.homes.links()}
+    forger = next(one for one in world.superPeers() if one.peerId not in homes)
+    assert home.peer.neighbours.isNeighbour(forger.peerId)
+    real = forger.peer.searches._queryReceived
+    head = next(row for row in home.peer.registry.search(parseQuery("dawn"), 1).rows)
+
+    def forge(link: Any, query: Query) -> None:
+        link.send(Hits(query.id, query.copy, [Hit(head.head, bytes([at]) * 64, head.key, "", 99.0) for at in range(20)]))
+        link.send(Hits(query.id, query.copy, [Hit(b"no head", b"s" * 64, head.key, "", 99.0)]))
+        real(link, query)
+
+    forger.peer._dispatch[Query] = forge
+    before = home.peer.commons.trust(forger.peerId)
+    outcome = leaf.search("dawn", want=12)
+    assert len(outcome.hits) == 12 and outcome.status == "complete"
+    assert home.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) == 21
+    assert home.peer.commons.trust(forger.peerId) < before
+    assert leaf.peer.commons.tally.get("drops", "forged-hit") == 0
+    assert leaf.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) == 0
+
+
+def test_aRecordWithAFalseSignature() -> None:
+    """What a home has taken on trust and finds false when it is sought is left out, and nobody is blamed for it."""
+    world = World(5, Settings(sample=0.0, trustedFrom=0.0))
+    home = world.add("home", documents=[world.document("s/a.txt", "dawn")])
+    leaf = world.add("leaf", [home], settings=Settings(role="leaf"))
+    own, real = leaf.peer.own, leaf.peer.own.byId
+
+    def spoilt(recordId: bytes) -> StoredRecord | None:
+        record = real(recordId)
+        return None if record is None else attrs.evolve(record, signature=bytes(64))
+
+    own.byId = spoilt  # type: ignore[method-assign]
+    leaf.share(world.document("s/b.txt", "dawn"))
+    world.until(lambda: world.registered() and home.peer.registry.totals().records == 2, 60)
+    assert home.peer.registry.totals().records == 2
+    assert [hit.name for hit in leaf.search("dawn").hits] == ["a.txt"]
+    assert home.peer.commons.tally.get("drops", "forged-hit") == 1
+    for one in (home, leaf):
+        assert one.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) == 0
+
+
+def test_whatWasCheckedIsRemembered() -> None:
+    """A hit that comes again costs no second signature; the memory is bounded."""
+    world = World(6)
+    peer = world.add("one")
+    world.run(1)
+    peer.share(*(world.document(f"s/{number}.txt", "dawn") for number in range(20)))
+    world.run(1)
+    checked = 0
+    real = world.scheme.verify
+
+    def verify(*args: Any) -> bool:
+        nonlocal checked
+        checked += 1
+        return real(*args)
+
+    world.scheme.verify = verify  # type: ignore[assignment, method-assign]
+    rows = peer.peer.registry.search(parseQuery("dawn"), 20).rows
+    hits = [Hit(row.head, row.signature, row.key, "", row.score) for row in rows]
+    checker = Checker(peer.peer.commons)
+    assert checker.genuine(hits, peer.peerId) == hits and checked == 20
+    assert checker.genuine(hits, peer.peerId) == hits and checked == 20
+    assert checker.genuine([msgspec.structs.replace(hits[0], signature=bytes(64))], peer.peerId) == []
+    checker._good.update((number.to_bytes(16, "big"), None) for number in range(REMEMBERED - 20))
+    peer.share(world.document("s/more.txt", "dusk"))
+    world.run(1)
+    (row,) = peer.peer.registry.search(parseQuery("dusk"), 1).rows
+    assert checker.genuine([Hit(row.head, row.signature, row.key, "", 1.0)], peer.peerId) and len(checker._good) == REMEMBERED
 
 
 def test_whoSwallowsAnswersHidesOnlyItsOwn() -> None:

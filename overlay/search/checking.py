@@ -1,0 +1,51 @@
+"""Hits are checked wherever they are passed on, so that whoever brings a forged one has made it, or has not looked."""
+
+import hashlib
+from collections.abc import Iterable
+
+from overlay.commons import Commons
+from overlay.errors import Expired, SuperpeerError
+from overlay.identity.ids import PeerId
+from overlay.index.record import verifyHead
+from overlay.questions import Deed
+from overlay.wire.query import Hit
+
+REMEMBERED = 1024
+"""Hits that were found good and need not be checked again: what is sought often comes often."""
+
+
+class Checker:
+    """Of one super-peer."""
+
+    def __init__(self, commons: Commons) -> None:
+        self._commons = commons
+        self._good: dict[bytes, None] = {}
+
+    def genuine(self, hits: Iterable[Hit], source: PeerId) -> list[Hit]:
+        """
+        Those hits that their owners have signed; without the others, which could take the places of real ones.
+
+        @param source: the peer that they came from, which answers for forgeries. For what is held here it is this peer itself: of
+            its leaves' signatures it has checked a sample only.
+        """
+        return [hit for hit in hits if self._isGenuine(hit, source)]
+
+    def _isGenuine(self, hit: Hit, source: PeerId) -> bool:
+        commons = self._commons
+        name = hashlib.blake2b(hit.key + hit.signature + hit.head, digest_size=16).digest()
+        if name in self._good:
+            return True
+        try:
+            verifyHead(commons.scheme, commons.network.id, hit.key, hit.head, hit.signature, commons.now())
+        except Expired:
+            commons.tally.count("drops", "expired-hit")
+            return False
+        except SuperpeerError:
+            commons.tally.count("drops", "forged-hit")
+            if source != commons.peerId:
+                commons.report(source, Deed.FORGED_HIT)
+            return False
+        if len(self._good) >= REMEMBERED:
+            del self._good[next(iter(self._good))]
+        self._good[name] = None
+        return True
