@@ -46,7 +46,11 @@ class Peer:
 
     makeMembership: type[Membership] = Membership
     makeNeighbours: type[Neighbours] = Neighbours
+    makeOwn: type[OwnRegistration] = OwnRegistration
+    makeRegistry: type[Registry] = Registry
+    makeHosting: type[Hosting] = Hosting
     makeElection: type[Election] = Election
+    makeSearches: type[Searches] = Searches
 
     def __init__(
         self,
@@ -69,14 +73,14 @@ class Peer:
         self.membership = self.makeMembership(commons)
         self.neighbours = self.makeNeighbours(commons, self.membership)
         self.bootstrap = Bootstrap(commons, self.membership, list(bootstrap))
-        self.own = OwnRegistration(commons)
-        self.registry = Registry(commons, policies.store)
+        self.own = self.makeOwn(commons)
+        self.registry = self.makeRegistry(commons, policies.store)
         self.homes = Homes(commons, self.membership, self.own)
-        self.hosting = Hosting(commons, self.membership, self.registry, self.own)
+        self.hosting = self.makeHosting(commons, self.membership, self.registry, self.own)
         self.election = self.makeElection(
             commons, self.membership, self.neighbours, self.homes, self.hosting, self.bootstrap
         )
-        self.searches = Searches(commons, self.membership, self.neighbours, self.registry, self.homes)
+        self.searches = self.makeSearches(commons, self.membership, self.neighbours, self.registry, self.homes)
         self.components: list[Component] = [
             self.governance, self.membership, self.neighbours, self.bootstrap,
             self.homes, self.hosting, self.election, self.searches,
