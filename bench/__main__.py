@@ -1,68 +1,38 @@
-"""C{make bench}: what one idle peer costs, how soon it answers, and how fast searches are. Prints a table."""
+"""C{make bench}: measures the daemon and the lab, and prints a table."""
 
 import argparse
-import statistics
-import tempfile
-import time
+import json
 from pathlib import Path
 
-from overlay.lab.processes import PeerProcess, stopAll, waitFor
+from bench.daemon import measureDaemon
+from bench.figure import Figure, table
+from bench.lab import measureLab
 
-
-def memory(pid: int) -> float:
-    """Resident MiB of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+PARTS = ("daemon", "lab")
 
 
 def main() -> None:
-    """Start two peers, and measure."""
+    """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--records", type=int, default=1000, help="files to share")
-    records = parser.parse_args().records
-    with tempfile.TemporaryDirectory(prefix="superpeer-bench-") as folder:
-        share = Path(folder, "share")
-        share.mkdir()
-        for number in range(records):
-            (share / f"file{number}.txt").write_text(f"common text of file number{number} with word{number % 97}\n" * 20)
-        first = PeerProcess("first", Path(folder, "first"), [share])
-        second = PeerProcess("second", Path(folder, "second"))
-        try:
-            start = time.monotonic()
-            first.start()
-            first.ready()
-            up = time.monotonic() - start
-            waitFor("a first hit", lambda: first.search("common", 1)[0], 60, 0.02)
-            hit = time.monotonic() - start
-            waitFor("the index", lambda: first.status()["records shared"] == records, 600, 0.1)
-            whole = time.monotonic() - start
-            assert first.process is not None
-            second.options += ["--join", first.operate("INVITE")]
-            second.start()
-            second.ready()
-            waitFor("the join", lambda: second.status()["homes"], 30)
-            waitFor("the end of the child", lambda: not first.ask("SHARE")["child running"], 30)
-            time.sleep(1.0)
-            rows = [
-                ("seconds from start to console", f"{up:.2f}"),
-                ("seconds from start to first hit", f"{hit:.2f}"),
-                (f"seconds to index {records} files", f"{whole:.2f}"),
-                ("MiB of an idle leaf without a share", f"{memory(second.process.pid):.1f}" if second.process else "-"),
-                (f"MiB of an idle super-peer with {records} records", f"{memory(first.process.pid):.1f}"),
-            ]
-            for name, peer in (("at the super-peer", first), ("by way of a home", second)):
-                times = []
-                for number in range(200):
-                    _, end = peer.search(f"word{number % 97} number{number}", 10)
-                    times.append(float(end["time"]))
-                rows.append((f"ms of a search {name}, median (console to console)", f"{1000 * statistics.median(times):.1f}"))
-            width = max(len(name) for name, _ in rows)
-            for name, value in rows:
-                print(f"{name:<{width}}  {value:>8}")
-        finally:
-            stopAll([first, second])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--records", type=int, default=1000, metavar="N", help="files that the daemon shares")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of each of the lab's measurements of speed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
+    given = parser.parse_args()
+    parts = given.parts or PARTS
+    for part in parts:
+        if part not in PARTS:
+            parser.error(f"there is no part {part!r}; there are: {', '.join(PARTS)}")
+    whole: dict[str, list[Figure]] = {}
+    for part in parts:
+        whole[part] = measureDaemon(given.records) if part == "daemon" else measureLab(given.rounds)
+        print(table(whole[part]), flush=True)
+    if given.json is not None:
+        rows = [
+            {"part": part, "figure": one.name, "value": one.value, "bound": one.bound, "met": one.met}
+            for part, figures in whole.items() for one in figures
+        ]
+        given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
