@@ -20,7 +20,7 @@ from overlay.interfaces import IIndexStore
 from overlay.questions import Deed
 from overlay.wire import limits
 from overlay.wire.registration import Register, Registered
-from overlay.wire.statements import HomeList, Signed, decodeBody, unseal
+from overlay.wire.statements import HomeList, Signed, decodeBody, pack, unseal
 
 RETRY = 30.0
 """Seconds until an owner should try again when the store takes nothing."""
@@ -217,7 +217,7 @@ class Registry:
             old = decodeBody(msgspec.msgpack.decode(held.homesSigned, type=Signed).body, HomeList)
             if old.sequence > statement.sequence:
                 return None, b""
-        return tuple(PeerId(one) for one in statement.homes), msgspec.msgpack.encode(signed)
+        return tuple(PeerId(one) for one in statement.homes), pack(signed)
 
     # --- this peer's own -----------------------------------------------------------------------------------------------
 

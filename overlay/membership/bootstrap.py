@@ -12,7 +12,7 @@ from overlay.errors import SuperpeerError
 from overlay.membership.gossip import SAMPLE
 from overlay.wire import limits
 from overlay.wire.messages import AdvertsWanted
-from overlay.wire.statements import Advert, Signed, decodeBody
+from overlay.wire.statements import Advert, Signed, contentOf
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -108,7 +108,7 @@ class Bootstrap(Component):
     def _remember(self, signed: Signed) -> None:
         """What the cache holds may be expired: it says only where somebody was."""
         try:
-            advert = decodeBody(signed.body, Advert)
+            advert = contentOf(signed, Advert)
         except SuperpeerError:
             return
         if signed.signer == self.commons.peerId:

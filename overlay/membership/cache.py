@@ -1,21 +1,13 @@
 """The peer cache: super-peers that are remembered over a restart, to begin with."""
 
-from functools import lru_cache
-
 import msgspec
 
 from overlay.commons import Commons
 from overlay.membership.known import Known
-from overlay.wire.statements import Signed
+from overlay.wire.statements import Signed, pack
 
 MOST = 1000
 """Super-peers remembered."""
-
-
-@lru_cache(1024)
-def _encoded(signed: Signed) -> bytes:
-    """One advert is remembered by many peers of a laboratory; they share the bytes."""
-    return msgspec.msgpack.encode(signed)
 
 
 class PeerCache:
@@ -31,7 +23,7 @@ class PeerCache:
         """Remember a super-peer; an earlier one makes room."""
         if self._table.get(known.peerId) is None and self._table.count() >= MOST:
             self._table.remove(next(iter(self._table.keys())))
-        self._table.put(known.peerId, _encoded(known.signed))
+        self._table.put(known.peerId, pack(known.signed))
 
     def adverts(self) -> list[Signed]:
         """All that are remembered; they may have expired."""

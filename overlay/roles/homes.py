@@ -16,7 +16,7 @@ from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import HeirsNamed
 from overlay.wire.registration import MoveTo, RegisterAnswer, Registered, Unregister
-from overlay.wire.statements import HeirList, Signed, unseal
+from overlay.wire.statements import HeirList, Signed, pack, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,7 +303,7 @@ class Homes(Component):
             return
         self.heirs.pop(heirs.home, None)
         self.heirs[heirs.home] = message.heirs
-        self._heirTable.put(heirs.home, msgspec.msgpack.encode(message.heirs))
+        self._heirTable.put(heirs.home, pack(message.heirs))
         while len(self.heirs) > limits.HOMES:
             old = next(iter(self.heirs))
             del self.heirs[old]

@@ -9,7 +9,7 @@ from overlay.commons import Commons
 from overlay.identity.ids import idText, shortText
 from overlay.roles.life import IRole, lifeOf
 from overlay.roles.mandate import BadMandate
-from overlay.wire.statements import Mandate, Nomination, Signed, decodeBody, unseal
+from overlay.wire.statements import Mandate, Nomination, Signed, contentOf, unseal
 
 if TYPE_CHECKING:
     from overlay.membership.membership import Membership
@@ -99,7 +99,7 @@ class Role:
 
     def _nomination(self) -> Nomination | None:
         own = self._verifier.own
-        return None if own is None else decodeBody(own.nomination.body, Nomination)
+        return None if own is None else contentOf(own.nomination, Nomination)
 
     def nominationFor(self, mandate: Mandate, caller: bytes) -> Nomination:
         """
@@ -171,7 +171,7 @@ class Role:
         self._verifier.own = mandate
         if mandate is not None:
             self._heirs = None
-            nomination = decodeBody(mandate.nomination.body, Nomination)
+            nomination = contentOf(mandate.nomination, Nomination)
             self.state = "mandated"
             self.because = (
                 f"elected to seat {nomination.counter} of {shortText(nomination.caller)} by {len(mandate.votes)}"

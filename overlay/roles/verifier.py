@@ -7,7 +7,7 @@ import attrs
 from overlay.commons import Commons
 from overlay.roles.heirs import isHeir
 from overlay.roles.mandate import judge
-from overlay.wire.statements import Advert, Mandate, Nomination, decodeBody
+from overlay.wire.statements import Advert, Mandate, Nomination, contentOf
 
 if TYPE_CHECKING:
     from overlay.membership.membership import Membership
@@ -69,7 +69,7 @@ class Verifier:
         if not judgement.mandated:
             self._verified.pop(advert.owner, None)
             return False, heir, judgement.problem
-        nomination = decodeBody(advert.mandate.nomination.body, Nomination)
+        nomination = contentOf(advert.mandate.nomination, Nomination)
         seconds = commons.seconds()
         self._verified[advert.owner] = _Verified(
             advert.mandate, nomination.issued, nomination.expires, judgement.mayVote,
@@ -88,7 +88,7 @@ class Verifier:
             if verified is not None and verified.mayVote and verified.expires > now:
                 voters[known.peerId] = verified.issued
         if self.own is not None:
-            nomination = decodeBody(self.own.nomination.body, Nomination)
+            nomination = contentOf(self.own.nomination, Nomination)
             if nomination.expires > now:
                 voters[self._commons.peerId] = nomination.issued
         return voters

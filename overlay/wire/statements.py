@@ -7,8 +7,8 @@ All times are whole seconds of network time (Unix epoch).
 """
 
 import hashlib
-from functools import lru_cache
 from typing import Annotated, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -30,7 +30,7 @@ AddressText = Annotated[str, msgspec.Meta(max_length=limits.ADDRESS)]
 Addresses = Annotated[list[AddressText], msgspec.Meta(max_length=limits.ADDRESSES)]
 
 
-class Signed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Signed(msgspec.Struct, frozen=True, array_like=True, weakref=True):
     """
     @ivar body: the encoded statement, as signed.
     @ivar key: public key of the signer, 32 bytes.
@@ -210,12 +210,15 @@ class NetworkChange(Statement, frozen=True, array_like=True, tag="network", gc=F
     issued: Seconds
 
 
-OPENED = 4096
-"""Statements that were checked last and need not be checked again."""
 S = TypeVar("S", bound=Statement)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type, msgspec.msgpack.Decoder] = {}
+# A statement comes again and again, by many ways, and is asked about every few seconds: as long as anybody keeps it, it is decoded
+# and encoded once, and its signature is checked once.
+_contents: "WeakKeyDictionary[Signed, Statement]" = WeakKeyDictionary()
+_packed: "WeakKeyDictionary[Signed, bytes]" = WeakKeyDictionary()
+_sound: "WeakKeyDictionary[ISignatureScheme, WeakKeyDictionary[Signed, type[Statement]]]" = WeakKeyDictionary()
 
 
 def _domain(kind: type[Statement]) -> bytes:
@@ -256,14 +259,6 @@ def seal(identity: Identity, statement: Statement) -> Signed:
     return Signed(body, identity.publicKey, signBody(identity, type(statement), body))
 
 
-@lru_cache(OPENED)
-def _opened(scheme: ISignatureScheme, kind: type[S], body: bytes, key: bytes, signature: bytes) -> S:
-    """One statement comes from many neighbours, and in many mandates: it is checked once."""
-    if not checkBody(scheme, kind, body, key, signature):
-        raise Forged(f"signature of {kind.__name__}")
-    return decodeBody(body, kind)
-
-
 def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: bytes, signer: bytes | None = None) -> S:
     """
     Check a statement and give its content. Expiry is the caller's to judge.
@@ -275,7 +270,37 @@ def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: byt
     """
     if signer is not None and signed.signer != signer:
         raise Forged(f"{kind.__name__} signed by another peer")
-    statement: S = _opened(scheme, kind, signed.body, signed.key, signed.signature)
+    sound = _sound.get(scheme)
+    if sound is None:
+        sound = _sound[scheme] = WeakKeyDictionary()
+    if sound.get(signed) is not kind:
+        if not checkBody(scheme, kind, signed.body, signed.key, signed.signature):
+            raise Forged(f"signature of {kind.__name__}")
+        sound[signed] = kind
+    statement = contentOf(signed, kind)
     if statement.network != network:
         raise Forged(f"{kind.__name__} of another network")
     return statement
+
+
+def contentOf(signed: Signed, kind: type[S]) -> S:
+    """
+    What a statement says, without any check of who signed it; for those that were checked when they came in.
+
+    @return: to be read only: it is the same object for all who ask.
+    @raise Malformed: it is no C{kind}.
+    """
+    known = _contents.get(signed)
+    if type(known) is kind:
+        return known
+    statement = decodeBody(signed.body, kind)
+    _contents[signed] = statement
+    return statement
+
+
+def pack(signed: Signed) -> bytes:
+    """A signed statement as it is stored."""
+    packed = _packed.get(signed)
+    if packed is None:
+        packed = _packed[signed] = _encoder.encode(signed)
+    return packed
