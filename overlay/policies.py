@@ -1,6 +1,5 @@
 """The policies of one peer: verified, with a guard between each of them and the mechanism that records their verdicts."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +31,13 @@ class Guarded:
     """
     A policy as the mechanism sees it: if a method raises, or answers with a wrong type, that is logged with the plugin's name and
     file, and the safe default is the answer. The last verdicts are kept for C{EXPLAIN}.
+
+    Each point has a subclass with the methods of its interface; thousands of peers share it.
+
+    @ivar verdicts: the last ones by method, oldest first: clock seconds, what about, answer.
     """
+
+    __slots__ = ("_clock", "_log", "failures", "file", "pluginName", "point", "policy", "verdicts")
 
     def __init__(self, point: str, listed: ListedPlugin, policy: Any, clock: IReactorTime, log: Logger) -> None:
         self.point = point
@@ -40,51 +45,61 @@ class Guarded:
         self.file = listed.file
         self.policy = policy
         self.failures = 0
-        self.verdicts: dict[str, deque[tuple[float, Any, Any]]] = {}
+        self.verdicts: dict[str, list[tuple[float, Any, Any]]] = {}
         self._clock = clock
         self._log = log
-        for method, safe in SAFE_DEFAULTS[POINTS[point]].items():
-            setattr(self, method, self._guard(method, getattr(policy, method), safe))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.point} has no method {name}")
 
-    def _guard(self, method: str, call: Callable[..., Any], safe: Callable[..., Any]) -> Callable[..., Any]:
-        clock, kept = self._clock, self.verdicts
+    def _failed(self, method: str, problem: Exception) -> None:
+        self.failures += 1
+        if self.failures <= 10 or self.failures % 1000 == 0:
+            self._log.error(
+                "{point} plugin {name} ({file}) failed in {method}: {problem!r}; the safe default stands (failure {failures})",
+                point=self.point, name=self.pluginName, file=self.file, method=method, problem=problem, failures=self.failures,
+            )
 
-        def ask(*args: Any) -> Any:
-            try:
-                answer = call(*args)
-                if not _fits(method, answer):
-                    raise TypeError(f"{method} answered {answer!r}")
-            except Exception as problem:  # a stranger's code: whatever it raises, the peer lives
-                self.failures += 1
-                if self.failures <= 10 or self.failures % 1000 == 0:
-                    self._log.error(
-                        "{point} plugin {name} ({file}) failed in {method}: {problem!r}; the safe default stands"
-                        " (failure {failures})",
-                        point=self.point, name=self.pluginName, file=self.file, method=method,
-                        problem=problem, failures=self.failures,
-                    )
-                answer = safe(*args)
-            if isinstance(answer, Verdict | Route):
-                history = kept.get(method)
-                if history is None:
-                    history = kept[method] = deque(maxlen=KEPT_VERDICTS)
-                history.append((clock.seconds(), args[0], answer))
-            return answer
-
-        return ask
+    def _keep(self, method: str, about: Any, answer: Any) -> None:
+        history = self.verdicts.get(method)
+        if history is None:
+            history = self.verdicts[method] = []
+        elif len(history) >= KEPT_VERDICTS:
+            del history[0]
+        history.append((self._clock.seconds(), about, answer))
 
 
-def _fits(method: str, answer: Any) -> bool:
-    if method == "observed":
-        return True
-    if method == "next":
-        return isinstance(answer, Route)
-    if method == "budget":
-        return isinstance(answer, Sequence)
-    return isinstance(answer, Verdict)
+_WANTED: Mapping[str, type] = {"observed": object, "next": Route, "budget": Sequence}
+"""What a method has to answer with, if it is no verdict."""
+
+
+def _asker(method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
+    wanted: Any = _WANTED.get(method, Verdict)
+    kept = wanted in (Verdict, Route)
+
+    def ask(self: Guarded, *args: Any) -> Any:
+        try:
+            answer = getattr(self.policy, method)(*args)
+            if not isinstance(answer, wanted):
+                raise TypeError(f"{method} answered {answer!r}")
+        except Exception as problem:  # a stranger's code: whatever it raises, the peer lives
+            self._failed(method, problem)
+            answer = safe(*args)
+        if kept:
+            self._keep(method, args[0], answer)
+        return answer
+
+    return ask
+
+
+_GUARDS = {
+    point: type(
+        f"Guarded{interface.__name__[1:]}", (Guarded,),
+        {"__slots__": (), **{method: _asker(method, safe) for method, safe in SAFE_DEFAULTS[interface].items()}},
+    )
+    for point, interface in POINTS.items() if interface in SAFE_DEFAULTS
+}
+"""The class of the guard of each point; the store has none."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -127,8 +142,8 @@ class Policies:
             except Invalid as problem:
                 said = " ".join(str(problem).split())
                 raise BadPlugin(f"{point} {name} from {listed.file}: {said}") from problem
-            guarded = POINTS[point] in SAFE_DEFAULTS
-            built[point] = Guarded(point, listed, policy, surroundings.clock, surroundings.log) if guarded else policy
+            guard = _GUARDS.get(point)
+            built[point] = policy if guard is None else guard(point, listed, policy, surroundings.clock, surroundings.log)
         return cls(
             built["election"], built["reputation"], built["rate-limit"], built["router"], built["store"], whole
         )
