@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from overlay.policies import Policies
 
 
+_LOG = Logger(namespace="superpeer")
+
+
 @attrs.frozen(slots=True)
 class Surroundings:
     """
@@ -65,7 +68,7 @@ class Commons:
     policies: "Policies"
     boot: int
     tally: Tally = attrs.field(factory=Tally)
-    log: Logger = attrs.field(factory=lambda: Logger(namespace="superpeer"))
+    log: Logger = _LOG
     blocked: set[bytes] = attrs.field(factory=set)
     _soft: dict[str, SoftTable] = attrs.field(factory=dict, init=False)
     networkTime: Callable[[], float] = attrs.field(default=None)

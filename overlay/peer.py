@@ -87,8 +87,6 @@ class Peer:
         ]
         self.bootstrap.needed = lambda link: any(component.needs(link) for component in self.components)
         self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}
-        for component in self.components:
-            self._dispatch.update(component.handlers())
         self.running = False
 
     @property
@@ -145,6 +143,17 @@ class Peer:
     def messageReceived(self, link: Link, message: Message) -> None:
         receive = self._dispatch.get(type(message))
         if receive is None:
-            self.commons.tally.count("drops", "unexpected")
-            return
+            receive = self._receiverOf(type(message))
+            if receive is None:
+                self.commons.tally.count("drops", "unexpected")
+                return
         receive(link, message)
+
+    def _receiverOf(self, kind: type[Message]) -> Callable[[Link, Any], None] | None:
+        """What takes the messages of a kind; remembered, since most peers ever get a few kinds only."""
+        for component in self.components:
+            receive = component.handlers().get(kind)
+            if receive is not None:
+                self._dispatch[kind] = receive
+                return receive
+        return None

@@ -48,6 +48,9 @@ class BadPlugin(UsageError):
     """A plugin cannot be used."""
 
 
+_LOG = Logger(namespace="superpeer.policy")
+
+
 @attrs.frozen(slots=True)
 class PolicySurroundings:
     """
@@ -61,7 +64,7 @@ class PolicySurroundings:
     random: random.Random
     peerId: PeerId
     storage: IStorage
-    log: Logger = attrs.field(factory=lambda: Logger(namespace="superpeer.policy"))
+    log: Logger = _LOG
 
 
 @implementer(IPolicyPlugin)

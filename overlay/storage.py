@@ -5,6 +5,7 @@ Where a peer keeps its small durable tables: SQLite in the daemon, dictionaries 
 import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
@@ -59,6 +60,8 @@ class IStorage(Interface):
 class MemoryTable:
     """A table in a dictionary."""
 
+    __slots__ = ("_rows",)
+
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
 
@@ -88,6 +91,9 @@ class MemoryTable:
         return len(self._rows)
 
 
+_NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
+
+
 @implementer(ITable)
 class SoftTable:
     """
@@ -96,11 +102,13 @@ class SoftTable:
     What could not be written is remembered, and written with the next change that can be; with C{remember} false it is let go.
     """
 
+    __slots__ = ("_full", "_log", "_remember", "_table", "_unsaved")
+
     def __init__(self, table: ITable, log: Logger, remember: bool = True) -> None:
         self._table = table
         self._log = log
         self._remember = remember
-        self._unsaved: dict[bytes, bytes | None] = {}
+        self._unsaved: Mapping[bytes, bytes | None] = _NOTHING
         self._full = False
 
     def get(self, key: bytes) -> bytes | None:
@@ -143,7 +151,7 @@ class SoftTable:
         if self._full:
             self._log.info("the state of this peer is saved again")
         self._full = False
-        self._unsaved = {}
+        self._unsaved = _NOTHING
 
 
 @implementer(IStorage)

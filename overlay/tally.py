@@ -6,6 +6,9 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 """Upper bounds of a histogram's buckets, in seconds."""
 
 
+_KEYS: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+
 class Tally:
     """
     @ivar counts: number by (name, label values...).
@@ -22,8 +25,16 @@ class Tally:
         """
         Add to a counter. The names are those of L{overlay.metrics}; labels are few and from a fixed set.
         """
-        key = (name, *labels)
-        self.counts[key] = self.counts.get(key, 0) + by
+        self.add((name, *labels), by)
+
+    def add(self, key: tuple[str, ...], by: int = 1) -> None:
+        """The same with name and labels as one tuple, for what is counted most often."""
+        held = self.counts.get(key)
+        if held is None:
+            # The same keys serve all the peers of a process.
+            self.counts[_KEYS.setdefault(key, key)] = by
+        else:
+            self.counts[key] = held + by
 
     def get(self, name: str, *labels: str) -> int:
         return self.counts.get((name, *labels), 0)

@@ -225,12 +225,28 @@ def test_lastVerdicts() -> None:
     """The last verdicts of a point are kept for EXPLAIN: newest first, and not without end."""
     clock = Clock()
     policies = lazily(clock)
+    peers = [PeerId(bytes([number]) * 20) for number in range(20)]
+    for peer in peers:
+        clock.advance(1)
+        policies.reputation.trust(peer)
+    rows = policies.last("reputation")
+    assert [row[1] for row in rows] == [20, 19, 18, 17, 16, 15, 14, 13]
+    assert rows[0][0] == "trust" and rows[0][2] == peers[-1] and rows[0][3].score == 0.7
+
+
+def test_lastVerdictsDiffer() -> None:
+    """The same answer about the same peer, over and over, does not push the others out; another answer is kept beside it."""
+    clock = Clock()
+    policies = lazily(clock)
+    other = PeerId(b"o" * 20)
+    policies.reputation.trust(other)
     for _ in range(20):
         clock.advance(1)
         policies.reputation.trust(PEER)
+    policies.reputation.policy.answer = Verdict.no(Reason("evidence", 4))
+    policies.reputation.trust(PEER)
     rows = policies.last("reputation")
-    assert [row[1] for row in rows] == [20, 19, 18, 17, 16, 15, 14, 13]
-    assert rows[0][0] == "trust" and rows[0][2] == PEER and rows[0][3].score == 0.7
+    assert [(row[1], row[2], row[3].decision) for row in rows] == [(20, PEER, "yes"), (20, PEER, "no"), (0, other, "yes")]
 
 
 def test_close() -> None:

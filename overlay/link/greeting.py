@@ -24,6 +24,7 @@ OPEN_WORK = 16
 FEATURES: tuple[str, ...] = ()
 AGENT = f"superpeer/{__version__}"
 PURPOSES = ("link", "probe")
+_COMMON = frozenset(FEATURES)
 
 
 class Greeting:
@@ -129,9 +130,10 @@ class Greeting:
             link.advert, link.advertSigned = advert, hello.advert
         link.boot = hello.boot
         link.version = min(PROTOCOL[1], hello.versions[1])
-        link.features = frozenset(hello.features) & frozenset(FEATURES)
+        link.features = _COMMON.intersection(hello.features) if _COMMON else _COMMON
         link.generation = hello.generation
-        link.agent = "".join(one for one in hello.agent if one.isprintable())
+        # Most peers run the same program.
+        link.agent = AGENT if hello.agent == AGENT else "".join(one for one in hello.agent if one.isprintable())
         link.listening = hello.listening
         link.clockOffset = hello.wall - commons.ownTime()
         if not link.dialled:

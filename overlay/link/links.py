@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -30,6 +31,11 @@ FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
 """Seconds from which a link that ended in an orderly way speaks for the other end."""
+
+
+@cache
+def _countKey(kind: type[Message], direction: str) -> tuple[str, ...]:
+    return "messages", kind.__name__.lower(), direction
 
 
 def _noAdverts() -> list[Signed]:
@@ -378,7 +384,7 @@ class Links:
 
     def countMessage(self, message: Message, direction: str) -> None:
         """Count for the metrics."""
-        self.commons.tally.count("messages", type(message).__name__.lower(), direction)
+        self.commons.tally.add(_countKey(type(message), direction))
 
     # --- governance --------------------------------------------------------------------------------------------------
 
