@@ -9,21 +9,23 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
 
+_NONE: dict[str, Any] = {}
+
 
 @implementer(IDelayedCall)
 class VirtualCall:
     """One call to come."""
 
-    __slots__ = ("_args", "_done", "_function", "_kwargs", "_time", "_when")
+    __slots__ = ("_args", "_clock", "_done", "_function", "_kwargs", "_when")
 
     def __init__(
-        self, time: "VirtualTime", when: float, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
+        self, clock: "VirtualTime | PeerClock", when: float, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
     ) -> None:
-        self._time = time
+        self._clock = clock
         self._when = when
         self._function: Callable[..., Any] | None = function
         self._args = args
-        self._kwargs = kwargs
+        self._kwargs = kwargs or _NONE
         self._done = False
 
     def getTime(self) -> float:
@@ -31,21 +33,22 @@ class VirtualCall:
 
     def cancel(self) -> None:
         self._check()
-        self._function = None
-        self._time._cancelled += 1
+        # What it was to be called with may be large, and the heap keeps this for a while.
+        self._function, self._args, self._kwargs = None, (), _NONE
+        self._clock.time._cancelled += 1
 
     def active(self) -> bool:
-        return self._function is not None and not self._done
+        return self._function is not None
 
     def delay(self, secondsLater: float) -> None:
         self._check()
         self._when += secondsLater
-        self._time._push(self)
+        self._clock.time._push(self)
 
     def reset(self, secondsFromNow: float) -> None:
         self._check()
-        self._when = self._time.seconds() + secondsFromNow
-        self._time._push(self)
+        self._when = self._clock.seconds() + secondsFromNow
+        self._clock.time._push(self)
 
     def _check(self) -> None:
         if self._done:
@@ -54,10 +57,10 @@ class VirtualCall:
             raise AlreadyCancelled()
 
     def _run(self) -> None:
-        function, self._function = self._function, None
-        self._done = True
-        assert function is not None
-        function(*self._args, **self._kwargs)
+        function, args, kwargs = self._function, self._args, self._kwargs
+        self._function, self._args, self._kwargs, self._done = None, (), _NONE, True
+        if function is not None and not self._clock.dead:
+            function(*args, **kwargs)
 
 
 @implementer(IReactorTime)
@@ -68,6 +71,8 @@ class VirtualTime:
     @ivar calls: how many calls have been run.
     """
 
+    dead = False
+
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
         self._heap: list[tuple[float, int, VirtualCall]] = []
@@ -75,13 +80,23 @@ class VirtualTime:
         self._cancelled = 0
         self.calls = 0
 
+    @property
+    def time(self) -> "VirtualTime":
+        return self
+
     def seconds(self) -> float:
         return self._now
 
     def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> VirtualCall:
+        return self.later(self, delay, callable, args, kw)
+
+    def later(
+        self, clock: "VirtualTime | PeerClock", delay: float, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]
+    ) -> VirtualCall:
+        """A call for C{clock}: it does not happen if that is dead by then."""
         if delay < 0:
             raise ValueError(f"a call {-delay} seconds ago")
-        call = VirtualCall(self, self._now + delay, callable, args, kw)
+        call = VirtualCall(clock, self._now + delay, function, args, kwargs)
         self._push(call)
         return call
 
@@ -97,34 +112,29 @@ class VirtualTime:
         found = {id(call): call for when, _, call in self._heap if call.active() and call._when == when}
         return list(found.values())
 
-    def _next(self) -> VirtualCall | None:
-        """The call that is due first, left on the heap."""
-        while self._heap:
-            when, _, call = self._heap[0]
-            if call.active() and call._when == when:
-                return call
-            heapq.heappop(self._heap)
-        return None
-
     def step(self, until: float) -> bool:
         """
         Run the next call if it is due by C{until}.
 
         @return: whether there was one.
         """
-        call = self._next()
-        if call is None or call._when > until:
-            return False
-        heapq.heappop(self._heap)
-        self._now = max(self._now, call._when)
-        self.calls += 1
-        call._run()
-        return True
+        while self._heap and (entry := self._heap[0])[0] <= until:
+            heapq.heappop(self._heap)
+            when, _, call = entry
+            if call._function is None or call._when != when:
+                continue  # cancelled, or put off
+            if when > self._now:
+                self._now = when
+            self.calls += 1
+            call._run()
+            return True
+        return False
 
     def advance(self, seconds: float) -> None:
         """Let C{seconds} pass."""
         until = self._now + seconds
-        while self.step(until):
+        step = self.step
+        while step(until):
             pass
         self._now = max(self._now, until)
 
@@ -140,3 +150,23 @@ class VirtualTime:
                 self._now = max(self._now, until)
                 return bool(predicate())
         return True
+
+
+@implementer(IReactorTime)
+class PeerClock:
+    """The virtual time of one peer: when the peer crashes, none of its calls happens any more."""
+
+    __slots__ = ("dead", "time")
+
+    def __init__(self, time: VirtualTime) -> None:
+        self.time = time
+        self.dead = False
+
+    def seconds(self) -> float:
+        return self.time._now
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> VirtualCall:
+        return self.time.later(self, delay, callable, args, kw)
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
+        return self.time.getDelayedCalls()

@@ -4,10 +4,6 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
-
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from zope.interface import implementer
 
 from overlay.commons import Surroundings
 from overlay.identity.identity import Identity
@@ -18,7 +14,7 @@ from overlay.index import analysis
 from overlay.index.document import Document
 from overlay.lab.network import Latency, VirtualHost, VirtualNetwork
 from overlay.lab.scheme import StandInScheme
-from overlay.lab.time import VirtualTime
+from overlay.lab.time import PeerClock, VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
 from overlay.policy import Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
@@ -35,30 +31,6 @@ SPECS = {"store": "memory"}
 @cache
 def _catalogue() -> Catalogue:
     return findPlugins()
-
-
-@implementer(IReactorTime)
-class PeerClock:
-    """The virtual time of one peer: when the peer crashes, none of its calls happens any more."""
-
-    __slots__ = ("_time", "dead")
-
-    def __init__(self, time: VirtualTime) -> None:
-        self._time = time
-        self.dead = False
-
-    def seconds(self) -> float:
-        return self._time.seconds()
-
-    def callLater(self, delay: float, callable: Callable[..., Any], *args: Any, **kw: Any) -> IDelayedCall:
-        return self._time.callLater(delay, self._run, callable, args, kw)
-
-    def _run(self, callable: Callable[..., Any], args: tuple, kw: dict[str, Any]) -> None:
-        if not self.dead:
-            callable(*args, **kw)
-
-    def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        return self._time.getDelayedCalls()
 
 
 class LabPeer:

@@ -1,6 +1,6 @@
 """Searches at one peer: its user's own, those of its leaves, and its part in those of others."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -227,7 +227,7 @@ class Searches(Component):
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}
-        self._last: deque[dict[str, Any]] = deque(maxlen=EXPLAINED)
+        self._last: list[dict[str, Any]] = []
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
         return {
@@ -283,6 +283,7 @@ class Searches(Component):
         """For C{EXPLAIN search}."""
         self._own.pop(search, None)
         receipt = outcome.receipt
+        del self._last[: 1 - EXPLAINED]
         self._last.append(
             {
                 "query": search.text, "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
