@@ -30,8 +30,8 @@ KEPT_VERDICTS = 8
 class Guarded:
     """
     A policy as the mechanism sees it: if a method raises, or answers with a wrong type, that is logged with the plugin's name and
-    file, and the safe default is the answer. The last verdicts are kept for C{EXPLAIN}; where an answer about one subject is the one
-    given before, only the newer.
+    file, and the safe default is the answer. The last verdicts are kept for C{EXPLAIN}; of like answers about one subject only the
+    newest.
 
     Each point has a subclass with the methods of its interface; thousands of peers share it.
 
@@ -65,15 +65,17 @@ class Guarded:
         history = self.verdicts.get(method)
         if history is None:
             history = self.verdicts[method] = []
-        elif history and _alike(history[-1], about, answer):
-            del history[-1]
-        elif len(history) >= KEPT_VERDICTS:
-            del history[0]
+        elif history:
+            like = next((at for at, last in enumerate(history) if _alike(last, about, answer)), None)
+            if like is not None:
+                del history[like]
+            elif len(history) >= KEPT_VERDICTS:
+                del history[0]
         history.append((self._clock.seconds(), about, answer))
 
 
 def _alike(last: tuple[float, Any, Any], about: Any, answer: Any) -> bool:
-    """Whether a verdict says of its subject, whose circumstances change from moment to moment, what the last one said."""
+    """Whether a verdict says of its subject, whose circumstances change from moment to moment, what an earlier one said."""
     if not isinstance(answer, Verdict) or last[2].decision != answer.decision:
         return False
     before = last[1]

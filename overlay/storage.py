@@ -60,8 +60,6 @@ class IStorage(Interface):
 class MemoryTable:
     """A table in a dictionary."""
 
-    __slots__ = ("_rows",)
-
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
 

@@ -74,6 +74,7 @@ class Beta:
         self._table = surroundings.storage.table("reputation")
         self._halfLife = half_life
         self._unknown = unknown
+        self._nothing = Verdict.yes(Reason("evidence", "none"), score=unknown)
         now = self._clock.seconds()
         self._saved = now
         self._changed: set[PeerId] = set()
@@ -120,7 +121,7 @@ class Beta:
     def trust(self, peer: PeerId) -> Verdict:
         evidence = self._evidence.get(peer)
         if evidence is None:
-            return Verdict.yes(Reason("evidence", "none"), score=self._unknown)
+            return self._nothing
         self._decay(evidence, self._clock.seconds())
         prior = 2 * self._unknown
         score = (evidence.good + prior) / (evidence.good + evidence.bad + 2)

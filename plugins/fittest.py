@@ -19,6 +19,10 @@ BROAD = 1_000_000
 """Bytes served over a link that count half."""
 
 
+_MANDATED = Verdict.yes(Reason("mandate", "holds"))
+_HEIR = Verdict.yes(Reason("mandate", "heir"))
+
+
 @implementer(IElection)
 class Fittest:
     """
@@ -184,7 +188,7 @@ class Fittest:
 
     def recognises(self, claim: Claim) -> Verdict:
         if claim.mandated or claim.heir:
-            return Verdict.yes(Reason("mandate", "holds" if claim.mandated else "heir"))
+            return _MANDATED if claim.mandated else _HEIR
         return Verdict.allOf(
             Reason("mandate", claim.problem or "none"),
             Reason.atMost("live mandates", claim.liveMandates, GENESIS - 1),

@@ -1,6 +1,7 @@
 """What the index stores have in common: the index in memory, over rows that lie in some table."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from overlay.errors import Damaged, SuperpeerError
 from overlay.identity.ids import ID_BYTES, PeerId
@@ -24,8 +25,12 @@ class IndexedStore:
     def __init__(self, table: RowTable) -> None:
         self.problem = ""
         self._table = table
-        self._postings = Postings()
         self._registrations: dict[bytes, Registration] = {}
+
+    @cached_property
+    def _postings(self) -> Postings:
+        # Most peers hold nothing of others most of the time.
+        return Postings()
 
     def owners(self) -> Sequence[PeerId]:
         return sorted(PeerId(one) for one in self._registrations)

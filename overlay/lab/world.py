@@ -14,6 +14,7 @@ from overlay.index import analysis
 from overlay.index.document import Document
 from overlay.lab.network import Latency, VirtualHost, VirtualNetwork
 from overlay.lab.scheme import StandInScheme
+from overlay.lab.stream import stream
 from overlay.lab.time import PeerClock, VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
@@ -51,7 +52,7 @@ class LabPeer:
         self.bootstrap = bootstrap
         self.dialable = dialable
         self.settings = settings
-        self.specs = dict(specs)
+        self.specs = specs
         self.skew = skew
         self._makePeer = makePeer
         self.storage = MemoryStorage()
@@ -77,7 +78,7 @@ class LabPeer:
         self._clock = PeerClock(world.time)
         host, port = self.address.rsplit(":", 1)
         self.host = world.net.attach(self.identity, host, int(port), self.dialable)
-        rng = random.Random(world.random.getrandbits(64))
+        rng = stream(world.random.getrandbits(64))
         surroundings = Surroundings(
             self._clock, lambda: EPOCH + self.skew + world.time.seconds(), rng, self.host, world.scheme
         )
@@ -111,10 +112,6 @@ class LabPeer:
                 clock.dead = True
 
             peer.stop().addBoth(gone)
-
-    def kill(self) -> None:
-        """Die as a process does."""
-        self.crash()
 
     def crash(self) -> None:
         """Vanish as a machine does that loses its power: nobody is told; what is on disk stays."""
@@ -218,7 +215,7 @@ class World:
         known = [self._addressOf(one) for one in bootstrap]
         peer = LabPeer(
             self, name, identity or Identity.generate(self.random, self.scheme), address, known, dialable,
-            settings or self.settings, {**self.specs, **(specs or {})}, skew, makePeer or self.makePeer,
+            settings or self.settings, {**self.specs, **specs} if specs else self.specs, skew, makePeer or self.makePeer,
         )
         self.peers[name] = peer
         if start:

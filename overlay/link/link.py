@@ -35,7 +35,6 @@ class Link:
     @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
     @ivar listening: port at which the other end listens; 0 if it does not.
     @ivar advert: its last advert that was verified.
-    @ivar made: fires with this link once it is open; fails if it never is.
     """
 
     __slots__ = (
@@ -45,6 +44,7 @@ class Link:
         "_heard",
         "_life",
         "_links",
+        "_made",
         "_open",
         "_orderly",
         "_pinged",
@@ -62,7 +62,6 @@ class Link:
         "generation",
         "key",
         "listening",
-        "made",
         "peerId",
         "purpose",
         "rtt",
@@ -88,7 +87,7 @@ class Link:
         self.advert: Advert | None = None
         self.advertSigned: Signed | None = None
         self.closed = False
-        self.made: Deferred[Link] = Deferred()
+        self._made: Deferred[Link] | None = Deferred()
         self._heard = self.since
         self._pinged: float | None = None
         self._token = 0
@@ -139,6 +138,21 @@ class Link:
     @property
     def isSuper(self) -> bool:
         return self.advert is not None and self.advert.role == "super"
+
+    def made(self) -> "Deferred[Link]":
+        """
+        Asked once, before L{begin}.
+
+        @return: fires with this link, or the one that serves in its place, once it is open; fails if it never is.
+        """
+        assert self._made is not None
+        return self._made
+
+    def settle(self, link: "Link") -> None:
+        """Whoever dialled this link gets C{link}."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.callback(link)
 
     def begin(self) -> None:
         """Take the channel over."""
@@ -222,9 +236,10 @@ class Link:
     def lost(self, code: str, orderly: bool) -> None:
         if self._open:
             self._links.ended(self, code, orderly)
-        if not self.made.called:
+        made, self._made = self._made, None
+        if made is not None:
             said = self._goodbye.text if self._goodbye is not None else ""
-            self.made.errback(NotReached(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
+            made.errback(NotReached(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 

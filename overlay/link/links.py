@@ -224,7 +224,7 @@ class Links:
             if not self._running:
                 channel.abort()
                 raise NotReached("this peer is stopping")
-            return self._begin(channel, purpose).made
+            return self._begin(channel, purpose)
 
         return dialling.addCallback(connected)
 
@@ -232,15 +232,15 @@ class Links:
         if not self._running or len(self._young) >= MOST // 4:
             channel.abort()
             return
-        self._begin(channel, "link").made.addErrback(lambda failure: None)
+        self._begin(channel, "link").addErrback(lambda failure: None)
 
-    def _begin(self, channel: IChannel, purpose: str) -> Link:
+    def _begin(self, channel: IChannel, purpose: str) -> Deferred[Link]:
         link = Link(self, channel, purpose)
         self._channels[link] = None
         self._young[link] = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
-        link.made.addBoth(self._grown, link)
+        made = link.made().addBoth(self._grown, link)
         link.begin()
-        return link
+        return made
 
     def _grown(self, result: "Link | Failure", link: Link) -> "Link | Failure":
         timer = self._young.pop(link, None)
@@ -325,9 +325,7 @@ class Links:
 
     def _settle(self, link: Link, asker: Link | None = None) -> None:
         """Tell whoever dialled C{asker} that C{link} is what it gets."""
-        made = (asker or link).made
-        if not made.called:
-            made.callback(link)
+        (asker or link).settle(link)
 
     def _enter(self, link: Link) -> None:
         self._links[link.peerId] = link
