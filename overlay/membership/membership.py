@@ -53,7 +53,7 @@ class Membership(Component):
         self.changed: list[Callable[[bytes], None]] = []
         self.role = "leaf"
         self._known: dict[bytes, Known] = {}
-        self._serving: list[Known] | None = None
+        self._serving: tuple[Known, ...] | None = None
         self._mandate: Mandate | None = None
         self._heirs: Signed | None = None
         self._own: Signed | None = None
@@ -122,13 +122,17 @@ class Membership(Component):
 
     def superPeers(self) -> list[Known]:
         """Other super-peers that are alive and recognised, by id."""
+        return list(self.superPeerView())
+
+    def superPeerView(self) -> tuple[Known, ...]:
+        """The same, not to be altered: the very same object as long as nobody comes, goes, or gains or loses a mandate."""
         if self._serving is None:
             refused = self.commons.isRefused
-            self._serving = [
+            self._serving = tuple(
                 self._known[peer] for peer in sorted(self._known)
                 if (one := self._known[peer]).alive and one.recognised and not refused(peer)
-            ]
-        return list(self._serving)
+            )
+        return self._serving
 
     def mandated(self) -> list[Known]:
         """Those of L{superPeers} whose mandate holds."""
@@ -266,7 +270,10 @@ class Membership(Component):
             known.mandated = known.heir = known.recognised = False
             known.problem = ""
             return
+        before = known.mandated
         known.mandated, known.heir, known.problem = self.judge(known.advert)
+        if known.mandated != before:
+            self._serving = None
         claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.liveMandates())
         recognised = bool(self.commons.policies.election.recognises(claim))
         if known.problem and not known.mandated:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 _JUDGED_MOST = 20_000
-LOOK_AGAIN = 60.0
-"""Seconds after which a voter looks again whether another's electorate fits what it knows by then."""
+UNSEEN = -1
+"""The number of the view of whoever does not look."""
 
 
 @attrs.frozen(slots=True)
@@ -22,15 +22,26 @@ class _Verified:
     """
     @ivar issued: seconds since the epoch; of the nomination.
     @ivar mayVote: whether the electorate fits this peer's view.
-    @ivar since: monotonic time of the first time this holder was found mandated; C{judged} of the last look at its electorate.
+    @ivar since: monotonic time of the first time this holder was found mandated.
+    @ivar advert: that was judged, and C{view} the number of the view of the voters that was held then: the answer is the same as long
+        as both are, until C{until}.
     """
 
-    mandate: Mandate
     issued: int
     expires: int
     mayVote: bool
     since: float
-    judged: float
+    advert: Advert
+    view: int
+    until: float
+    heir: bool
+    problem: str
+
+    def sameAs(self, other: "_Verified | None") -> bool:
+        """Whether both give the same voters."""
+        return other is not None and (self.issued, self.expires, self.mayVote, self.since) == (
+            other.issued, other.expires, other.mayVote, other.since
+        )
 
 
 class Verifier:
@@ -42,8 +53,13 @@ class Verifier:
         self._commons = commons
         self._membership = membership
         self._verified: dict[bytes, _Verified] = {}
-        self._settled = (float("-inf"), 0.0, 0)
         self.own: Mandate | None = None
+        # What the voters were gathered from, when the first of them will have expired, and the voters.
+        self._gathered: tuple[object, int, object, float] = (None, 0, None, 0.0)
+        self._voters: dict[bytes, int] = {}
+        self._viewNumber = 0
+        self._settled: tuple[object, int, float, float, int] = (None, 0, 0.0, 0.0, 0)
+        self._version = 0
 
     def judge(self, advert: Advert) -> tuple[bool, bool, str]:
         """
@@ -51,60 +67,81 @@ class Verifier:
 
         @return: whether the advert's mandate holds, whether its owner serves as an heir, and what is wrong with the mandate.
         """
-        heir = isHeir(self._commons, advert)
-        if advert.mandate is None:
-            self._verified.pop(advert.owner, None)
-            return False, heir, ""
         commons = self._commons
-        before = self._verified.get(advert.owner)
-        if before is not None and before.expires > commons.now() and before.mandate == advert.mandate:
-            # What it says has not changed. Whether its holder may vote is for voters to ask, and only a wider view changes that.
-            fresh = commons.seconds() - before.judged < LOOK_AGAIN
-            if before.mayVote and (fresh or not self._membership.serving):
-                return True, heir, ""
-        # Whoever does not serve asks nobody for a vote, and looks at the electorates when it begins to.
-        voters = self.voters() if self._membership.serving else {}
-        voters.pop(advert.owner, None)
-        judgement = judge(commons.scheme, commons.network.id, advert.mandate, advert.owner, commons.now(), voters)
+        owner = advert.owner
+        before = self._verified.get(owner)
+        # Whoever does not serve asks nobody for a vote, and looks at the electorates only when it begins to.
+        serves = self._membership.serving
+        view = self._view() if serves else {}
+        number = self._viewNumber if serves else UNSEEN
+        if before is not None and before.advert is advert and before.view == number and commons.now() < before.until:
+            return True, before.heir, before.problem
+        heir = isHeir(commons, advert)
+        if advert.mandate is None:
+            self._forget(owner)
+            return False, heir, ""
+        voters = dict(view)
+        voters.pop(owner, None)
+        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, commons.now(), voters)
         if not judgement.mandated:
-            self._verified.pop(advert.owner, None)
+            self._forget(owner)
             return False, heir, judgement.problem
         nomination = contentOf(advert.mandate.nomination, Nomination)
-        seconds = commons.seconds()
-        self._verified[advert.owner] = _Verified(
-            advert.mandate, nomination.issued, nomination.expires, judgement.mayVote,
-            before.since if before is not None else seconds, seconds if self._membership.serving else float("-inf"),
+        verified = self._verified[owner] = _Verified(
+            nomination.issued, nomination.expires, judgement.mayVote, before.since if before is not None else commons.seconds(),
+            advert, number, nomination.expires if advert.heirs is None else float("-inf"), heir, judgement.problem,
         )
+        if not verified.sameAs(before):
+            self._version += 1
         while len(self._verified) > _JUDGED_MOST:
-            del self._verified[next(iter(self._verified))]
+            self._forget(next(iter(self._verified)))
         return True, heir, judgement.problem
+
+    def _forget(self, owner: bytes) -> None:
+        if self._verified.pop(owner, None) is not None:
+            self._version += 1
 
     def voters(self) -> dict[bytes, int]:
         """Live mandated super-peers that may vote, this one included, with the times at which their mandates were issued."""
+        return dict(self._view())
+
+    def _view(self) -> dict[bytes, int]:
+        """The voters, not to be altered: gathered again only when somebody comes, goes or is judged otherwise, or a mandate expires."""
         now = self._commons.now()
+        serving = self._membership.superPeerView()
+        before, version, own, until = self._gathered
+        if before is serving and version == self._version and own is self.own and now < until:
+            return self._voters
         voters: dict[bytes, int] = {}
-        for known in self._membership.mandated():
-            verified = self._verified.get(known.peerId)
+        until = float("inf")
+        for known in serving:
+            verified = self._verified.get(known.peerId) if known.mandated else None
             if verified is not None and verified.mayVote and verified.expires > now:
                 voters[known.peerId] = verified.issued
+                until = min(until, verified.expires)
         if self.own is not None:
             nomination = contentOf(self.own.nomination, Nomination)
             if nomination.expires > now:
                 voters[self._commons.peerId] = nomination.issued
-        return voters
+                until = min(until, nomination.expires)
+        self._gathered = (serving, self._version, self.own, until)
+        if voters != self._voters:
+            self._voters = voters
+            self._viewNumber += 1
+        return self._voters
 
     def settled(self, age: float) -> int:
-        """How many other live mandates have been known for at least C{age} seconds; counted once a second."""
+        """How many other live mandates have been known for at least C{age} seconds."""
         seconds = self._commons.seconds()
-        when, asked, count = self._settled
-        if asked == age and 0 <= seconds - when < 1.0:
-            return count
-        count = 0
-        for known in self._membership.mandated():
-            verified = self._verified.get(known.peerId)
-            if verified is not None and seconds - verified.since >= age:
-                count += 1
-        self._settled = (seconds, age, count)
+        serving = self._membership.superPeerView()
+        before, version, when, of, count = self._settled
+        if before is not serving or (version, when, of) != (self._version, seconds, age):
+            count = 0
+            for known in serving:
+                verified = self._verified.get(known.peerId) if known.mandated else None
+                if verified is not None and seconds - verified.since >= age:
+                    count += 1
+            self._settled = (serving, self._version, seconds, age, count)
         return count
 
     def serving(self) -> dict[bytes, int]:
