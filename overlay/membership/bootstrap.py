@@ -114,7 +114,7 @@ class Bootstrap(Component):
         if signed.signer == self.commons.peerId:
             return
         for address in advert.addresses[:2]:
-            self._targets.setdefault(address, _Target(address, signed.signer, False))
+            self._targets.setdefault(address, _Target(address, advert.owner, False))
 
     def linkMade(self, link: "Link") -> None:
         if not link.isSuper and link.dialled:

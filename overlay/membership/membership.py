@@ -192,7 +192,8 @@ class Membership(Component):
             return None
         if held is not None and held.advert.sequence >= advert.sequence:
             return held
-        return self._keep(peer, signed, advert, held, link)
+        # The id in the advert is one object for all who know it.
+        return self._keep(PeerId(advert.owner), signed, advert, held, link)
 
     def _keep(
         self, peer: PeerId, signed: Signed, advert: Advert, held: Known | None, link: "Link | None"
