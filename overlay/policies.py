@@ -1,6 +1,8 @@
 """The policies of one peer: verified, with a guard between each of them and the mechanism that records their verdicts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -115,6 +117,15 @@ _GUARDS = {
 """The class of the guard of each point; the store has none."""
 
 
+@cache
+def _whole(specs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """One map for all peers that are asked for the same."""
+    return MappingProxyType({**DEFAULTS, **dict(specs)})
+
+
+_parsed = cache(parseSpec)
+
+
 @attrs.frozen(slots=True, eq=False)
 class Policies:
     """
@@ -141,13 +152,13 @@ class Policies:
         @raise UsageError: a plugin is missing, an argument is wrong, or an object lacks a method.
         """
         catalogue = catalogue or findPlugins()
-        whole = {**DEFAULTS, **specs}
+        whole = _whole(tuple(specs.items()))
         for point in whole:
             if point not in POINTS:
                 raise UsageError(f"there is no plugin point {point!r}{nearest(point, POINTS)}")
         built: dict[str, Any] = {}
         for point, spec in whole.items():
-            name, arguments = parseSpec(spec)
+            name, arguments = _parsed(spec)
             listed = catalogue.find(point, name)
             policy = listed.plugin.build(surroundings, arguments)
             try:

@@ -77,7 +77,7 @@ class Beta:
         self._nothing = Verdict.yes(Reason("evidence", "none"), score=unknown)
         now = self._clock.seconds()
         self._saved = now
-        self._changed: set[PeerId] = set()
+        self._changed: dict[PeerId, None] = {}
         self._evidence: dict[PeerId, _Evidence] = {}
         for peer, value in self._table.items():
             try:
@@ -103,7 +103,7 @@ class Beta:
         evidence.good += good * weight
         evidence.bad += bad * weight
         evidence.deeds[deed.name] = evidence.deeds.get(deed.name, 0) + 1
-        self._changed.add(peer)
+        self._changed[peer] = None
         if now - self._saved >= SAVE_EVERY or bad * weight >= 2.0:
             self._save()
 
@@ -115,7 +115,7 @@ class Beta:
         going = least[: REMEMBERED // 10]
         for peer in going:
             del self._evidence[peer]
-            self._changed.discard(peer)
+            self._changed.pop(peer, None)
         self._table.removeMany(going)
 
     def trust(self, peer: PeerId) -> Verdict:

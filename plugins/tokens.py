@@ -1,6 +1,7 @@
 """Token buckets, one for each peer and kind of work, computed from the clock at each question: no timers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import attrs
 from zope.interface import implementer
@@ -12,11 +13,12 @@ from overlay.questions import Work
 from overlay.verdict import Reason, Verdict
 
 REMEMBERED = 10_000
-"""Peers whose buckets are kept; a full bucket need not be."""
+"""Peers whose buckets of one kind are kept; a full bucket need not be."""
 ABUSE = 50
 """Refusals within L{WINDOW} seconds from which a peer is refused for longer."""
 WINDOW = 60.0
 LONGEST_BAN = 3600.0
+_T = TypeVar("_T")
 
 
 @attrs.define(slots=True)
@@ -32,10 +34,9 @@ class _Bucket:
 
 
 @attrs.define(slots=True)
-class _Record:
-    """What one peer has done to its limits."""
+class _Abuse:
+    """Refusals of one peer."""
 
-    buckets: dict[Work, _Bucket] = attrs.field(factory=dict)
     refusals: int = 0
     since: float = 0.0
     bannedUntil: float = 0.0
@@ -79,7 +80,8 @@ class Tokens:
         self._rates = rates
         self._burst = burst
         self._ban = ban
-        self._records: dict[PeerId, _Record] = {}
+        self._buckets: dict[Work, dict[PeerId, _Bucket]] = {}
+        self._abuses: dict[PeerId, _Abuse] = {}
 
     def _level(self, work: Work, bucket: _Bucket, now: float) -> float:
         rate = self._rates[work] * (0.25 + 0.75 * bucket.trust)
@@ -87,65 +89,75 @@ class Tokens:
 
     def ask(self, peer: PeerId, work: Work, cost: float, trust: float) -> Verdict:
         now = self._clock.seconds()
-        record = self._records.get(peer)
-        if record is None:
-            self._sweep(now)
-            record = self._records[peer] = _Record()
+        buckets = self._buckets.get(work)
+        if buckets is None:
+            buckets = self._buckets[work] = {}
         size = self._rates[work] * self._burst
-        bucket = record.buckets.get(work)
+        bucket = buckets.get(peer)
         if bucket is None:
-            bucket = record.buckets[work] = _Bucket(size, now, trust)
+            _sweep(buckets, lambda one: now - one.when > 4 * self._burst)
+            bucket = buckets[peer] = _Bucket(size, now, trust)
         level = self._level(work, bucket, now)
         bucket.level, bucket.when, bucket.trust = level, now, min(1.0, max(0.0, trust))
-        if now < record.bannedUntil:
-            return Verdict(
-                "refuse", (Reason("banned for abuse", record.bans),), wait=record.bannedUntil - now
-            )
+        abuse = self._abuses.get(peer)
+        if abuse is not None and now < abuse.bannedUntil:
+            return Verdict("refuse", (Reason("banned for abuse", abuse.bans),), wait=abuse.bannedUntil - now)
         # What costs more than a full bucket passes when the bucket is full; it then has to be paid off.
         if level >= min(cost, size):
             bucket.level = level - cost
-            return Verdict("admit", (Reason.atLeast(f"{work} budget", round(level, 2), min(cost, size)),))
+            return Verdict("admit", (Reason.atLeast(_BUDGET[work], round(level, 2), min(cost, size)),))
         rate = self._rates[work] * (0.25 + 0.75 * bucket.trust)
         wait = (min(cost, size) - level) / rate
-        self._refused(record, now)
+        banned = self._refused(peer, now)
         return Verdict(
-            "refuse", (Reason.atLeast(f"{work} budget", round(level, 2), min(cost, size)),),
-            wait=max(wait, record.bannedUntil - now),
+            "refuse", (Reason.atLeast(_BUDGET[work], round(level, 2), min(cost, size)),), wait=max(wait, banned - now)
         )
 
-    def _refused(self, record: _Record, now: float) -> None:
-        if now - record.since > WINDOW:
-            record.refusals, record.since = 0, now
-        record.refusals += 1
-        if record.refusals >= ABUSE:
-            record.bannedUntil = now + min(LONGEST_BAN, self._ban * 2**record.bans)
-            record.bans += 1
-            record.refusals = 0
+    def _refused(self, peer: PeerId, now: float) -> float:
+        """
+        One more refusal.
 
-    def _sweep(self, now: float) -> None:
-        """Only for memory: the buckets of peers that were long away are full again."""
-        if len(self._records) < REMEMBERED:
-            return
-        quiet = 4 * self._burst + WINDOW
-        for peer, record in list(self._records.items()):
-            last = max((one.when for one in record.buckets.values()), default=0.0)
-            if now - last > quiet and now >= record.bannedUntil:
-                del self._records[peer]
-        while len(self._records) >= REMEMBERED:
-            del self._records[next(iter(self._records))]
+        @return: until when the peer is banned.
+        """
+        abuse = self._abuses.get(peer)
+        if abuse is None:
+            _sweep(self._abuses, lambda one: now - one.since > WINDOW and now >= one.bannedUntil)
+            abuse = self._abuses[peer] = _Abuse()
+        if now - abuse.since > WINDOW:
+            abuse.refusals, abuse.since = 0, now
+        abuse.refusals += 1
+        if abuse.refusals >= ABUSE:
+            abuse.bannedUntil = now + min(LONGEST_BAN, self._ban * 2**abuse.bans)
+            abuse.bans += 1
+            abuse.refusals = 0
+        return abuse.bannedUntil
 
     def budget(self, peer: PeerId) -> Sequence[Reason]:
         now = self._clock.seconds()
-        record = self._records.get(peer) or _Record()
         rows = []
         for work, rate in self._rates.items():
             size = rate * self._burst
-            bucket = record.buckets.get(work)
+            bucket = self._buckets.get(work, {}).get(peer)
             left = size if bucket is None else self._level(work, bucket, now)
             rows.append(Reason(str(work), round(left, 2), round(size, 2), left > 0, "units", ""))
-        if now < record.bannedUntil:
-            rows.append(Reason("banned for abuse", round(record.bannedUntil - now, 1), 0, False, "s", "<="))
+        abuse = self._abuses.get(peer)
+        if abuse is not None and now < abuse.bannedUntil:
+            rows.append(Reason("banned for abuse", round(abuse.bannedUntil - now, 1), 0, False, "s", "<="))
         return rows
+
+
+_BUDGET = {work: f"{work} budget" for work in Work}
+
+
+def _sweep(table: dict[PeerId, _T], idle: Callable[[_T], bool]) -> None:
+    """Only for memory: what is C{idle} says no more than nothing would; if all are busy, the oldest goes."""
+    if len(table) < REMEMBERED:
+        return
+    for peer, one in list(table.items()):
+        if idle(one):
+            del table[peer]
+    while len(table) >= REMEMBERED:
+        del table[next(iter(table))]
 
 
 tokens = PolicyPlugin(

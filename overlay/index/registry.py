@@ -51,8 +51,8 @@ class Registry:
         self._refusals = Refusals(commons.storage.table("refused"))
         self._ownComing: Iterator[Register] | None = None
         self._ownMissed: OwnRegistration | None = None
-        self._suspect: set[bytes] = set()
-        self._attached: set[bytes] = set()
+        self._suspect: dict[bytes, None] = {}
+        self._attached: dict[bytes, None] = {}
         seconds = commons.seconds()
         # What was on disk is served at once, and has a lease in which its owner may come back.
         self._leases: dict[bytes, float] = {
@@ -93,22 +93,22 @@ class Registry:
 
     def attach(self, owner: bytes) -> None:
         """The owner is linked: its lease does not run."""
-        self._attached.add(owner)
+        self._attached[owner] = None
         self._leases.pop(owner, None)
 
     def release(self, owner: bytes) -> None:
         """The owner's link has ended: its lease runs."""
-        self._attached.discard(owner)
+        self._attached.pop(owner, None)
         self._coming.pop(owner, None)
         if self.holding(owner) is not None:
             self._leases[owner] = self._commons.seconds() + self._commons.settings.lease
 
     def drop(self, owner: bytes) -> None:
         """Forget an owner's registration."""
-        self._attached.discard(owner)
+        self._attached.pop(owner, None)
         self._leases.pop(owner, None)
         self._coming.pop(owner, None)
-        self._suspect.discard(owner)
+        self._suspect.pop(owner, None)
         try:
             self._store.drop(PeerId(owner))
             self._refusals.clear(owner)
@@ -177,7 +177,7 @@ class Registry:
         examination = Examination(commons, self._store, owner, key, None if clear else held, sampled, draft)
         examined = examination.of(message)
         if examined.forged:
-            self._suspect.add(owner)
+            self._suspect[owner] = None
         sequence = message.sequence if message.last else (0 if clear else None)
         homes, signed = self._homes(owner, message.homes, held)
         change = Change(

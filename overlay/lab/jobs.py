@@ -19,7 +19,7 @@ class JobLost(SuperpeerError):
 
 def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int) -> Iterator[T]:
     """
-    @param run: called with a seed in a forked process; what it returns has to be pickled, and on C{KeyboardInterrupt} it returns what it has.
+    @param run: called with a seed in a forked process; what it returns is pickled, and on C{KeyboardInterrupt} it returns what it has.
     @param jobs: processes at a time.
     @return: the results in the order of the seeds. After Ctrl-C those that were running give what they have, and no others are begun.
     @raise JobLost: one was killed.

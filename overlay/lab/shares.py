@@ -38,7 +38,8 @@ def documentOf(location: str, text: str, modified: int = 1_700_000_000, mediaTyp
     whole = text.encode("utf-8")
     content = hashlib.sha256(whole + location.encode() * (not whole)).digest()
     return Document(
-        location, location.rpartition("/")[2], len(whole) if size is None else size, modified, mediaType, content, text[:4096], terms, length
+        location, location.rpartition("/")[2], len(whole) if size is None else size, modified, mediaType, content, text[:4096],
+        terms, length,
     )
 
 

@@ -16,7 +16,7 @@ from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
-from overlay.wire.statements import Advert, Capacity, Mandate, Signed, pack, seal, unseal
+from overlay.wire.statements import Advert, Capacity, Mandate, Signed, seal, unseal
 
 if TYPE_CHECKING:
     from overlay.link.link import Link

@@ -69,7 +69,7 @@ class Elector:
         self.voters = voters
         self._votes = commons.storage.table(_TABLE)
         self._callers: dict[bytes, _Caller] = {}
-        self._busy: set[bytes] = set()
+        self._busy: dict[bytes, None] = {}
         self._prune()
 
     def _prune(self) -> None:
@@ -103,7 +103,7 @@ class Elector:
             commons.tally.count("elections", "vote-refused")
             link.send(VoteAnswer(digest, None, code, text))
             return
-        self._busy.add(digest)
+        self._busy[digest] = None
         dialled = self._observations.dialBack(nomination.candidate, nomination.addresses)
         dialled.addCallback(lambda seen: self._decide(link, message.nomination, nomination, seen))
 
@@ -175,7 +175,7 @@ class Elector:
     def _decide(self, link: "Link", signed: Signed, nomination: Nomination, seen: DialBack) -> None:
         commons = self._commons
         digest = signed.digest
-        self._busy.discard(digest)
+        self._busy.pop(digest, None)
         if commons.isRefused(nomination.candidate):
             link.send(VoteAnswer(digest, None, "blocked", "the candidate is blocked here"))
             return

@@ -6,7 +6,7 @@ All of it is pure: the same view of the network gives the same answer.
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import attrs
 
@@ -147,6 +147,11 @@ class Judgement:
     problem: str = ""
 
 
+@cache
+def _passesOver(count: int) -> str:
+    return f"its electorate passes over {count} who were nearer, so it has no vote yet"
+
+
 def judge(
     scheme: ISignatureScheme,
     network: bytes,
@@ -175,4 +180,4 @@ def judge(
     missing = passedOver(network, nomination, earlier)
     if len(missing) <= TOLERATED:
         return Judgement(True, True)
-    return Judgement(True, False, f"its electorate passes over {len(missing)} who were nearer, so it has no vote yet")
+    return Judgement(True, False, _passesOver(len(missing)))

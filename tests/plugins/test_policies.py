@@ -145,7 +145,7 @@ def test_tokensAreBounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(100):
         tokens.ask(PeerId(number.to_bytes(20, "big")), Work.LINK, 1.0, 1.0)
         clock.advance(200 if number == 50 else 0)
-    assert len(tokens._records) <= 20
+    assert all(len(buckets) <= 20 for buckets in tokens._buckets.values())
     for wrong in ({"query": "0"}, {"burst": "-1"}, {"query": "fast"}, {"speed": "1"}):
         with pytest.raises(UsageError):
             build("rate-limit", "tokens", **wrong)
@@ -179,15 +179,16 @@ def load(registrations: int, *others: int, serving: float = 1e6, since: float = 
         (125, (100,), True, True, False), (125, (90,), True, True, False), (125, (70,), False, True, False),
         (125, (10, 10), False, True, False),
         (200, (200,), True, False, False), (74, (20, 20), False, True, False), (20, (74, 20), False, True, True),
-        (74, (90, 90), False, True, False), (10, (10,), False, True, False), (75, (0, 0), False, True, False), (0, (75, 0), False, True, True),
+        (74, (90, 90), False, True, False), (10, (10,), False, True, False),
+        (75, (0, 0), False, True, False), (0, (75, 0), False, True, True),
         (100, (100,) * 9, False, True, False), (109, (108,) * 8 + (120,), False, True, False), (112, (110,) * 19, True, True, False),
         (109, (110,) * 19, False, True, False), (74, (76,) * 19, False, True, True), (70, (97,) * 19, False, True, False),
     ],
 )
 def test_theLoadDecides(registrations: int, others: tuple[int, ...], calls: bool, admits: bool, resigns: bool) -> None:
     """
-    125 calls unless there is room elsewhere, 200 refuses; where the whole load asks for more, or for clearly fewer, those who carry most call,
-    and those who carry least resign, so many as it takes and never below two.
+    125 calls unless there is room elsewhere, 200 refuses; where the whole load asks for more, or for clearly fewer, those who carry
+    most call, and those who carry least resign, so many as it takes and never below two.
     """
     fittest = build("election", "fittest")
     carried = load(registrations, *others)

@@ -33,7 +33,7 @@ class Policy(Populated):
     rateLimit: str | None = parameter(None, "likewise", metavar="SPEC")
     router: str | None = parameter(None, "likewise", metavar="SPEC")
     versus: str | None = parameter(None, "plugin b, of the same kind", metavar="SPEC")
-    further: str | None = parameter(None, "parameters of that experiment alone, as minutes=20 or kill=0.3,after=200", metavar="NAME=VALUE,...")
+    further: str | None = parameter(None, "parameters of that experiment alone, as kill=0.3,after=200", metavar="NAME=VALUE,...")
     peers: int = parameter(300, "peers at the beginning, and on average", low=2, high=200_000)
     sample: float = parameter(5.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
@@ -46,7 +46,8 @@ class Policy(Populated):
         """
         named = [point for point in POINTS if getattr(self, fieldOf(point)) is not None]
         if len(named) != 1 or self.versus is None:
-            raise Impossible("give one of " + ", ".join(f"--{point}" for point in POINTS) + ", and --versus with another plugin of that kind")
+            kinds = ", ".join(f"--{point}" for point in POINTS)
+            raise Impossible(f"give one of {kinds}, and --versus with another plugin of that kind")
         return named[0]
 
     def check(self) -> None:
