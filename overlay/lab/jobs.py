@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.context import ForkProcess
 from typing import TypeVar
 
 from overlay.errors import SuperpeerError
@@ -29,7 +29,7 @@ def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int) -> Ite
     left = list(seeds)
     order = list(left)
     results: dict[int, T] = {}
-    running: dict[Connection, tuple[int, BaseProcess]] = {}
+    running: dict[Connection, tuple[int, ForkProcess]] = {}
     interrupted = False
     try:
         while left or running:

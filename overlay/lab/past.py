@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from overlay.identity.ids import PeerId
 from overlay.lab.world import EPOCH
 from overlay.membership.met import Seen
 from overlay.storage import MemoryStorage, MemoryTable
@@ -17,7 +18,7 @@ class PastTable(MemoryTable):
     The table of who was met, and when: all that were here together have met. Only what comes to be known later takes memory.
     """
 
-    def __init__(self, born: float, births: Mapping[bytes, float]) -> None:
+    def __init__(self, born: float, births: Mapping[PeerId, float]) -> None:
         """
         @param born: virtual time at which this peer's session began, negative.
         @param births: the same of all that were here at the beginning.
@@ -30,7 +31,7 @@ class PastTable(MemoryTable):
         value = super().get(key)
         if value is not None:
             return value
-        other = self._births.get(key)
+        other = self._births.get(PeerId(key))
         return None if other is None else _row(int(EPOCH + max(self._born, other)))
 
 
@@ -41,6 +42,6 @@ def _row(since: int) -> bytes:
 class PastStorage(MemoryStorage):
     """The disk of one who was here before the beginning."""
 
-    def __init__(self, born: float, births: Mapping[bytes, float]) -> None:
+    def __init__(self, born: float, births: Mapping[PeerId, float]) -> None:
         super().__init__()
         self._tables["met"] = PastTable(born, births)

@@ -9,6 +9,9 @@ from overlay.lab.experiments.populated import Populated
 from overlay.lab.population import Member
 from overlay.lab.survey import recovery
 
+PHI = 0.6180339887498949
+"""Multiples of it spread evenly over the unit interval (Knuth, The Art of Computer Programming 3, 6.4)."""
+
 
 @attrs.define(kw_only=True)
 class Partition(Populated):
@@ -31,18 +34,16 @@ class Partition(Populated):
         world.run(self.before)
         measured.mean("recall_before", [value for _, value in survey.recalls])
         measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
-        every = round(1 / self.part)
-
-        def sideOf(member: Member) -> int:
-            return int(member.number % every == 0)
+        far = [member.peerId for member in population if self._isFar(member)]
+        world.net.partition([], far)
 
         def assign(member: Member) -> None:
-            world.net.assign(member.peerId, sideOf(member))
+            if self._isFar(member):
+                far.append(member.peerId)
+                world.net.partition([], far)
 
-        for member in population:
-            assign(member)
         population.came.append(assign)
-        survey.within = sideOf
+        survey.within = self._isFar
         survey.restart()
         world.run(self.split)
         survey.finish()
@@ -62,3 +63,7 @@ class Partition(Populated):
             if seconds is not None:
                 measured.figure(f"seconds_to_{bound:g}", seconds)
         measured.figure("super_peers_after", sum(one.peer.isSuper for one in population))
+
+    def _isFar(self, member: Member) -> bool:
+        """Whether a member is on the smaller side: numbers are given by arrival, so neither side is older or more capable."""
+        return (member.number * PHI) % 1 < self.part

@@ -28,11 +28,7 @@ class Policy(Populated):
     seeds: ClassVar[int] = 3
 
     of: str = parameter("churn", "the experiment that is run under both: " + ", ".join(KINDS), choices=tuple(KINDS), metavar="NAME")
-    election: str | None = parameter(None, "plugin a, as for twistd superpeer", metavar="SPEC")
-    reputation: str | None = parameter(None, "likewise", metavar="SPEC")
-    rateLimit: str | None = parameter(None, "likewise", metavar="SPEC")
-    router: str | None = parameter(None, "likewise", metavar="SPEC")
-    versus: str | None = parameter(None, "plugin b, of the same kind", metavar="SPEC")
+    versus: str | None = parameter(None, "plugin b, of the same kind as the one that is named as a", metavar="SPEC")
     further: str | None = parameter(None, "parameters of that experiment alone, as kill=0.3,after=200", metavar="NAME=VALUE,...")
     peers: int = parameter(300, "peers at the beginning, and on average", low=2, high=200_000)
     sample: float = parameter(5.0, "virtual seconds between two looks", low=0.5, high=3600.0)

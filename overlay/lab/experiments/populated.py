@@ -1,11 +1,13 @@
 """What experiments on whole populations have in common: who lives, under which policies, and for how long they settle."""
 
+import random
+
 import attrs
 
 from overlay.identity.signing import Ed25519
-from overlay.lab.attackers import ATTACKS, attackOf
+from overlay.lab.attackers import ATTACKS, attack
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
-from overlay.lab.latency import latencyOf
+from overlay.lab.latency import modelOf
 from overlay.lab.population import Plan, Population
 from overlay.lab.sessions import DEFAULT, Trace, sessionsOf
 from overlay.lab.shares import Shares, groupsFor
@@ -47,28 +49,29 @@ class Populated(Experiment):
     loss: float = parameter(0.0, "part of the packets that are lost", low=0.0, high=0.9)
     attack: str | None = parameter(None, "how attackers misbehave: " + ", ".join(ATTACKS), metavar="NAME")
     attackers: float = parameter(0.1, "part of the peers that do, if --attack is given", low=0.0, high=1.0)
-    election: str = parameter("fittest", "plugin, as for twistd superpeer", metavar="SPEC")
-    reputation: str = parameter("beta", "likewise", metavar="SPEC")
-    rateLimit: str = parameter("tokens", "likewise", metavar="SPEC")
-    router: str = parameter("flood", "likewise", metavar="SPEC")
+    election: str | None = parameter(None, "plugin instead of the default one, as for twistd superpeer", metavar="SPEC")
+    reputation: str | None = parameter(None, "likewise", metavar="SPEC")
+    rateLimit: str | None = parameter(None, "likewise", metavar="SPEC")
+    router: str | None = parameter(None, "likewise", metavar="SPEC")
     settle: float = parameter(300.0, "virtual seconds before anything is measured", low=0.0, high=1e6)
     sample: float = parameter(10.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
     def check(self) -> None:
-        latencyOf(self.latency, 0)
+        modelOf(self.latency, random.Random(0))
         sessions = sessionsOf(self.sessions)
         if isinstance(sessions, Trace) and not any(born <= 0 < dies for born, dies in sessions.sessions):
             raise Impossible(f"--sessions {self.sessions}: nobody is there at the beginning (no arrival at or before 0)")
         if self.attack is not None:
-            attackOf(self.attack)
+            attack(self.attack)
         # Specs that no policy can be built from are told now, and not by a thousand peers.
         world = World(0, specs=self.specs())
-        member = world.add(start=False)
-        Policies.build(PolicySurroundings(world.time, world.random, member.peerId, member.storage), world.specs, world.catalogue)
+        peer = world.add(start=False)
+        Policies.build(PolicySurroundings(world.time, world.random, peer.peerId, peer.storage), world.specs, world.catalogue)
 
     def specs(self) -> dict[str, str]:
-        """The policies of all peers."""
-        return {point: getattr(self, fieldOf(point)) for point in POINTS}
+        """The policies that are named, by point."""
+        named = {point: getattr(self, fieldOf(point)) for point in POINTS}
+        return {point: spec for point, spec in named.items() if spec is not None}
 
     def begin(self, seed: int, measured: Measured) -> tuple[World, Population, Survey]:
         """
@@ -87,7 +90,7 @@ class Populated(Experiment):
     def world(self, seed: int, measured: Measured) -> World:
         """An empty world with this experiment's settings."""
         scheme = Ed25519() if self.codec == "full" else None
-        world = measured.world(seed, Settings(homes=self.homes), scheme, self.codec, latencyOf(self.latency, seed), self.specs())
+        world = measured.world(seed, Settings(homes=self.homes), scheme, self.codec, self.latency, self.specs())
         world.net.loss = self.loss
         return world
 
@@ -98,11 +101,11 @@ class Populated(Experiment):
         shares = Shares(
             sharers=self.sharers, files=self.files, items=self.items, zipf=self.zipf, groups=groupsFor(peers, self.sharers)
         )
-        attack = attackOf(self.attack) if self.attack is not None else None
+        attacker = attack(self.attack).peer if self.attack is not None else None
         return Plan(
             peers=peers, sessions=sessions, shares=shares, dialable=self.dialable, orderly=self.orderly, vanish=self.vanish,
-            returning=self.returning, limited=self.bandwidth, attackers=self.attackers if attack is not None else 0.0,
-            makeAttacker=attack.peer if attack is not None else None,
+            returning=self.returning, limited=self.bandwidth, attackers=self.attackers if attacker is not None else 0.0,
+            makeAttacker=attacker,
         )
 
 
