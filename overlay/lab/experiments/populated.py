@@ -84,6 +84,7 @@ class Populated(Experiment):
         population.begin()
         survey.start()
         world.run(self.settle)
+        survey.restart()
         survey.counts = True
         return world, population, survey
 
