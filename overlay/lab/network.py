@@ -196,8 +196,11 @@ class _Dial:
             delay = net.delay(host.identity.peerId, target.identity.peerId)
             lag = net.lag(host, target) if net.lossy else 0.0
             # One round trip for TCP, one for TLS.
-            trips = 2 if target.accept is None else 4
-            net.time.callLater(trips * delay + lag, self._connect, target, delay)
+            took = (2 if target.accept is None else 4) * delay + lag
+            if now + took > self._deadline:
+                self._fail(self._deadline, "does not answer")
+            else:
+                net.time.callLater(took, self._connect, target, delay)
 
     def _fail(self, when: float, said: str) -> None:
         time = self._host.net.time
@@ -211,7 +214,7 @@ class _Dial:
         host, net = self._host, self._host.net
         if self._made.called or host.gone:
             return
-        if not net.connected(host, target) or net.time.seconds() > self._deadline:
+        if not net.connected(host, target):
             self._fail(self._deadline, "does not answer")
         elif target.accept is None:
             self._failed("refuses")

@@ -74,6 +74,21 @@ def test_aSuperPeerCrashes() -> None:
     assertAllFound(world)
 
 
+def test_aSuperPeerIsKilled() -> None:
+    """When its process dies all that were linked to it know after one latency; when its machine dies they don't."""
+    for fate, left in (("crash", True), ("kill", False)):
+        world = network(14, 9)
+        victim = max(world.superPeers(), key=lambda one: one.peer.hosting.count)
+        linked = [one for one in world.peers.values() if victim.peerId in one.peer.links]
+        getattr(victim, fate)()
+        world.run(0.06)
+        assert linked and all((victim.peerId in one.peer.links) == left for one in linked)
+        world.run(120)
+        victim.restart()
+        world.run(60)
+        assertAllFound(world)
+
+
 @pytest.mark.parametrize("seed", [9, 10, 11])
 def test_theHomeDiesWithoutASign(seed: int) -> None:
     """A leaf whose home says nothing asks another one: the rows come within seconds, though nobody knows yet of the death."""
