@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from overlay.errors import UsageError
+from overlay.lab.capacity import until
 from overlay.lab.world import World
 from overlay.wire import limits
 from overlay.wire.codec import encode
@@ -95,13 +96,43 @@ def test_whatWaitsAtAnUplinkCongests(codec: str) -> None:
     pair = Pair(codec)
     channel, own, _, user = pair.joined()
     pair.near.upload = 100_000.0
-    sent = sum(channel.send(sized(200)) for _ in range(50_000))
+    message = sized(200)
+    sent = sum(channel.send(message) for _ in range(50_000))
     assert 8 * 2**20 <= sent * 200 < 8 * 2**20 + 400 and own.got == ["congested"] and len(own.dropped) == 50_000 - sent
     assert channel.send(Done(b"q" * 16, 1, "answered", Receipt()))
     pair.time.advance(60)
     assert channel.congested and len(user.got) == pytest.approx(100_000 * 60 / 200, rel=0.001)
     pair.time.advance(60)
     assert not channel.congested and own.got == ["congested", "clear"] and len(user.got) == sent + 1
+
+
+@CODECS
+@pytest.mark.parametrize("stop", ["pause", "cut"])
+def test_whatHasToWaitUnderWayCongests(codec: str, stop: str) -> None:
+    """What was on the wire when its reader rested, or packets stopped passing, counts as what is sent afterwards does."""
+    pair = Pair(codec)
+    channel, own, other, user = pair.joined()
+    message = sized(200)
+    for _ in range(25_000):
+        channel.send(message)
+    assert own.got == []
+    if stop == "pause":
+        other.pauseReading()
+    else:
+        pair.net.cut(*pair.ids())
+    pair.time.advance(1)
+    assert own.got == ["congested"] and user.got == []
+    other.resumeReading()
+    pair.net.mend(*pair.ids())
+    pair.time.advance(5)
+    assert own.got == ["congested", "clear"] and len(user.got) == 25_000
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1e7))
+@example(2.0**-53, 1 + 3 * 2.0**-52)  # whose difference, added, is less
+def test_waitsAreNeverTooShort(now: float, when: float) -> None:
+    """Whatever is rounded, a wait ends at its time or a hair later."""
+    assert when <= now + until(now, when) <= max(now, when) * (1 + 1e-15)
 
 
 @CODECS

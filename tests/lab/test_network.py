@@ -171,6 +171,19 @@ def test_killAcrossAPartition() -> None:
     assert own.got == ["lost"]
 
 
+def test_crashAcrossAPartition() -> None:
+    """A machine that is off tries nothing again: what it had sent during a partition never comes."""
+    pair = Pair()
+    channel, own, other, _ = pair.joined()
+    pair.net.cut(*pair.ids())
+    other.send(Ping(1, 0.0))
+    pair.time.advance(1)
+    pair.net.crash(pair.far.identity.peerId)
+    pair.net.mend(*pair.ids())
+    pair.time.advance(60)
+    assert own.got == [] and not pair.net.stuck and channel in pair.near.channels
+
+
 def test_dialsThatFail() -> None:
     """A machine on which nobody listens refuses after a round trip; one that is off, behind a NAT or cut off is silent."""
     pair = Pair()
