@@ -287,9 +287,10 @@ def test_flooder() -> None:
     for home in homes:
         # The bucket of a home fills with 50 a second; for who goes on after refusals longer and longer with nothing at all.
         assert refused[home.peerId] > 0 and sent[home.peerId] - refused[home.peerId] < 500 + 50 * 60
-        budget = home.peer.commons.policies.rateLimit.budget(villain.peerId)
-        assert any(one.name == "banned for abuse" for one in budget)
         assert home.peer.commons.trust(villain.peerId) < 0.1
+    # A ban of a home that it has left may be over.
+    budgets = [home.peer.commons.policies.rateLimit.budget(villain.peerId) for home in homes]
+    assert any(one.name == "banned for abuse" for budget in budgets for one in budget)
     assert refused.total() > 0.8 * sent.total()
     assert not villain.isSuper
     for one in others(world, villain):
