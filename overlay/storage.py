@@ -56,28 +56,42 @@ class IStorage(Interface):
         """No use afterwards."""
 
 
+_EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
+_NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
+
+
 @implementer(ITable)
 class MemoryTable:
     """A table in a dictionary."""
 
+    # A peer has a dozen tables, most of them empty.
+    __slots__ = ("__dict__", "_rows")
+
     def __init__(self) -> None:
-        self._rows: dict[bytes, bytes] = {}
+        self._rows: Mapping[bytes, bytes] = _EMPTY
 
     def get(self, key: bytes) -> bytes | None:
         return self._rows.get(key)
 
+    def _writable(self) -> dict[bytes, bytes]:
+        if not isinstance(self._rows, dict):
+            self._rows = {}
+        return self._rows
+
     def put(self, key: bytes, value: bytes) -> None:
-        self._rows[key] = value
+        self._writable()[key] = value
 
     def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        self._rows.update(items)
+        self._writable().update(items)
 
     def remove(self, key: bytes) -> None:
-        self._rows.pop(key, None)
+        self.removeMany([key])
 
     def removeMany(self, keys: Iterable[bytes]) -> None:
-        for key in keys:
-            self._rows.pop(key, None)
+        if self._rows:
+            rows = self._writable()
+            for key in keys:
+                rows.pop(key, None)
 
     def items(self) -> list[tuple[bytes, bytes]]:
         return sorted(self._rows.items())
@@ -87,9 +101,6 @@ class MemoryTable:
 
     def count(self) -> int:
         return len(self._rows)
-
-
-_NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
 
 
 @implementer(ITable)
