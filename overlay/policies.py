@@ -37,7 +37,7 @@ class Guarded:
 
     Each point has a subclass with the methods of its interface; thousands of peers share it.
 
-    @ivar verdicts: the last ones by method, oldest first: clock seconds, what about, answer.
+    @ivar verdicts: the last ones, oldest first: method, clock seconds, what about, answer.
     """
 
     __slots__ = ("_clock", "_log", "failures", "file", "pluginName", "point", "policy", "verdicts")
@@ -48,7 +48,7 @@ class Guarded:
         self.file = listed.file
         self.policy = policy
         self.failures = 0
-        self.verdicts: dict[str, list[tuple[float, Any, Any]]] = {}
+        self.verdicts: list[tuple[str, float, Any, Any]] = []
         self._clock = clock
         self._log = log
 
@@ -64,23 +64,21 @@ class Guarded:
             )
 
     def _keep(self, method: str, about: Any, answer: Any) -> None:
-        history = self.verdicts.get(method)
-        if history is None:
-            history = self.verdicts[method] = []
-        elif history:
-            like = next((at for at, last in enumerate(history) if _alike(last, about, answer)), None)
-            if like is not None:
-                del history[like]
-            elif len(history) >= KEPT_VERDICTS:
-                del history[0]
-        history.append((self._clock.seconds(), about, answer))
+        kept = self.verdicts
+        same = [at for at, one in enumerate(kept) if one[0] == method]
+        old = next((at for at in same if _alike(kept[at], about, answer)), None)
+        if old is not None:
+            del kept[old]
+        elif len(same) >= KEPT_VERDICTS:
+            del kept[same[0]]
+        kept.append((method, self._clock.seconds(), about, answer))
 
 
-def _alike(last: tuple[float, Any, Any], about: Any, answer: Any) -> bool:
+def _alike(last: tuple[str, float, Any, Any], about: Any, answer: Any) -> bool:
     """Whether a verdict says of its subject, whose circumstances change from moment to moment, what an earlier one said."""
-    if not isinstance(answer, Verdict) or last[2].decision != answer.decision:
+    if not isinstance(answer, Verdict) or last[3].decision != answer.decision:
         return False
-    before = last[1]
+    before = last[2]
     return before == about if isinstance(about, bytes) else getattr(before, "peerId", before) == getattr(about, "peerId", about)
 
 
@@ -178,8 +176,7 @@ class Policies:
             "election": self.election, "reputation": self.reputation,
             "rate-limit": self.rateLimit, "router": self.router,
         }[point]
-        rows = [(method, when, about, answer) for method, kept in guarded.verdicts.items() for when, about, answer in kept]
-        return sorted(rows, key=lambda row: -row[1])
+        return sorted(guarded.verdicts, key=lambda row: -row[1])
 
     def close(self) -> None:
         """Let every policy that has a C{close} write down what it holds; the store last."""

@@ -214,11 +214,33 @@ S = TypeVar("S", bound=Statement)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[type, msgspec.msgpack.Decoder] = {}
+
+
+class _Opened:
+    """
+    @ivar content: the decoded statement.
+    @ivar scheme: by which the signature over a statement of that kind was found good; None if that was not looked at.
+    @ivar packed: the signed statement, encoded; None until it is wanted.
+    """
+
+    __slots__ = ("content", "packed", "scheme")
+
+    def __init__(self) -> None:
+        self.content: Statement | None = None
+        self.scheme: ISignatureScheme | None = None
+        self.packed: bytes | None = None
+
+
 # A statement comes again and again, by many ways, and is asked about every few seconds: as long as anybody keeps it, it is decoded
 # and encoded once, and its signature is checked once.
-_contents: "WeakKeyDictionary[Signed, Statement]" = WeakKeyDictionary()
-_packed: "WeakKeyDictionary[Signed, bytes]" = WeakKeyDictionary()
-_sound: "WeakKeyDictionary[ISignatureScheme, WeakKeyDictionary[Signed, type[Statement]]]" = WeakKeyDictionary()
+_opened: "WeakKeyDictionary[Signed, _Opened]" = WeakKeyDictionary()
+
+
+def _open(signed: Signed) -> _Opened:
+    opened = _opened.get(signed)
+    if opened is None:
+        opened = _opened[signed] = _Opened()
+    return opened
 
 
 def _domain(kind: type[Statement]) -> bytes:
@@ -270,13 +292,12 @@ def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: byt
     """
     if signer is not None and signed.signer != signer:
         raise Forged(f"{kind.__name__} signed by another peer")
-    sound = _sound.get(scheme)
-    if sound is None:
-        sound = _sound[scheme] = WeakKeyDictionary()
-    if sound.get(signed) is not kind:
+    opened = _open(signed)
+    if opened.scheme is not scheme or type(opened.content) is not kind:
         if not checkBody(scheme, kind, signed.body, signed.key, signed.signature):
             raise Forged(f"signature of {kind.__name__}")
-        sound[signed] = kind
+        contentOf(signed, kind)
+        opened.scheme = scheme
     statement = contentOf(signed, kind)
     if statement.network != network:
         raise Forged(f"{kind.__name__} of another network")
@@ -290,17 +311,17 @@ def contentOf(signed: Signed, kind: type[S]) -> S:
     @return: to be read only: it is the same object for all who ask.
     @raise Malformed: it is no C{kind}.
     """
-    known = _contents.get(signed)
-    if type(known) is kind:
-        return known
+    opened = _open(signed)
+    if type(opened.content) is kind:
+        return opened.content
     statement = decodeBody(signed.body, kind)
-    _contents[signed] = statement
+    opened.content, opened.scheme = statement, None
     return statement
 
 
 def pack(signed: Signed) -> bytes:
     """A signed statement as it is stored."""
-    packed = _packed.get(signed)
-    if packed is None:
-        packed = _packed[signed] = _encoder.encode(signed)
-    return packed
+    opened = _open(signed)
+    if opened.packed is None:
+        opened.packed = _encoder.encode(signed)
+    return opened.packed
