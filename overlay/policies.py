@@ -64,22 +64,22 @@ class Guarded:
             )
 
     def _keep(self, method: str, about: Any, answer: Any) -> None:
+        """A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment."""
         kept = self.verdicts
-        same = [at for at, one in enumerate(kept) if one[0] == method]
-        old = next((at for at in same if _alike(kept[at], about, answer)), None)
-        if old is not None:
-            del kept[old]
-        elif len(same) >= KEPT_VERDICTS:
-            del kept[same[0]]
+        decision = getattr(answer, "decision", None)
+        subject = getattr(about, "peerId", about)
+        count, going = 0, -1
+        for at in range(len(kept) - 1, -1, -1):
+            name, _, before, last = kept[at]
+            if name != method:
+                continue
+            count, going = count + 1, at
+            if decision is not None and last.decision == decision and getattr(before, "peerId", before) == subject:
+                count = KEPT_VERDICTS
+                break
+        if count >= KEPT_VERDICTS:
+            del kept[going]
         kept.append((method, self._clock.seconds(), about, answer))
-
-
-def _alike(last: tuple[str, float, Any, Any], about: Any, answer: Any) -> bool:
-    """Whether a verdict says of its subject, whose circumstances change from moment to moment, what an earlier one said."""
-    if not isinstance(answer, Verdict) or last[3].decision != answer.decision:
-        return False
-    before = last[2]
-    return before == about if isinstance(about, bytes) else getattr(before, "peerId", before) == getattr(about, "peerId", about)
 
 
 _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "budget": Sequence}

@@ -70,11 +70,12 @@ class Verifier:
         commons = self._commons
         owner = advert.owner
         before = self._verified.get(owner)
+        now = commons.now()
         # Whoever does not serve asks nobody for a vote, and looks at the electorates only when it begins to.
         serves = self._membership.serving
-        view = self._view() if serves else {}
+        view = self._view(now) if serves else {}
         number = self._viewNumber if serves else UNSEEN
-        if before is not None and before.advert is advert and before.view == number and commons.now() < before.until:
+        if before is not None and before.advert is advert and before.view == number and now < before.until:
             return True, before.heir, before.problem
         heir = isHeir(commons, advert)
         if advert.mandate is None:
@@ -82,7 +83,7 @@ class Verifier:
             return False, heir, ""
         voters = dict(view)
         voters.pop(owner, None)
-        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, commons.now(), voters)
+        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, now, voters)
         if not judgement.mandated:
             self._forget(owner)
             return False, heir, judgement.problem
@@ -103,11 +104,10 @@ class Verifier:
 
     def voters(self) -> dict[bytes, int]:
         """Live mandated super-peers that may vote, this one included, with the times at which their mandates were issued."""
-        return dict(self._view())
+        return dict(self._view(self._commons.now()))
 
-    def _view(self) -> dict[bytes, int]:
+    def _view(self, now: float) -> dict[bytes, int]:
         """The voters, not to be altered: gathered again only when somebody comes, goes or is judged otherwise, or a mandate expires."""
-        now = self._commons.now()
         serving = self._membership.superPeerView()
         before, version, own, until = self._gathered
         if before is serving and version == self._version and own is self.own and now < until:
