@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -160,9 +161,11 @@ def pings() -> list[float]:
 # --- idle peers --------------------------------------------------------------------------------------------------------
 
 
-def resident() -> int:
-    """Bytes of this process that are in memory."""
+def memory() -> int:
+    """Bytes of this process that are in memory; those of live objects alone while they are traced, which costs speed."""
     gc.collect()
+    if tracemalloc.is_tracing():
+        return tracemalloc.get_traced_memory()[0]
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -197,13 +200,13 @@ def _warm() -> None:
 def idleSupers() -> list[float]:
     """A network of nothing but super-peers."""
     _warm()
-    before = resident()
+    before = memory()
     start = time.process_time()
     world = World(1, codec="none", specs={"election": NEVER})
     _serving(world, SUPERS)
     made = time.process_time() - start
     world.run(SETTLED)
-    grown = resident() - before
+    grown = memory() - before
     assert len(world.superPeers()) == SUPERS
     neighbours = [len(peer.peer.neighbours.linked()) for peer in world.superPeers()]
     assert min(neighbours) >= 10, neighbours
@@ -222,13 +225,13 @@ def _idleLeaves(documents: int) -> list[float]:
     start = time.process_time()
     world.run(IDLE)
     without = time.process_time() - start
-    before = resident()
+    before = memory()
     start = time.process_time()
     _leaves(world, LEAVES, documents)
     made = time.process_time() - start
     assert world.until(world.registered, 60.0)
     world.run(SETTLED)
-    grown = resident() - before
+    grown = memory() - before
     assert len(world.leaves()) == LEAVES and world.registered()
     start = time.process_time()
     world.run(IDLE)
@@ -246,6 +249,18 @@ def sharingLeaves() -> list[float]:
     return _idleLeaves(5)
 
 
+def superObjects() -> list[float]:
+    """Live objects alone, without what the allocator keeps for later."""
+    tracemalloc.start()
+    return idleSupers()[:1]
+
+
+def leafObjects() -> list[float]:
+    """The same of leaves."""
+    tracemalloc.start()
+    return bareLeaves()[:1]
+
+
 @attrs.frozen(slots=True)
 class Measure:
     """
@@ -258,7 +273,7 @@ class Measure:
 
 def _idle(kind: str, most: float) -> tuple[tuple[str, float | None, float | None], ...]:
     return (
-        (f"KB of an idle {kind}", None, most),
+        (f"KB of an idle {kind}, as the process grows", None, most),
         (f"ms to make and start a {kind}", None, None),
         (f"us of processor time per second of an idle {kind}", None, None),
     )
@@ -279,7 +294,9 @@ MEASURES: dict[str, tuple[Measure, bool]] = {
         ("  as a ratio to empty events", None, None),
     )), True),
     "super-peers": (Measure(idleSupers, _idle("super-peer with 10 neighbours", 200.0)), False),
+    "super-peer objects": (Measure(superObjects, (("KB of an idle super-peer, live objects", None, None),)), False),
     "leaves": (Measure(bareLeaves, _idle("leaf without a share", 40.0)), False),
+    "leaf objects": (Measure(leafObjects, (("KB of an idle leaf without a share, live objects", None, None),)), False),
     "sharing": (Measure(sharingLeaves, _idle("leaf with 5 documents", 40.0)), False),
 }
 """By name; and whether one run is not enough."""
