@@ -91,7 +91,6 @@ class Candidate:
     @ivar known: seconds since that peer first met it in its present session, over its own restarts too; 0 if it never did.
     @ivar rtt: round-trip time in seconds; None if not measured.
     @ivar dialable: whether the asking peer has dialled it back successfully.
-    @ivar served: bytes it has sent over its link.
     @ivar trust: reputation, 0 to 1.
     @ivar claims: what it says of itself.
     """
@@ -101,7 +100,6 @@ class Candidate:
     known: float
     rtt: float | None
     dialable: bool
-    served: int
     trust: float
     claims: Capacity
 

@@ -15,8 +15,6 @@ STEADY = 600.0
 """Seconds after which a session counts half of an endless one: those that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
 SWIFT = 0.1
 """Round-trip time in seconds that counts half."""
-BROAD = 1_000_000
-"""Bytes served over a link that count half."""
 
 
 _MANDATED = Verdict.yes(Reason("mandate", "holds"))
@@ -155,12 +153,10 @@ class Fittest:
             Reason.atLeast("trust", round(candidate.trust, 3), self._trust, "0 to 1"),
             Reason("round-trip time", rtt if rtt is None else round(rtt, 4), self._rtt, rtt is not None and rtt <= self._rtt, "s", "<="),
             Reason("known to be up for", round(candidate.known, 1), unit="s"),
-            Reason("bytes served", candidate.served, unit="bytes"),
         )
         steady = candidate.known / (candidate.known + STEADY)
         swift = SWIFT / (SWIFT + rtt) if rtt is not None else 0.0
-        broad = candidate.served / (candidate.served + BROAD)
-        score = candidate.trust * (0.5 * steady + 0.3 * swift + 0.2 * broad)
+        score = candidate.trust * (0.6 * steady + 0.4 * swift)
         return Verdict.allOf(*reasons, score=round(score, 4))
 
     def vote(self, candidate: Candidate) -> Verdict:

@@ -98,7 +98,6 @@ class Observations:
             known=self._membership.met.upFor(peer),
             rtt=rtt,
             dialable=dialBack is not None and dialBack.rtt is not None,
-            served=link.bytesReceived if link is not None else 0,
             trust=commons.trust(PeerId(peer)),
             claims=claims,
         )

@@ -226,15 +226,15 @@ def test_whoMayServe() -> None:
 
 
 def candidate(**changes: Any) -> Candidate:
-    fields = {"peerId": OTHER, "linked": 100.0, "rtt": 0.01, "dialable": True, "served": 1000, "trust": 0.6, "claims": Capacity()}
+    fields = {"peerId": OTHER, "linked": 100.0, "known": 100.0, "rtt": 0.01, "dialable": True, "trust": 0.6, "claims": Capacity()}
     return Candidate(**{**fields, **changes})
 
 
 def test_fitness() -> None:
-    """Longer linked, nearer, more trusted is fitter; who cannot be dialled or trusted is not fit at all; claims do not count."""
+    """Longer here, nearer, more trusted is fitter; who cannot be dialled or trusted is not fit at all; claims do not count."""
     fittest = build("election", "fittest")
     plain = fittest.fitness(candidate()).score
-    for better in ({"linked": 1000.0}, {"rtt": 0.001}, {"trust": 0.9}, {"served": 10**7}):
+    for better in ({"known": 1000.0}, {"rtt": 0.001}, {"trust": 0.9}):
         assert fittest.fitness(candidate(**better)).score > plain
     for worse in ({"dialable": False}, {"trust": 0.1}, {"rtt": 5.0}):
         assert not fittest.fitness(candidate(**worse)) and not fittest.vote(candidate(**worse))
