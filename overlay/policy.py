@@ -226,7 +226,7 @@ class Catalogue:
         here = {one.name: one for one in self.plugins if one.point == point}
         if name not in here:
             also = "".join(f"; {problem}" for problem in self.problems)
-            raise MissingPlugin(f"{name} for {point} (there are: {', '.join(sorted(here))}){also}")
+            raise MissingPlugin(f"there is no {point} plugin {name!r} (there are: {', '.join(sorted(here))}){also}")
         return here[name]
 
     def joined(self, plugins: Iterable[PolicyPlugin]) -> "Catalogue":

@@ -94,7 +94,7 @@ def test_badArguments(folder: Path, spec: str, word: str) -> None:
 
 def test_unknownPlugin() -> None:
     """An unknown name is refused with the names that exist."""
-    with pytest.raises(MissingPlugin, match=r"nosuch for router \(there are: .*flood"):
+    with pytest.raises(MissingPlugin, match=r"no router plugin 'nosuch' \(there are: .*flood"):
         Policies.build(surroundings(), {"router": "nosuch", "store": "memory"})
 
 

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 
 from overlay.commons import Surroundings
 from overlay.identity.identity import Identity
@@ -18,7 +19,7 @@ from overlay.lab.stream import stream
 from overlay.lab.time import PeerClock, VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
-from overlay.policy import Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
+from overlay.policy import PLUGIN_PACKAGE, Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
 from overlay.search.outcome import FoundHit, Outcome
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
@@ -29,8 +30,13 @@ EPOCH = 1_800_000_000.0
 SPECS = {"store": "memory"}
 
 
-@cache
 def _catalogue() -> Catalogue:
+    """All plugins; looked for again only where there is another folder of them."""
+    return _found(tuple(import_module(PLUGIN_PACKAGE).__path__))
+
+
+@cache
+def _found(folders: tuple[str, ...]) -> Catalogue:
     return findPlugins()
 
 

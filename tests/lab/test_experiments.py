@@ -253,3 +253,18 @@ def test_theExampleOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert found["figures"]["recall_at_end"] == 1 and len(found["series"]["recall"]) == 40
     for kind in SHIPPED:
         assert f"| `{kind.name}` |" in text
+
+
+def test_theComparisonOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The plugin in docs/lab.md, compared as the document says: the same peers, and fewer super-peers with more to do."""
+    text = (Path(__file__).parent.parent.parent / "docs/lab.md").read_text()
+    (tmp_path / "few.py").write_text(text.partition("```python plugin few.py\n")[2].partition("```")[0])
+    words = ["policy", "--plugin-dir", str(tmp_path), "--election", "few:wanted=60", "--versus", "fittest:wanted=20", "--peers", "80"]
+    found = report(capsys, *words, "--seeds", "2", "--settle", "150", "--further", "minutes=5")
+    figures = found["figures"]
+    assert figures["a.arrivals"] == figures["b.arrivals"] > 0 and figures["difference.arrivals_deviation"] == 0
+    assert figures["a.super_peers"] < figures["b.super_peers"]
+    assert figures["difference.super_peers"] == tidy(figures["b.super_peers"] - figures["a.super_peers"])
+    assert figures["a.messages_per_super_peer_second"] > figures["b.messages_per_super_peer_second"]
+    assert figures["a.recall"] > 0.99 and figures["b.recall"] > 0.99
+    assert "recall (a) (seed 1)" in found["series"] and "recall (b) (seed 2)" in found["series"]
