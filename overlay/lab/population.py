@@ -16,7 +16,7 @@ from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.wire.statements import Capacity
 
-INTRODUCTIONS = 3
+INTRODUCTIONS = 2
 """Addresses with which a peer begins."""
 JOINING = 30.0
 """Virtual seconds over which the leaves of the beginning find their homes."""
@@ -36,6 +36,7 @@ class Plan:
     @ivar returning: part of the arrivals that have been here before and come back with what they had on disk.
     @ivar slowest: bytes per second upward of the slowest peers; with C{fastest} the capacities are spread evenly by order of magnitude.
     @ivar limited: whether their uploads are limited to that, or only said to be.
+    @ivar slow: part of the peers that take C{slowness} seconds for each message.
     @ivar wanted: registrations for which a super-peer is there at the beginning.
     @ivar attackers: part of the peers that misbehave, 0 to 1.
     @ivar makeAttacker: how those are made.
@@ -51,6 +52,8 @@ class Plan:
     slowest: float = 10_000.0
     fastest: float = 10_000_000.0
     limited: bool = False
+    slow: float = 0.0
+    slowness: float = 0.05
     wanted: int = 100
     attackers: float = 0.0
     makeAttacker: type[Peer] | None = None
@@ -67,6 +70,7 @@ class Member:
     @ivar rank: of its capacity among all, 0 to 1, 1 the most capable.
     @ivar owns: whether it shares anything.
     @ivar attacks: whether it misbehaves.
+    @ivar slow: whether it takes its time.
     """
 
     number: int
@@ -76,6 +80,7 @@ class Member:
     rank: float
     owns: bool
     attacks: bool
+    slow: bool
     leaving: IDelayedCall | None = None
 
     @property
@@ -104,6 +109,9 @@ class Population:
         self._known = random.Random(f"{world.seed} introductions")
         self._away: list[tuple[int, LabPeer]] = []
         self._byId: dict[PeerId, Member] = {}
+        # Those that can be dialled, and where in the list each is.
+        self._able: list[Member] = []
+        self._places: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[Member]:
         return iter(list(self.members.values()))
@@ -193,8 +201,7 @@ class Population:
 
     def _introductions(self) -> list[str]:
         """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
-        able = [one.peer for one in self.members.values() if one.peer.dialable and one.peer.running]
-        return [one.address for one in self._known.sample(able, min(INTRODUCTIONS, len(able)))]
+        return [one.peer.address for one in self._known.sample(self._able, min(INTRODUCTIONS, len(self._able)))]
 
     def _make(self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None) -> Member:
         plan = self.plan
@@ -204,13 +211,16 @@ class Population:
         rank, dialable, attacks = rng.random(), rng.random() < plan.dialable, rng.random() < plan.attackers
         makePeer = plan.makeAttacker if attacks and plan.makeAttacker is not None else None
         peer = former or self.world.add(f"peer{number}", dialable=dialable, start=False, makePeer=makePeer)
-        owns = rng.random() < plan.shares.sharers
-        return Member(number, peer, born, dies, rank, owns, attacks)
+        owns, slow = rng.random() < plan.shares.sharers, rng.random() < plan.slow
+        return Member(number, peer, born, dies, rank, owns, attacks, slow)
+
+    def bandwidth(self, member: Member) -> float:
+        """Bytes per second that a peer can send."""
+        return self.plan.slowest * (self.plan.fastest / self.plan.slowest) ** member.rank
 
     def capacity(self, member: Member) -> Callable[[float], Capacity]:
         """What a peer says that it has: its upload, and memory and connections that go with it."""
-        plan = self.plan
-        bandwidth = plan.slowest * (plan.fastest / plan.slowest) ** member.rank
+        bandwidth = self.bandwidth(member)
         memory, descriptors = int(128 * MIB * (1 + 15 * member.rank)), int(512 * (1 + 7 * member.rank))
 
         def now(uptime: float) -> Capacity:
@@ -227,9 +237,16 @@ class Population:
         peer.bootstrap = addresses
         self.members[member.number] = member
         self._byId[member.peerId] = member
+        if peer.dialable:
+            self._places[member.number] = len(self._able)
+            self._able.append(member)
         for observer in self.came:
             observer(member)
         peer.start()
+        if self.plan.limited:
+            peer.host.upload = self.bandwidth(member)
+        if member.slow:
+            peer.host.slowness = self.plan.slowness
         peer.peer.membership.capacity = self.capacity(member)
         if member.owns and not returns:
             peer.share(*self.plan.shares.draw(member.number, self._drawn(member.number, "share")))
@@ -264,6 +281,12 @@ class Population:
         for observer in self.left:
             observer(member)
         del self._byId[member.peerId]
+        place = self._places.pop(member.number, None)
+        if place is not None:
+            last = self._able.pop()
+            if last is not member:
+                self._able[place] = last
+                self._places[last.number] = place
         if how == "orderly":
             member.peer.leave()
         elif how == "reset":

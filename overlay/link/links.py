@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Links of one peer."""
+FEW = 4
+"""Links that are looked at half as often."""
 FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
@@ -161,11 +163,13 @@ class Links:
 
     @property
     def _interval(self) -> float:
-        return min(self.commons.settings.keepAlive, self.commons.settings.dead) / 2
+        """Seconds between two looks at the links. Where there are few, the other ends, which have many, look often enough for both."""
+        settings = self.commons.settings
+        return min(settings.keepAlive if len(self._links) <= FEW else settings.keepAlive / 2, settings.dead / 2)
 
     def _tick(self) -> None:
         seconds = self.commons.seconds()
-        late = seconds - self._ticked > self.commons.settings.dead / 2 + self._interval
+        late = seconds - self._ticked > self.commons.settings.dead / 2 + self.commons.settings.keepAlive
         self._ticked = seconds
         for link in list(self._links.values()):
             link.tick(seconds, late)

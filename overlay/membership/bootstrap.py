@@ -24,9 +24,9 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 LOOK = 0.5
 """Seconds between two looks while no super-peer is reached."""
-CALM = 5.0
+CALM = 15.0
 """Seconds between two looks of a peer that is well."""
-UNUSED = 60.0
+UNUSED = 20.0
 """Seconds after which a link that this peer dialled and no part of it needs is ended."""
 ISLANDS = 60.0
 """Seconds after which a super-peer tries one remembered address that it has no link to, so that islands meet."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 ENOUGH = 2
 """Linked peers from which their clocks outweigh our own."""
-GOOD_FOR = 1.0
+GOOD_FOR = 5.0
 """Seconds for which what was measured is taken as it was."""
 FAR = 60.0
 """Seconds from which two clocks are not the same."""

@@ -29,8 +29,10 @@ DOUBTS_MOST = 64
 """Peers that are being dialled at one time, to see whether they live."""
 DOUBT_WITHIN = 2.0
 """Seconds over which those who hear of a death spread their dialling."""
-LEAF_EVERY = 60
-"""Rounds after which a leaf asks for a sample again."""
+LEAF_SLOWER = 6
+"""A leaf's rounds take so many times as long: it has little to do in them."""
+LEAF_EVERY = 2
+"""Of its rounds after which it asks for a sample again."""
 SAMPLE = 8
 """Super-peers that a leaf is shown at a time."""
 ASK_EVERY = 3.0
@@ -66,11 +68,11 @@ class Gossip:
     # --- in rounds ---------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        wait = self._commons.random.uniform(0.8, 1.2) * self._commons.settings.gossip
+        membership = self._membership
+        wait = self._commons.random.uniform(0.8, 1.2) * self._commons.settings.gossip * (1 if membership.serving else LEAF_SLOWER)
         self._timer = self._commons.clock.callLater(wait, self._tick)
         self._round += 1
         links = self._superLinks()
-        membership = self._membership
         if membership.serving:
             if self._round % 8 == 0:
                 # Whoever was taken for dead may be back, or may have been beyond a split: one of them is tried again.

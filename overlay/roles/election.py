@@ -48,13 +48,15 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds between two looks of a peer that serves, or has no home."""
-CALM = 5.0
-"""Of a leaf whose homes are well."""
+CALM = 15.0
+"""Of a leaf whose homes are well; the loss of the last one is told."""
 GRACE = 60.0
 """Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 REJUDGE = 10.0
 """Seconds between two looks at those who are not recognised, and C{REJUDGE_ALL} at all whom this peer knows."""
 REJUDGE_ALL = 60.0
+LEAF_REJUDGE = 300.0
+"""Of a leaf, to which only expired mandates matter."""
 _TABLE = "role"
 _MANDATE = b"mandate"
 
@@ -134,6 +136,9 @@ class Election(Component):
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._petitions.pop(link.peerId, None)
+        timer = self._timer
+        if timer is not None and timer.active() and not self.homes.links() and timer.getTime() > self.commons.seconds() + TICK:
+            timer.reset(TICK)
 
     # --- the role ----------------------------------------------------------------------------------------------------
 
@@ -207,10 +212,11 @@ class Election(Component):
 
     def _tick(self) -> None:
         seconds = self.commons.seconds()
-        if seconds - self._rejudgedAll >= REJUDGE_ALL:
+        serving = self.membership.serving
+        if seconds - self._rejudgedAll >= (REJUDGE_ALL if serving else LEAF_REJUDGE):
             self._rejudgedAll = self._rejudged = seconds
             self.membership.rejudge()
-        elif seconds - self._rejudged >= REJUDGE and self.membership.serving:
+        elif seconds - self._rejudged >= REJUDGE and serving:
             self._rejudged = seconds
             self.membership.rejudge(whole=False)
         if self.membership.serving:
@@ -227,6 +233,8 @@ class Election(Component):
             life.reached()
             if self.bootstrap.since is not None:
                 self.summoner.tick()
+            else:
+                self._introduce()
             return
         patience = self.commons.policies.election.patience(self.standing())
         if patience.score <= 0:

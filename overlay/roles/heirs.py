@@ -31,6 +31,8 @@ RENEW = 3600.0
 """Seconds after which the list is signed again though nobody changed."""
 GATHER = 20.0
 """Seconds between two lists while more than half of the heirs that were named last are still there."""
+LOOK_EVERY = 5
+"""Ticks between two looks while there are enough."""
 FAR_HEIRS = 2
 """Of the heirs so many are another home's, so that the heirs of homes that die together find one another."""
 OTHERS_MOST = 64
@@ -74,6 +76,7 @@ class HeirKeeper:
         self._hosting = hosting
         self._observations = observations
         self._named: tuple[Heir, ...] = ()
+        self._ticks = 0
         self._signed: Signed | None = None
         self._signedAt = 0.0
         self._told: dict[bytes, Signed] = {}
@@ -93,6 +96,9 @@ class HeirKeeper:
 
     def tick(self) -> None:
         """Dial one more leaf back, choose again, and tell whoever has not heard."""
+        self._ticks += 1
+        if len(self._named) >= limits.HEIRS and self._ticks % LOOK_EVERY:
+            return
         leaves = [link for link in self._hosting.leaves() if link.advert is not None]
         unknown = [
             link for link in leaves

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 EVERY = 1.0
 """Seconds between two looks."""
-CALM = 5.0
+CALM = 20.0
+"""Of a leaf that has as many homes as it wants: whatever happens to one is told."""
 GATHER = 0.2
 """Seconds over which changes of the share are joined into one difference."""
 MOVE_WAIT = 20.0

@@ -156,6 +156,11 @@ class Gathering:
         if self._over:
             return
         peer = copy.link.peerId
+        if done is not None and done.status == "refused" and done.code == "not-serving":
+            # It has just ceased to be a super-peer, so it holds nothing: nobody is missing.
+            self._asking.pop(peer, None)
+            self._askMore()
+            return
         if done is None or done.status != "answered" or done.receipt is None:
             self._silent(peer)
             return

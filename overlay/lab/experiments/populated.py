@@ -46,6 +46,8 @@ class Populated(Experiment):
         "plane:0.005-0.12", "seconds one way: X, LOW-HIGH (drawn for each link), or plane:LOW-HIGH (by distance)", metavar="SPEC"
     )
     bandwidth: bool = parameter(False, "limit each peer's upload by its capacity: 10 kB to 10 MB a second, evenly by order of magnitude")
+    slow: float = parameter(0.0, "part of the peers that are slow", low=0.0, high=1.0)
+    slowness: float = parameter(0.05, "seconds that those take for each message", low=0.0, high=60.0)
     loss: float = parameter(0.0, "part of the packets that are lost", low=0.0, high=0.9)
     attack: str | None = parameter(None, "how attackers misbehave: " + ", ".join(ATTACKS), metavar="NAME")
     attackers: float = parameter(0.1, "part of the peers that do, if --attack is given", low=0.0, high=1.0)
@@ -105,7 +107,8 @@ class Populated(Experiment):
         attacker = attack(self.attack).peer if self.attack is not None else None
         return Plan(
             peers=peers, sessions=sessions, shares=shares, dialable=self.dialable, orderly=self.orderly, vanish=self.vanish,
-            returning=self.returning, limited=self.bandwidth, attackers=self.attackers if attacker is not None else 0.0,
+            returning=self.returning, limited=self.bandwidth, slow=self.slow, slowness=self.slowness,
+            attackers=self.attackers if attacker is not None else 0.0,
             makeAttacker=attacker,
         )
 

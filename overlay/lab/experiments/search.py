@@ -33,7 +33,7 @@ class Search(Experiment):
 
     name: ClassVar[str] = "search"
     help: ClassVar[str] = "Leaves search for common and rare items: hit rates, recall, messages and times."
-    targets: ClassVar[tuple[Target, ...]] = (Target("hit_rate", low=0.95), Target("rare_hit_rate", low=0.85))
+    targets: ClassVar[tuple[Target, ...]] = (Target("hit_rate", low=1.0), Target("rare_hit_rate", low=1.0))
 
     superPeers: int = parameter(28, "super-peers", low=2, high=10_000)
     leaves: int = parameter(1500, "leaves", low=1, high=1_000_000)
