@@ -26,7 +26,7 @@ class Settings:
     @ivar homes: super-peers that a leaf registers with.
     @ivar advertise: addresses to be dialled at, C{HOST:PORT}; empty to use what others observe.
     @ivar workBits: proof of work asked of others; None for 0 on closed networks and 16 on open ones.
-    @ivar keepAlive: silence after which a link is pinged.
+    @ivar keepAlive: a super-peer gives a sign of life on each link so often, a leaf a third as often.
     @ivar dead: silence after which a link is given up.
     @ivar dialTimeout: for one attempt to dial, hello included.
     @ivar join: how long all attempts to bootstrap are given before a peer thinks of serving itself, once it has known others.

@@ -19,6 +19,14 @@ from overlay.wire.statements import Advert, Signed
 if TYPE_CHECKING:
     from overlay.link.links import Links
 
+BEAT = 0
+"""The token of a ping that only says that its sender is there, and wants no answer."""
+LEAF_SLOWER = 3
+"""Leaves give a sign of life so many times less often."""
+EARLY = 0.9
+"""A sign is given at the look that is nearest to its time, and not at the one after."""
+MEASURE_EVERY = 60.0
+"""Seconds after which the round-trip time is measured again."""
 PINGS_HELD = 64
 """Pings of the other side within one keep-alive interval that are answered; a flood of them ends the link."""
 
@@ -45,11 +53,13 @@ class Link:
         "_life",
         "_links",
         "_made",
+        "_measureAt",
         "_open",
         "_orderly",
         "_pinged",
         "_pings",
         "_resting",
+        "_said",
         "_token",
         "_unknown",
         "advert",
@@ -89,6 +99,8 @@ class Link:
         self.closed = False
         self._made: Deferred[Link] | None = Deferred()
         self._heard = self.since
+        self._said = self.since
+        self._measureAt = 0.0
         self._pinged: float | None = None
         self._token = 0
         self._pings = 0
@@ -172,6 +184,7 @@ class Link:
         """
         if self.closed:
             return False
+        self._said = self._links.commons.seconds()
         sent = self._channel.send(message)
         if sent:
             self._links.countMessage(message, "out")
@@ -265,7 +278,7 @@ class Link:
             self._pings += 1
             if self._pings > PINGS_HELD:
                 self._breach("a flood of pings")
-            else:
+            elif message.token != BEAT:
                 self.send(Pong(message.token, self._links.commons.now()))
         elif isinstance(message, Pong):
             self._ponged(message)
@@ -321,10 +334,25 @@ class Link:
             self._ping(seconds)
         elif silence >= settings.dead:
             self.abort("dead")
-        elif (silence >= settings.keepAlive or self.rtt is None) and (
+        elif (silence >= self._patience or seconds >= self._measureAt) and (
             self._pinged is None or seconds - self._pinged >= settings.keepAlive
         ):
             self._ping(seconds)
+        elif seconds - self._said >= self._beat:
+            # A sign of life that wants no answer: half of what a ping and its answer cost.
+            self.send(Ping(BEAT, self._links.commons.now()))
+
+    @property
+    def _beat(self) -> float:
+        """Seconds of saying nothing after which this end gives a sign of life: a leaf less often, since its homes have many links."""
+        keepAlive = self._links.commons.settings.keepAlive
+        return EARLY * (keepAlive if self._links.serving else LEAF_SLOWER * keepAlive)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds of silence after which the other end is asked whether it is there: it should have given a sign."""
+        keepAlive = self._links.commons.settings.keepAlive
+        return 2 * keepAlive if self.isSuper else (LEAF_SLOWER + 0.5) * keepAlive
 
     def _ping(self, seconds: float) -> None:
         self._token += 1
@@ -337,6 +365,7 @@ class Link:
         commons = self._links.commons
         rtt = max(0.0, commons.seconds() - self._pinged)
         self._pinged = None
+        self._measureAt = commons.seconds() + MEASURE_EVERY
         self.measure(rtt, message.wall, commons.ownTime())
 
     def measure(self, rtt: float, wall: float, ownTime: float) -> None:

@@ -53,6 +53,7 @@ class Links:
     @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
+    @ivar serving: whether this peer is a super-peer; membership sets it.
     @ivar twin: what is known of another machine that has our identity; empty if none was met.
     """
 
@@ -65,6 +66,7 @@ class Links:
         self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
+        self.serving = False
         self.twin = ""
         self._greeting = Greeting(commons)
         self._links: dict[bytes, Link] = {}

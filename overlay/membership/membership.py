@@ -353,6 +353,7 @@ class Membership(Component):
     def setRole(self, role: str, mandate: Mandate | None = None, heirs: Signed | None = None) -> None:
         """This peer has another role, or other grounds for it: tell everybody linked."""
         self.role, self._mandate, self._heirs = role, mandate, heirs
+        self.commons.links.serving = self.serving
         self.announce()
 
     def announce(self) -> None:

@@ -75,7 +75,9 @@ class Goodbye(Message, frozen=True, array_like=True, tag=2, gc=False):
 
 
 class Ping(Message, frozen=True, array_like=True, tag=3, gc=False):
-    """Are you there? C{wall} is network time as the sender knows it."""
+    """
+    Are you there? C{wall} is network time as the sender knows it. With the token 0 it only says that its sender is, and wants no answer.
+    """
 
     token: Count
     wall: Real

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from overlay.errors import Malformed, NotReached
-from overlay.link.link import PINGS_HELD, Link
+from overlay.link.link import BEAT, MEASURE_EVERY, PINGS_HELD, Link
 from overlay.link.links import FAREWELL, KEPT_LONG
 from overlay.questions import Deed
 from overlay.wire import limits
@@ -173,17 +173,22 @@ def test_messagesGoToTheRooms() -> None:
 # --- keep-alive -----------------------------------------------------------------------------------------------------
 
 
+def asked(wire: Wire) -> list[Ping]:
+    """The pings that want an answer."""
+    return [one for one in wire.sent if isinstance(one, Ping) and one.token != BEAT]
+
+
 def test_roundTripTimeAndClock() -> None:
-    """The first ping goes out soon; its answer gives the round-trip time, smoothed, and the other's clock."""
+    """The first ping goes out soon, others each minute; the answers give the round-trip time, smoothed, and the other's clock."""
     place, wires, clock = alone()
     wire = answered(place, wires)
     link = place.links.get(STRANGER.peerId)
     assert link is not None
     for number, (wait, smoothed) in enumerate([(0.2, 0.2), (1.0, 0.875 * 0.2 + 0.125 * 1.0)]):
-        while Ping not in wire.kinds()[1 + number :]:
+        while len(asked(wire)) <= number:
+            wire.receive(Ping(BEAT, 0.0))
             clock.advance(1.0)
-        ping = wire.sent[-1]
-        assert isinstance(ping, Ping)
+        ping = asked(wire)[-1]
         clock.advance(wait)
         wire.receive(Pong(ping.token + 1, 0.0), Pong(ping.token, place.commons.ownTime() + 50.0))
         assert link.rtt == pytest.approx(smoothed) and link.clockOffset == pytest.approx(50.0 + wait / 2)
@@ -202,18 +207,39 @@ def test_silenceIsDeath() -> None:
 
 
 def test_traffickedLinksAreNotPinged() -> None:
-    """Where something comes in anyway there is no need to ask."""
+    """Where something comes in anyway there is no need to ask, but for the round-trip time."""
     place, wires, clock = alone()
     wire = answered(place, wires)
     advance(clock, place.commons.settings.keepAlive)
-    ping = wire.sent[-1]
-    assert isinstance(ping, Ping)
-    wire.receive(Pong(ping.token, WALL))
-    before = wire.kinds().count(Ping)
-    for _ in range(100):
+    wire.receive(Pong(asked(wire)[-1].token, WALL))
+    for _ in range(int(MEASURE_EVERY) - 10):
         wire.receive(WANTED)
         clock.advance(1.0)
-    assert wire.kinds().count(Ping) == before and not wire.ended
+    assert len(asked(wire)) == 1 and not wire.ended
+
+
+@pytest.mark.parametrize(("serving", "every"), [(True, 5.0), (False, 15.0)])
+def test_signsOfLife(serving: bool, every: float) -> None:
+    """A super-peer gives one every 5 s and a leaf every 15, unless it says something anyway; nobody answers them, and they count."""
+    place, wires, clock = alone()
+    place.links.serving = serving
+    wire = answered(place, wires)
+    link = place.links.get(STRANGER.peerId)
+    assert link is not None
+    advance(clock, place.commons.settings.keepAlive)
+    wire.receive(Pong(asked(wire)[-1].token, WALL))
+    before = len(wire.sent)
+    for _ in range(45):
+        clock.advance(1.0)
+        wire.receive(Ping(BEAT, WALL))
+    # At the look that is nearest to its time.
+    assert 45 / (every + 2.5) - 1 <= len(wire.sent) - before <= 45 / (0.9 * every) + 1
+    assert all(isinstance(one, Ping) and one.token == BEAT for one in wire.sent[before:]) and not wire.ended
+    before = len(wire.sent)
+    for _ in range(10):
+        clock.advance(1.0)
+        link.send(WANTED)
+    assert all(one is WANTED for one in wire.sent[before:])
 
 
 def test_afterASleepTheOtherIsAskedFirst() -> None:
