@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -19,6 +19,7 @@ from overlay import __version__
 from overlay.errors import SuperpeerError, UsageError
 from overlay.lab.experiment import Experiment, Impossible, Measured, Report, optionOf
 from overlay.lab.experiments import SHIPPED
+from overlay.lab.interruption import Interruption
 from overlay.lab.jobs import inProcesses
 from overlay.policy import addPluginFolder, nearest
 
@@ -88,8 +89,15 @@ def _load(path: Path) -> type[Experiment]:
     return kinds[0]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; L{lab} prints it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message.removeprefix("argument "))
+
+
 def _parser(name: str, kind: type[Experiment]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"superpeer lab {name}", description=kind.help, allow_abbrev=False)
+    parser = _Parser(prog=f"superpeer lab {name}", description=kind.help, allow_abbrev=False)
     for field, one in kind.options():
         wanted = type(one.default) if one.default is not None else str
         shown = "" if one.default is None else f" [default: {one.default:g}]" if wanted is float else f" [default: {one.default}]"
@@ -128,14 +136,25 @@ class _Run:
     interrupted: bool = False
 
 
-def _runSeed(experiment: Experiment, seed: int) -> _Run:
+def _runSeed(experiment: Experiment, interruption: Interruption, seed: int) -> _Run:
     measured = Measured()
+
+    def stop() -> bool:
+        """Whether there is a world that can be left between two events; an interruption in the midst of one might be swallowed."""
+        for world in measured.worlds:
+            world.time.interrupt()
+        return bool(measured.worlds)
+
     before = time.process_time()
     # Ten thousand peers are many millions of objects that live to the end: looking through them for garbage would take most of the time.
     gc.set_threshold(200_000, 50, 1000)
     problem, interrupted = "", False
     try:
-        experiment.run(seed, measured)
+        try:
+            interruption.allow(stop)
+            experiment.run(seed, measured)
+        finally:
+            interruption.refuse()
     except SuperpeerError as failure:
         problem = str(failure)
     except KeyboardInterrupt:
@@ -146,20 +165,29 @@ def _runSeed(experiment: Experiment, seed: int) -> _Run:
 
 
 def _measure(experiment: Experiment, args: argparse.Namespace) -> int:
+    with Interruption() as interruption:
+        return _measureUntil(interruption, experiment, args)
+
+
+def _measureUntil(interruption: Interruption, experiment: Experiment, args: argparse.Namespace) -> int:
     began = time.perf_counter()
     seeds = range(args.seed, args.seed + args.seeds)
+    run = partial(_runSeed, experiment, interruption)
     runs: list[_Run] = []
     if args.jobs > 1 and len(seeds) > 1:
         try:
-            runs.extend(inProcesses(partial(_runSeed, experiment), seeds, args.jobs))
+            runs.extend(inProcesses(run, seeds, args.jobs, interruption))
         except SuperpeerError as failure:
             print(f"superpeer lab: {failure}", file=sys.stderr)
             return WRONG
     else:
         for seed in seeds:
-            runs.append(_runSeed(experiment, seed))
+            runs.append(run(seed))
             if runs[-1].interrupted or runs[-1].problem:
                 break
+    interrupted = bool(interruption.heard) or any(one.interrupted for one in runs)
+    # One that had hardly begun has nothing to say.
+    runs = [one for one in runs if one.figures or one.series or one.problem] or runs or [_Run(args.seed, {}, {}, 0.0, 0, 0.0)]
     problem = next((one.problem for one in runs if one.problem), "")
     if problem:
         print(f"superpeer lab: {problem}", file=sys.stderr)
@@ -181,7 +209,7 @@ def _measure(experiment: Experiment, args: argparse.Namespace) -> int:
         except SuperpeerError as failure:
             print(f"superpeer lab: {failure}", file=sys.stderr)
             return WRONG
-    if any(one.interrupted for one in runs):
+    if interrupted:
         print("superpeer lab: interrupted; this is what was measured so far", file=sys.stderr)
         return INTERRUPTED
     return MET if report.met else MISSED
@@ -193,8 +221,13 @@ def _joined(experiment: Experiment, args: argparse.Namespace, runs: list[_Run], 
     if len(runs) == 1:
         return Report.of(experiment, runs[0].seed, parameters, runs[0].figures, runs[0].series, cost)
     figures: dict[str, float] = {}
-    for name in runs[0].figures:
+    for name in dict.fromkeys(name for one in runs for name in one.figures):
         values = [one.figures[name] for one in runs if name in one.figures]
+        missing = sum(name not in one.figures for one in runs if not one.interrupted)
+        if missing:
+            # A mean over the seeds in which it came about, such as a recovery, would hide those in which it did not.
+            figures[f"{name}_missing"] = missing
+            continue
         figures[name] = float(f"{statistics.fmean(values):.9g}")
         figures[f"{name}_deviation"] = float(f"{statistics.stdev(values):.9g}") if len(values) > 1 else 0.0
     series = {f"{name} (seed {one.seed})": rows for one in runs for name, rows in one.series.items()}

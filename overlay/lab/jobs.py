@@ -9,6 +9,7 @@ from multiprocessing.context import ForkProcess
 from typing import TypeVar
 
 from overlay.errors import SuperpeerError
+from overlay.lab.interruption import Interruption
 
 T = TypeVar("T")
 
@@ -17,11 +18,13 @@ class JobLost(SuperpeerError):
     """A process that ran a seed has ended without a result."""
 
 
-def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int) -> Iterator[T]:
+def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int, interruption: Interruption) -> Iterator[T]:
     """
-    @param run: called with a seed in a forked process; what it returns is pickled, and on C{KeyboardInterrupt} it returns what it has.
+    @param run: called with a seed in a forked process; what it returns is pickled. There too C{interruption} hears of Ctrl-C, and the run
+        that it ends returns what it has.
     @param jobs: processes at a time.
-    @return: the results in the order of the seeds. After Ctrl-C those that were running give what they have, and no others are begun.
+    @return: the results in the order of the seeds. After Ctrl-C those that were running give what they have, and no others are begun; after
+        another, those that have not done so are lost.
     @raise JobLost: one was killed.
     """
     # Forked, so that plugins and a user's own experiment are there as they are here.
@@ -33,30 +36,34 @@ def inProcesses(run: Callable[[int], T], seeds: Iterable[int], jobs: int) -> Ite
     interrupted = False
     try:
         while left or running:
+            while left and len(running) < jobs and not interruption.pending:
+                here, there = context.Pipe(duplex=False)
+                process = context.Process(target=_work, args=(run, left[0], there), daemon=True)
+                process.start()
+                there.close()
+                running[here] = (left.pop(0), process)
             try:
-                while left and len(running) < jobs and not interrupted:
-                    here, there = context.Pipe(duplex=False)
-                    process = context.Process(target=_work, args=(run, left[0], there), daemon=True)
-                    process.start()
-                    there.close()
-                    running[here] = (left.pop(0), process)
-                for one in wait(list(running)):
-                    assert isinstance(one, Connection)
-                    seed, process = running.pop(one)
-                    try:
-                        results[seed] = one.recv()
-                    except EOFError:
-                        process.join()
-                        raise JobLost(f"the process of seed {seed} has died (exit status {process.exitcode})") from None
-                    process.join()
+                interruption.allow()
+                ready = wait(list(running))
+                interruption.refuse()
             except KeyboardInterrupt:
                 if interrupted:
-                    raise
+                    break
                 interrupted = True
                 left.clear()
                 for _, process in running.values():
-                    assert process.pid is not None
-                    os.kill(process.pid, signal.SIGINT)
+                    if process.is_alive() and process.pid is not None:
+                        os.kill(process.pid, signal.SIGINT)
+                continue
+            for one in ready:
+                assert isinstance(one, Connection)
+                seed, process = running.pop(one)
+                try:
+                    results[seed] = one.recv()
+                except EOFError:
+                    process.join()
+                    raise JobLost(f"the process of seed {seed} has died (exit status {process.exitcode})") from None
+                process.join()
     finally:
         for _, process in running.values():
             process.kill()

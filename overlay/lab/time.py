@@ -78,6 +78,7 @@ class VirtualTime:
         self._heap: list[tuple[float, int, VirtualCall]] = []
         self._order = count()
         self._cancelled = 0
+        self._interrupted = False
         self.calls = 0
 
     @property
@@ -118,6 +119,9 @@ class VirtualTime:
 
         @return: whether there was one.
         """
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
         while self._heap and (entry := self._heap[0])[0] <= until:
             heapq.heappop(self._heap)
             when, _, call = entry
@@ -129,6 +133,10 @@ class VirtualTime:
             call._run()
             return True
         return False
+
+    def interrupt(self) -> None:
+        """Have C{KeyboardInterrupt} raised before the next call, where no callback of a Deferred swallows it."""
+        self._interrupted = True
 
     def advance(self, seconds: float) -> None:
         """Let C{seconds} pass."""
