@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 from zope.interface import Attribute, Interface, implementer
 
+from overlay.errors import UsageError
 from overlay.lab.experiment import Impossible
 from overlay.policy import parseSpec
 
@@ -127,7 +128,10 @@ def sessionsOf(spec: str) -> "Weibull | Fixed | Observed | Trace":
     if kind == "fixed" and rest:
         return Fixed(_positive(spec, "the length", rest))
     if kind == "weibull":
-        arguments = parseSpec(spec)[1]
+        try:
+            arguments = parseSpec(spec)[1]
+        except UsageError as problem:
+            raise Impossible(f"--sessions {problem}") from problem
         unknown = [one for one in arguments if one not in ("shape", "mean")]
         if unknown:
             raise Impossible(f"--sessions {spec}: weibull has shape and mean, not {unknown[0]!r}")

@@ -50,7 +50,7 @@ class Survey:
     Writes the series C{recall}, C{leaves_fully_homed}, C{super_peers} and C{peers}, and keeps what is needed for their figures.
 
     @ivar counts: whether what is seen now counts for the figures: not while the network settles.
-    @ivar recalls: (virtual seconds, value) of each search for recall that has ended.
+    @ivar recalls: (virtual seconds, value) of each search for recall that began since the last L{restart} and has ended.
     @ivar within: gives the part of the network to which a member belongs: who searches should find the owners of its own part.
     """
 
@@ -69,6 +69,8 @@ class Survey:
         self._changes = 0
         self._lived = 0.0
         self._open = 0
+        self._since = 0.0
+        self._paused = False
         population.left.append(self._left)
 
     def start(self) -> None:
@@ -84,6 +86,8 @@ class Survey:
 
     def _look(self) -> None:
         self._world.time.callLater(self.every, self._look)
+        if self._paused:
+            return
         serving = sum(one.peer.isSuper for one in self.population)
         self.note("peers", len(self.population))
         self.note("super_peers", serving)
@@ -161,8 +165,10 @@ class Survey:
         self._recalled(when, len(found & still) / len(still))
 
     def _recalled(self, when: float, value: float) -> None:
-        self.recalls.append((when, value))
         self.measured.sample("recall", when, value)
+        if when <= self._since:
+            return
+        self.recalls.append((when, value))
         if self.counts:
             self._values.setdefault("recall", []).append(value)
 
@@ -190,15 +196,29 @@ class Survey:
         self._seen.pop(member.number, None)
 
     def finish(self) -> None:
-        """Let the searches that are under way come to their end."""
+        """Let the searches that are under way come to their end; meanwhile no others begin."""
+        self._paused = True
         self._world.until(lambda: self.idle, 2 * BUDGET)
+        self._paused = False
 
     def restart(self) -> None:
         """Forget what has counted so far: something is about to happen, and what is seen from now on is another matter."""
+        for member in self.population:
+            self._count(member)
+        self._since = self._world.time.seconds()
         self._values.clear()
         self.recalls.clear()
         self._traffic = {"leaf": _Traffic(), "super": _Traffic()}
         self._changes, self._lived = 0, 0.0
+
+    def recoveries(self, bounds: Sequence[float] = (0.99, 1.0)) -> None:
+        """Write how many seconds after the last L{restart} recall was back for good, as far as that can be told by now."""
+        for bound in bounds:
+            seconds = recovery(self.recalls, self._since, bound)
+            if seconds is not None:
+                self.measured.figure(f"seconds_to_{bound:g}", seconds)
+            else:
+                self.measured.figures.pop(f"seconds_to_{bound:g}", None)
 
     # --- figures -----------------------------------------------------------------------------------------------------
 

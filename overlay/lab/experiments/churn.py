@@ -21,11 +21,7 @@ class Churn(Populated):
 
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.begin(seed, measured)
-        end = max(0.0, 60 * self.minutes - self.settle)
-        while end > 0:
-            step = min(60.0, end)
-            world.run(step)
-            end -= step
+        for _ in self.steps(world, 60 * self.minutes - self.settle):
             survey.figures()
         survey.finish()
         survey.figures()

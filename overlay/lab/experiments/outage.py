@@ -7,7 +7,7 @@ import attrs
 
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.populated import Populated
-from overlay.lab.survey import Survey, recovery
+from overlay.lab.survey import Survey
 
 
 @attrs.define(kw_only=True)
@@ -35,27 +35,19 @@ class Outage(Populated):
         rng = random.Random(f"{seed} outage")
         serving = [member for member in population if member.peer.isSuper]
         victims = rng.sample(serving, round(self.kill * len(serving)))
-        since = world.time.seconds()
+        measured.figure("outage_at", world.time.seconds())
         for member in victims:
             population.end(member, "silent" if self.silent else "reset")
         measured.figure("super_peers_killed", len(victims))
         measured.figure("super_peers_left", len(serving) - len(victims))
-        left = self.after
-        while left > 0:
-            world.run(min(10.0, left))
-            left -= 10.0
-            self._figures(measured, survey, since)
+        for _ in self.steps(world, self.after, 10.0):
+            self._figures(measured, survey)
         survey.finish()
-        survey.figures()
-        self._figures(measured, survey, since)
+        self._figures(measured, survey)
 
-    def _figures(self, measured: Measured, survey: Survey, since: float) -> None:
-        values = [value for _, value in survey.recalls]
-        if values:
-            measured.figure("recall_floor", min(values))
-        for bound in (0.99, 1.0):
-            seconds = recovery(survey.recalls, since, bound)
-            if seconds is not None:
-                measured.figure(f"seconds_to_{bound:g}", seconds)
-            else:
-                measured.figures.pop(f"seconds_to_{bound:g}", None)
+    @staticmethod
+    def _figures(measured: Measured, survey: Survey) -> None:
+        survey.figures()
+        if survey.recalls:
+            measured.figure("recall_floor", min(value for _, value in survey.recalls))
+        survey.recoveries()

@@ -7,7 +7,7 @@ import attrs
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.populated import Populated
 from overlay.lab.population import Member
-from overlay.lab.survey import recovery
+from overlay.lab.survey import Survey
 
 PHI = 0.6180339887498949
 """Multiples of it spread evenly over the unit interval (Knuth, The Art of Computer Programming 3, 6.4)."""
@@ -36,6 +36,7 @@ class Partition(Populated):
         measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
         far = [member.peerId for member in population if self._isFar(member)]
         world.net.partition([], far)
+        measured.figure("split_at", world.time.seconds())
 
         def assign(member: Member) -> None:
             if self._isFar(member):
@@ -45,24 +46,33 @@ class Partition(Populated):
         population.came.append(assign)
         survey.within = self._isFar
         survey.restart()
-        world.run(self.split)
+        for _ in self.steps(world, self.split):
+            self._splitFigures(measured, survey)
         survey.finish()
-        measured.mean("recall_split", [value for _, value in survey.recalls])
-        measured.figure("recall_split_min", min((value for _, value in survey.recalls), default=0.0))
-        measured.figure("super_peers_split", sum(one.peer.isSuper for one in population))
+        self._splitFigures(measured, survey)
         world.net.heal()
+        measured.figure("healed_at", world.time.seconds())
         population.came.remove(assign)
         survey.within = lambda member: None
         survey.restart()
-        since = world.time.seconds()
-        world.run(self.after)
+        for _ in self.steps(world, self.after):
+            self._figures(measured, survey)
         survey.finish()
+        self._figures(measured, survey)
+
+    @staticmethod
+    def _splitFigures(measured: Measured, survey: Survey) -> None:
+        values = [value for _, value in survey.recalls]
+        if values:
+            measured.mean("recall_split", values)
+            measured.figure("recall_split_min", min(values))
+        measured.figure("super_peers_split", sum(one.peer.isSuper for one in survey.population))
+
+    @staticmethod
+    def _figures(measured: Measured, survey: Survey) -> None:
         survey.figures()
-        for bound in (0.99, 1.0):
-            seconds = recovery(survey.recalls, since, bound)
-            if seconds is not None:
-                measured.figure(f"seconds_to_{bound:g}", seconds)
-        measured.figure("super_peers_after", sum(one.peer.isSuper for one in population))
+        survey.recoveries()
+        measured.figure("super_peers_after", sum(one.peer.isSuper for one in survey.population))
 
     def _isFar(self, member: Member) -> bool:
         """Whether a member is on the smaller side: numbers are given by arrival, so neither side is older or more capable."""

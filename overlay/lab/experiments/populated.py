@@ -1,13 +1,14 @@
 """What experiments on whole populations have in common: who lives, under which policies, and for how long they settle."""
 
-import random
+from collections.abc import Iterator
 
 import attrs
 
+from overlay.errors import UsageError
 from overlay.identity.signing import Ed25519
 from overlay.lab.attackers import ATTACKS, attack
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
-from overlay.lab.latency import modelOf
+from overlay.lab.latency import checkLatency
 from overlay.lab.population import Plan, Population
 from overlay.lab.sessions import DEFAULT, Trace, sessionsOf
 from overlay.lab.shares import Shares, groupsFor
@@ -17,6 +18,8 @@ from overlay.policies import Policies
 from overlay.policy import PolicySurroundings
 from overlay.settings import Settings
 
+SHORTEST = 1.0
+"""Seconds that sessions last on average, at least: peers come so often as others leave, and each takes work."""
 POINTS = ("election", "reputation", "rate-limit", "router")
 
 
@@ -59,8 +62,13 @@ class Populated(Experiment):
     sample: float = parameter(10.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
     def check(self) -> None:
-        modelOf(self.latency, random.Random(0))
+        try:
+            checkLatency(self.latency)
+        except UsageError as problem:
+            raise Impossible(f"--{problem}") from problem
         sessions = sessionsOf(self.sessions)
+        if not isinstance(sessions, Trace) and sessions.mean < SHORTEST:
+            raise Impossible(f"--sessions {self.sessions}: the mean must be at least {SHORTEST:g} s, not {sessions.mean:g}")
         if isinstance(sessions, Trace) and not any(born <= 0 < dies for born, dies in sessions.sessions):
             raise Impossible(f"--sessions {self.sessions}: nobody is there at the beginning (no arrival at or before 0)")
         if self.attack is not None:
@@ -89,6 +97,16 @@ class Populated(Experiment):
         survey.restart()
         survey.counts = True
         return world, population, survey
+
+    @staticmethod
+    def steps(world: World, seconds: float, step: float = 60.0) -> Iterator[None]:
+        """
+        Let time pass, with a pause now and then in which figures can be written: an interrupted run is reported with those of the last one.
+        """
+        while seconds > 0:
+            world.run(min(step, seconds))
+            seconds -= step
+            yield
 
     def world(self, seed: int, measured: Measured) -> World:
         """An empty world with this experiment's settings."""
