@@ -191,8 +191,10 @@ class Population:
     def _arriveFor(self, length: float) -> Member:
         now = self.world.time.seconds()
         self.arrivals += 1
-        if self._away and self._coming.random() < self.plan.returning:
-            number, former = self._away.pop(self._coming.randrange(len(self._away)))
+        # Its own chance: who has gone may depend on the policies, and those who come must not.
+        chance = self._drawn(self.arrivals, "return")
+        if self._away and chance.random() < self.plan.returning:
+            number, former = self._away.pop(chance.randrange(len(self._away)))
             member = self._make(now, now + length, number, former)
         else:
             member = self._make(now, now + length)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from overlay.errors import UsageError
 from overlay.lab.experiment import Experiment, Impossible, Measured, Report, optionOf, parameter
 from overlay.lab.experiments.churn import Churn
 from overlay.lab.experiments.outage import Outage
@@ -13,6 +14,7 @@ from overlay.lab.experiments.populated import POINTS, Populated, fieldOf
 from overlay.policy import parseSpec
 
 KINDS: dict[str, type[Populated]] = {kind.name: kind for kind in (Churn, Outage, Partition)}
+_WORDS = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 _BOTH = ("a", "b", "difference")
 
 
@@ -62,17 +64,28 @@ class Policy(Populated):
     def _further(self, kind: type[Experiment]) -> dict[str, Any]:
         if self.further is None:
             return {"minutes": 15.0} if kind is Churn else {}
-        own = {optionOf(one.name): one for one in attrs.fields(kind)}
+        shared = {one.name for one in attrs.fields(Policy)}
+        own = {optionOf(one.name): one for one in attrs.fields(kind) if one.name not in shared}
+        try:
+            words = parseSpec(f"further:{self.further}")[1]
+        except UsageError as problem:
+            raise Impossible(f"--further {self.further}: {problem}") from problem
         found: dict[str, Any] = {}
-        for option, text in parseSpec(f"further:{self.further}")[1].items():
+        for option, text in words.items():
             if option not in own:
-                raise Impossible(f"--further {self.further}: {kind.name} has no parameter {option!r}")
-            wanted = type(own[option].default)
-            try:
-                found[own[option].name] = text in ("1", "yes", "true") if wanted is bool else wanted(text)
-            except ValueError as problem:
-                raise Impossible(f"--further {self.further}: {option} is a number, not {text!r}") from problem
+                raise Impossible(f"--further {self.further}: {kind.name} has {', '.join(own)} of its own, not {option!r}")
+            found[own[option].name] = self._value(option, type(own[option].default), text)
         return found
+
+    def _value(self, option: str, wanted: type, text: str) -> Any:
+        """
+        @raise Impossible: the text is no such value.
+        """
+        try:
+            return _WORDS[text] if wanted is bool else wanted(text)
+        except (ValueError, KeyError) as problem:
+            kind = "yes or no" if wanted is bool else "a number"
+            raise Impossible(f"--further {self.further}: {option} is {kind}, not {text!r}") from problem
 
     def run(self, seed: int, measured: Measured) -> None:
         sides: dict[str, Measured] = {}
