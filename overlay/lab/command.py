@@ -43,6 +43,10 @@ def lab(words: Sequence[str]) -> int:
         experiment.check()
         if args.seeds < 1 or args.jobs < 1:
             raise Impossible("--seeds and --jobs must be at least 1")
+        if args.plot:
+            from overlay.lab.plot import check
+
+            check(Path(args.plot))
     except SuperpeerError as problem:
         print(f"superpeer lab: {problem}", file=sys.stderr)
         return WRONG
@@ -205,7 +209,7 @@ def _measureUntil(interruption: Interruption, experiment: Experiment, args: argp
         from overlay.lab.plot import plot
 
         try:
-            plot(report, Path(args.plot))
+            plot(experiment, report, Path(args.plot))
         except SuperpeerError as failure:
             print(f"superpeer lab: {failure}", file=sys.stderr)
             return WRONG

@@ -170,6 +170,10 @@ class Experiment:
         for name, value in report.figures.items():
             yield f"  {name:{width}}  {value:>14,.6g}"
 
+    def sides(self) -> Mapping[str, str]:
+        """Of a comparison: what C{a} and C{b} are, for the legend of a picture."""
+        return {}
+
     def parameters(self) -> dict[str, Any]:
         """By option, in the order of their declaration."""
         return {optionOf(one.name): getattr(self, one.name) for one in attrs.fields(type(self))}

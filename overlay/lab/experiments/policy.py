@@ -48,11 +48,15 @@ class Policy(Populated):
             raise Impossible(f"give one of {kinds}, and --versus with another plugin of that kind")
         return named[0]
 
+    def sides(self) -> dict[str, str]:
+        point = self.point
+        return {"a": f"a: {point} {getattr(self, fieldOf(point))}", "b": f"b: {point} {self.versus}"}
+
     def check(self) -> None:
-        for one in self._sides().values():
+        for one in self._compared().values():
             one.check()
 
-    def _sides(self) -> dict[str, Populated]:
+    def _compared(self) -> dict[str, Populated]:
         kind = KINDS[self.of]
         point = self.point
         shared = {one.name for one in attrs.fields(Populated)} - {fieldOf(other) for other in POINTS}
@@ -89,7 +93,7 @@ class Policy(Populated):
 
     def run(self, seed: int, measured: Measured) -> None:
         sides: dict[str, Measured] = {}
-        for side, experiment in self._sides().items():
+        for side, experiment in self._compared().items():
             sides[side] = Measured(worlds=measured.worlds)
             try:
                 experiment.run(seed, sides[side])
@@ -113,8 +117,7 @@ class Policy(Populated):
         """Side by side: a, b, and b - a, each with its standard deviation over the seeds."""
         rows = [name.partition(".")[2] for name in report.figures if name.startswith("a.") and not name.endswith("_deviation")]
         width = max([len(name) for name in rows], default=0)
-        point = self.point
-        yield f"  a: {point} {getattr(self, fieldOf(point))}    b: {point} {self.versus}"
+        yield "  " + "    ".join(self.sides().values())
         yield f"  {'':{width}}" + "".join(f"{title:>26}" for title in ("a", "b", "b - a"))
         for name in rows:
             cells = []
