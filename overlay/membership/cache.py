@@ -3,8 +3,9 @@
 import msgspec
 
 from overlay.commons import Commons
+from overlay.errors import SuperpeerError
 from overlay.membership.known import Known
-from overlay.wire.statements import Signed, pack
+from overlay.wire.statements import Advert, Signed, contentOf, pack
 
 MOST = 1000
 """Super-peers remembered."""
@@ -27,10 +28,20 @@ class PeerCache:
 
     def adverts(self) -> list[Signed]:
         """All that are remembered; they may have expired."""
-        found = []
-        for _, value in self._table.items():
-            try:
-                found.append(msgspec.msgpack.decode(value, type=Signed))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-        return found
+        return [signed for _, value in self._table.items() if (signed := _decode(value)) is not None]
+
+    def addresses(self, peer: bytes) -> list[str]:
+        """Where one of them was; none of one that is not remembered."""
+        value = self._table.get(peer)
+        signed = _decode(value) if value is not None else None
+        try:
+            return list(contentOf(signed, Advert).addresses) if signed is not None else []
+        except SuperpeerError:
+            return []
+
+
+def _decode(value: bytes) -> Signed | None:
+    try:
+        return msgspec.msgpack.decode(value, type=Signed)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -139,9 +139,9 @@ class Membership(Component):
         return [known for known in self.superPeers() if known.mandated]
 
     def addresses(self, peer: bytes) -> list[str]:
-        """At which a peer may be dialled."""
+        """At which a peer may be dialled; after a restart, where it was when it was last heard of."""
         known = self._known.get(peer)
-        addresses = list(known.advert.addresses) if known is not None else []
+        addresses = list(known.advert.addresses) if known is not None else self.cache.addresses(peer)
         link = self.commons.links.get(peer)
         if link is not None and link.dialledAddress:
             addresses = [link.dialledAddress, *addresses]

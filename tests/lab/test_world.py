@@ -118,6 +118,21 @@ def test_allHomesCrash(seed: int) -> None:
     assertAllFound(world)
 
 
+def test_anHeirStartsAgain() -> None:
+    """While its home lives, an heir that was away takes nobody's place: it knows from its disk where the home is, and asks."""
+    world = network(14, 10)
+    before = {one.name for one in world.superPeers()}
+    for home in world.superPeers():
+        heirs = [one.peerId for one in home.peer.election.heirKeeper._named]
+        assert heirs
+        heir = next(one for one in world.peers.values() if one.peerId == heirs[0])
+        heir.kill()
+        world.run(5)
+        heir.restart()
+        assert world.until(heir.peer.homes.links, 10) and not heir.isSuper
+    assert {one.name for one in world.superPeers()} == before
+
+
 def test_orderlyLeave() -> None:
     """A super-peer that stops says so: searches stay complete without a timeout."""
     world = network(14, 11)
