@@ -213,6 +213,7 @@ class Population:
         rank, dialable, attacks = rng.random(), rng.random() < plan.dialable, rng.random() < plan.attackers
         makePeer = plan.makeAttacker if attacks and plan.makeAttacker is not None else None
         peer = former or self.world.add(f"peer{number}", dialable=dialable, start=False, makePeer=makePeer)
+        self.world.peers[peer.name] = peer
         owns, slow = rng.random() < plan.shares.sharers, rng.random() < plan.slow
         return Member(number, peer, born, dies, rank, owns, attacks, slow)
 
