@@ -318,41 +318,35 @@ class Link:
 
     # --- keep-alive --------------------------------------------------------------------------------------------------
 
-    def tick(self, seconds: float, late: bool) -> None:
+    def tick(self, seconds: float, late: bool, beat: float) -> None:
         """
-        Look whether the other end is still there.
+        Look whether the other end is still there, and say that this one is.
 
         @param late: this machine itself has slept, so silence proves nothing yet.
+        @param beat: seconds of saying nothing after which this end gives a sign of life.
         """
-        settings = self._links.commons.settings
         self._pings = 0
         if self._resting:
             self._heard = seconds
+        settings = self._links.commons.settings
         silence = seconds - self._heard
         if late:
             self._heard = seconds - settings.keepAlive
             self._ping(seconds)
         elif silence >= settings.dead:
             self.abort("dead")
-        elif (silence >= self._patience or seconds >= self._measureAt) and (
-            self._pinged is None or seconds - self._pinged >= settings.keepAlive
-        ):
+        elif (seconds >= self._measureAt or silence >= 2 * settings.keepAlive) and self._isDue(seconds, silence):
             self._ping(seconds)
-        elif seconds - self._said >= self._beat:
+        elif seconds - self._said >= beat:
             # A sign of life that wants no answer: half of what a ping and its answer cost.
             self.send(Ping(BEAT, self._links.commons.now()))
 
-    @property
-    def _beat(self) -> float:
-        """Seconds of saying nothing after which this end gives a sign of life: a leaf less often, since its homes have many links."""
+    def _isDue(self, seconds: float, silence: float) -> bool:
+        """Whether the other end has to be asked now: it should have given a sign, a leaf somewhat later than a super-peer."""
         keepAlive = self._links.commons.settings.keepAlive
-        return EARLY * (keepAlive if self._links.serving else LEAF_SLOWER * keepAlive)
-
-    @property
-    def _patience(self) -> float:
-        """Seconds of silence after which the other end is asked whether it is there: it should have given a sign."""
-        keepAlive = self._links.commons.settings.keepAlive
-        return 2 * keepAlive if self.isSuper else (LEAF_SLOWER + 0.5) * keepAlive
+        if self._pinged is not None and seconds - self._pinged < keepAlive:
+            return False
+        return seconds >= self._measureAt or self.isSuper or silence >= (LEAF_SLOWER + 0.5) * keepAlive
 
     def _ping(self, seconds: float) -> None:
         self._token += 1

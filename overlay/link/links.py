@@ -15,7 +15,7 @@ from overlay.identity.ids import PeerId, shortText
 from overlay.identity.network import Network
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
-from overlay.link.link import Link
+from overlay.link.link import EARLY, LEAF_SLOWER, Link
 from overlay.questions import Deed
 from overlay.wire.address import formatAddress, parseAddress
 from overlay.wire.message import Message
@@ -173,8 +173,10 @@ class Links:
         seconds = self.commons.seconds()
         late = seconds - self._ticked > self.commons.settings.dead / 2 + self.commons.settings.keepAlive
         self._ticked = seconds
+        # A leaf gives signs of life less often, since its homes have many links.
+        beat = EARLY * self.commons.settings.keepAlive * (1 if self.serving else LEAF_SLOWER)
         for link in list(self._links.values()):
-            link.tick(seconds, late)
+            link.tick(seconds, late, beat)
         self._timer = self.commons.clock.callLater(self._interval, self._tick)
 
     # --- making links ------------------------------------------------------------------------------------------------

@@ -159,7 +159,8 @@ class Bootstrap(Component):
             self._meetIslands()
         if calm:
             self._endUnused(seconds)
-        self._timer = self.commons.clock.callLater(CALM if calm else LOOK, self._look)
+        wait = CALM * (1 if self._membership.serving or self._unused else 2) if calm else LOOK
+        self._timer = self.commons.clock.callLater(wait, self._look)
 
     def _targetsFromMembership(self) -> None:
         for known in self._membership.superPeers()[:64]:

@@ -50,6 +50,8 @@ TICK = 1.0
 """Seconds between two looks of a peer that serves, or has no home."""
 CALM = 15.0
 """Of a leaf whose homes are well; the loss of the last one is told."""
+WELL_LOOKS = 4
+"""Looks of such a leaf after which the policy is asked again whether to serve."""
 GRACE = 60.0
 """Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 REJUDGE = 10.0
@@ -104,6 +106,7 @@ class Election(Component):
         self._unelectedSince: float | None = None
         self._timer: IDelayedCall | None = None
         self._petitioned = float("-inf")
+        self._wellFor = WELL_LOOKS - 1
         self._introduced: tuple[bytes, ...] = ()
         membership.judge = self.verifier.judge
         membership.liveMandates = lambda: self.verifier.settled(GRACE) + (self.verifier.own is not None)
@@ -229,12 +232,16 @@ class Election(Component):
     def _seek(self) -> None:
         """Not a super-peer: see whether one can be reached, and whether to serve if not."""
         life = self.role.life
+        if self.bootstrap.since is None and self.state == "leaf":
+            # All is well, and so it was a moment ago: the policy is asked now and then all the same.
+            self._introduce()
+            self._wellFor += 1
+            if self._wellFor % WELL_LOOKS:
+                return
         if not self.mayServe():
             life.reached()
             if self.bootstrap.since is not None:
                 self.summoner.tick()
-            else:
-                self._introduce()
             return
         patience = self.commons.policies.election.patience(self.standing())
         if patience.score <= 0:
@@ -245,7 +252,6 @@ class Election(Component):
         if since is None:
             life.reached()
             self._petition()
-            self._introduce()
             return
         life.unreachable()
         if self.commons.seconds() - since >= patience.score:
