@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -269,7 +270,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             # A world of its own, with options that each experiment declares.
             from overlay.lab.command import lab
 
-            return lab(words[1:])
+            status = lab(words[1:])
+            if status == INTERRUPTED:
+                # Whoever presses Ctrl-C again gets what has been printed all the same.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return status
         return _run(_parser().parse_args(words))
     except NotConnected as problem:
         return _fail(problem, UNREACHED)
