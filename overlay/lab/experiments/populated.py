@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from overlay.errors import UsageError
+from overlay.errors import SuperpeerError, UsageError
 from overlay.identity.signing import Ed25519
 from overlay.lab.attackers import ATTACKS, attack
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
@@ -74,9 +74,14 @@ class Populated(Experiment):
         if self.attack is not None:
             attack(self.attack)
         # Specs that no policy can be built from are told now, and not by a thousand peers.
-        world = World(0, specs=self.specs())
-        peer = world.add(start=False)
-        Policies.build(PolicySurroundings(world.time, world.random, peer.peerId, peer.storage), world.specs, world.catalogue)
+        for point, spec in self.specs().items():
+            world = World(0, specs={point: spec})
+            peer = world.add(start=False)
+            surroundings = PolicySurroundings(world.time, world.random, peer.peerId, peer.storage)
+            try:
+                Policies.build(surroundings, world.specs, world.catalogue)
+            except SuperpeerError as problem:
+                raise Impossible(f"--{point} {spec}: {problem}") from problem
 
     def specs(self) -> dict[str, str]:
         """The policies that are named, by point."""
