@@ -270,9 +270,13 @@ class Homes(Component):
         """The home sends us elsewhere; it stays one until another has everything."""
         if self._homeOf(link) is None or self.paused:
             return
-        for signed in message.adverts:
-            known = self._membership.take(signed, link)
-            if message.code == "balance" and known is not None and known.recognised and known.peerId not in self._homes:
+        named = [self._membership.take(signed, link) for signed in message.adverts]
+        if message.code == "balance":
+            others = [known for known in named if known is not None and known.recognised and known.peerId not in self._homes]
+            if not others:
+                # Whoever is registered there already evens nothing out by leaving here.
+                return
+            for known in others:
                 self._begin(known)
         within = min(max(message.within, 1.0), 300.0)
         self._leaving[link.peerId] = self.commons.seconds() + min(within, MOVE_WAIT)
