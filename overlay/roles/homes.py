@@ -47,7 +47,7 @@ class Homes(Component):
         self._own = own
         self._homes: dict[bytes, Home] = {}
         self._avoid: dict[bytes, tuple[float, float]] = {}
-        self._leaving: dict[bytes, float] = {}
+        self._leaving: dict[bytes, tuple[float, str]] = {}
         self._timer: IDelayedCall | None = None
         self._gather: IDelayedCall | None = None
         self._running = False
@@ -150,8 +150,11 @@ class Homes(Component):
                 self._begin(known)
             if missing > len(chosen):
                 self._membership.gossip.askMore()
-        for peer, until in list(self._leaving.items()):
-            if seconds >= until or peer not in self._homes:
+        for peer, (until, code) in list(self._leaving.items()):
+            if peer in self._homes and code == "balance" and seconds >= until:
+                # The new home was not reached, and this one goes on serving.
+                del self._leaving[peer]
+            elif peer not in self._homes or seconds >= until:
                 self._leave(peer)
         wait = CALM if len(self.links()) >= self.wanted and not self._leaving else EVERY
         self._timer = self.commons.clock.callLater(wait, self._look)
@@ -279,7 +282,7 @@ class Homes(Component):
             for known in others:
                 self._begin(known)
         within = min(max(message.within, 1.0), 300.0)
-        self._leaving[link.peerId] = self.commons.seconds() + min(within, MOVE_WAIT)
+        self._leaving[link.peerId] = (self.commons.seconds() + min(within, MOVE_WAIT), message.code)
         self._lookSoon()
 
     def _leave(self, peer: bytes) -> None:

@@ -12,6 +12,7 @@ from overlay.questions import Load
 from overlay.roles.balance import AT_ONCE, EVERY, Balance
 from overlay.roles.heirs import GATHER, RENEW, HeirKeeper
 from overlay.roles.observations import DialBack
+from overlay.settings import Settings
 from overlay.verdict import Verdict
 from overlay.wire import limits
 from overlay.wire.registration import MoveTo
@@ -127,6 +128,33 @@ def test_whoIsThereAlreadyStays() -> None:
     link.send(MoveTo([other.peer.membership.ownSigned()], "resigned", 5.0))
     world.run(1)
     assert leaf.peer.homes._leaving
+
+
+def test_whoCannotBeReachedGetsNobody() -> None:
+    """A leaf that is sent to a super-peer which does not answer keeps the homes that it has."""
+    world = World(4, codec="none", specs={"election": "fittest:wanted=4,low=0.1"})
+    first = world.add()
+    for _ in range(9):
+        world.add(bootstrap=[first])
+    leaf = world.add(bootstrap=[first], settings=Settings(role="leaf"))
+    world.run(150)
+    homes = {view.peerId for view in leaf.peer.homes.views()}
+    silent = next(one for one in world.superPeers() if one.peerId not in homes)
+    home = next(one for one in world.superPeers() if one.peerId in homes)
+    link = home.peer.links.get(leaf.peerId)
+    assert link is not None and len(homes) == 2
+    silent.crash()
+    link.send(MoveTo([silent.peer.membership.ownSigned()], "balance", 5.0))
+    for _ in range(15):
+        world.run(1)
+        assert homes <= {view.peerId for view in leaf.peer.homes.views() if view.state == "registered"}
+    assert leaf.peer.homes._leaving == {}
+    # One that does answer gets it, as soon as it holds everything.
+    other = next(one for one in world.superPeers() if one.peerId not in homes)
+    link.send(MoveTo([other.peer.membership.ownSigned()], "balance", 5.0))
+    world.run(3)
+    now = {view.peerId for view in leaf.peer.homes.views() if view.state == "registered"}
+    assert other.peerId in now and home.peerId not in now and len(now) == 2
 
 
 class Keeper:
