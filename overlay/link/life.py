@@ -46,12 +46,7 @@ class LinkLife(Protocol):
         """The channel is gone, or about to be."""
 
 
-class _Core:
-    def __init__(self, acts: ILinkActs) -> None:
-        self.acts = acts
-
-
-_builder = TypeMachineBuilder(LinkLife, _Core)
+_builder = TypeMachineBuilder(LinkLife, ILinkActs)
 new = _builder.state("new")
 saidHello = _builder.state("said hello")
 listening = _builder.state("awaiting hello")
@@ -63,40 +58,40 @@ over = _builder.state("ended")
 
 
 @new.upon(LinkLife.dialled).to(saidHello)
-def _dial(life: LinkLife, core: _Core) -> None:
-    core.acts.sayHello()
+def _dial(life: LinkLife, acts: ILinkActs) -> None:
+    acts.sayHello()
 
 
 new.upon(LinkLife.answered).to(listening).returns(None)
 
 
 @saidHello.upon(LinkLife.helloReceived).to(judgingDialled)
-def _judgeAnswer(life: LinkLife, core: _Core, hello: Hello) -> None:
-    core.acts.check(hello)
+def _judgeAnswer(life: LinkLife, acts: ILinkActs, hello: Hello) -> None:
+    acts.check(hello)
 
 
 @listening.upon(LinkLife.helloReceived).to(judgingListening)
-def _judgeCaller(life: LinkLife, core: _Core, hello: Hello) -> None:
-    core.acts.check(hello)
+def _judgeCaller(life: LinkLife, acts: ILinkActs, hello: Hello) -> None:
+    acts.check(hello)
 
 
 @judgingDialled.upon(LinkLife.accepted).to(up)
-def _openDialled(life: LinkLife, core: _Core) -> None:
-    core.acts.open()
+def _openDialled(life: LinkLife, acts: ILinkActs) -> None:
+    acts.open()
 
 
 @judgingListening.upon(LinkLife.accepted).to(up)
-def _openListening(life: LinkLife, core: _Core) -> None:
-    core.acts.sayHello()
-    core.acts.open()
+def _openListening(life: LinkLife, acts: ILinkActs) -> None:
+    acts.sayHello()
+    acts.open()
 
 
 judgingDialled.upon(LinkLife.refused).to(closing).returns(None)
 judgingListening.upon(LinkLife.refused).to(closing).returns(None)
 
 
-def _finish(life: LinkLife, core: _Core, code: str, orderly: bool) -> None:
-    core.acts.lost(code, orderly)
+def _finish(life: LinkLife, acts: ILinkActs, code: str, orderly: bool) -> None:
+    acts.lost(code, orderly)
 
 
 _INPUTS = (
@@ -127,4 +122,4 @@ LinkMachine = _builder.build()
 
 def linkLifeOf(acts: ILinkActs) -> LinkLife:
     """The life of a link whose channel has just been made."""
-    return LinkMachine(_Core(acts))
+    return LinkMachine(acts)

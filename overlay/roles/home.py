@@ -53,12 +53,7 @@ class HomeLife(Protocol):
         """The link has ended, or it refuses us, or sends us away."""
 
 
-class _Core:
-    def __init__(self, acts: IHomeActs) -> None:
-        self.acts = acts
-
-
-_builder = TypeMachineBuilder(HomeLife, _Core)
+_builder = TypeMachineBuilder(HomeLife, IHomeActs)
 dialling = _builder.state("dialling")
 offered = _builder.state("offered")
 registering = _builder.state("registering")
@@ -68,27 +63,27 @@ over = _builder.state("over")
 
 
 @dialling.upon(HomeLife.linked).to(offered)
-def _offer(life: HomeLife, core: _Core) -> None:
-    core.acts.offer()
+def _offer(life: HomeLife, acts: IHomeActs) -> None:
+    acts.offer()
 
 
 @offered.upon(HomeLife.accepted).to(registering)
-def _register(life: HomeLife, core: _Core) -> None:
-    core.acts.sendDifference()
+def _register(life: HomeLife, acts: IHomeActs) -> None:
+    acts.sendDifference()
 
 
 @registering.upon(HomeLife.stored).to(registered)
-def _settle(life: HomeLife, core: _Core) -> None:
-    core.acts.settle()
+def _settle(life: HomeLife, acts: IHomeActs) -> None:
+    acts.settle()
 
 
 @registered.upon(HomeLife.changed).to(registering)
-def _sendMore(life: HomeLife, core: _Core) -> None:
-    core.acts.sendDifference()
+def _sendMore(life: HomeLife, acts: IHomeActs) -> None:
+    acts.sendDifference()
 
 
-def _offerAgain(life: HomeLife, core: _Core) -> None:
-    core.acts.offer()
+def _offerAgain(life: HomeLife, acts: IHomeActs) -> None:
+    acts.offer()
 
 
 registering.upon(HomeLife.mismatched).to(offered)(_offerAgain)
@@ -96,16 +91,16 @@ registered.upon(HomeLife.mismatched).to(offered)(_offerAgain)
 deferring.upon(HomeLife.resumed).to(offered)(_offerAgain)
 
 
-def _pause(life: HomeLife, core: _Core, retry: float) -> None:
-    core.acts.pause(retry)
+def _pause(life: HomeLife, acts: IHomeActs, retry: float) -> None:
+    acts.pause(retry)
 
 
 offered.upon(HomeLife.deferred).to(deferring)(_pause)
 registering.upon(HomeLife.deferred).to(deferring)(_pause)
 
 
-def _leave(life: HomeLife, core: _Core, code: str) -> None:
-    core.acts.leave(code)
+def _leave(life: HomeLife, acts: IHomeActs, code: str) -> None:
+    acts.leave(code)
 
 
 _HANDLED = {
@@ -133,4 +128,4 @@ HomeMachine = _builder.build()
 
 def homeLifeOf(acts: IHomeActs) -> HomeLife:
     """A home that is being dialled."""
-    return HomeMachine(_Core(acts))
+    return HomeMachine(acts)

@@ -65,16 +65,7 @@ class Life(Protocol):
         """The leaves have gone, or had time enough."""
 
 
-class _Core:
-    """
-    @ivar role: what acts.
-    """
-
-    def __init__(self, role: IRole) -> None:
-        self.role = role
-
-
-_builder = TypeMachineBuilder(Life, _Core)
+_builder = TypeMachineBuilder(Life, IRole)
 ordinary = _builder.state("ordinary")
 waiting = _builder.state("waiting")
 appointed = _builder.state("self-appointed")
@@ -83,44 +74,44 @@ resigning = _builder.state("resigning")
 
 
 @ordinary.upon(Life.unreachable).to(waiting)
-def _beginToWait(life: Life, core: _Core) -> None:
-    core.role.wait()
+def _beginToWait(life: Life, role: IRole) -> None:
+    role.wait()
 
 
 @waiting.upon(Life.reached).to(ordinary)
-def _stopWaiting(life: Life, core: _Core) -> None:
-    core.role.endWait()
+def _stopWaiting(life: Life, role: IRole) -> None:
+    role.endWait()
 
 
 @waiting.upon(Life.patienceEnded).to(appointed)
-def _appointOneself(life: Life, core: _Core) -> None:
-    core.role.endWait()
-    core.role.serve(None, None)
+def _appointOneself(life: Life, role: IRole) -> None:
+    role.endWait()
+    role.serve(None, None)
 
 
 @ordinary.upon(Life.mandateGiven).to(mandated)
-def _takeSeat(life: Life, core: _Core, mandate: Mandate) -> None:
-    core.role.serve(mandate, None)
+def _takeSeat(life: Life, role: IRole, mandate: Mandate) -> None:
+    role.serve(mandate, None)
 
 
 @waiting.upon(Life.mandateGiven).to(mandated)
-def _takeSeatAtLast(life: Life, core: _Core, mandate: Mandate) -> None:
-    core.role.endWait()
-    core.role.serve(mandate, None)
+def _takeSeatAtLast(life: Life, role: IRole, mandate: Mandate) -> None:
+    role.endWait()
+    role.serve(mandate, None)
 
 
 @appointed.upon(Life.mandateGiven).to(mandated)
-def _confirmed(life: Life, core: _Core, mandate: Mandate) -> None:
-    core.role.carry(mandate)
+def _confirmed(life: Life, role: IRole, mandate: Mandate) -> None:
+    role.carry(mandate)
 
 
 @mandated.upon(Life.mandateGiven).to(mandated)
-def _renewed(life: Life, core: _Core, mandate: Mandate) -> None:
-    core.role.carry(mandate)
+def _renewed(life: Life, role: IRole, mandate: Mandate) -> None:
+    role.carry(mandate)
 
 
-def _resumed(life: Life, core: _Core, mandate: Mandate | None) -> None:
-    core.role.serve(mandate, None)
+def _resumed(life: Life, role: IRole, mandate: Mandate | None) -> None:
+    role.serve(mandate, None)
     if mandate is not None:
         life.mandateGiven(mandate)
 
@@ -129,34 +120,34 @@ ordinary.upon(Life.resume).to(appointed)(_resumed)
 
 
 @ordinary.upon(Life.summoned).to(appointed)
-def _inherit(life: Life, core: _Core, heirs: Signed) -> None:
-    core.role.serve(None, heirs)
+def _inherit(life: Life, role: IRole, heirs: Signed) -> None:
+    role.serve(None, heirs)
 
 
 @waiting.upon(Life.summoned).to(appointed)
-def _inheritAtLast(life: Life, core: _Core, heirs: Signed) -> None:
-    core.role.endWait()
-    core.role.serve(None, heirs)
+def _inheritAtLast(life: Life, role: IRole, heirs: Signed) -> None:
+    role.endWait()
+    role.serve(None, heirs)
 
 
 @mandated.upon(Life.mandateLapsed).to(appointed)
-def _lapse(life: Life, core: _Core) -> None:
-    core.role.carry(None)
+def _lapse(life: Life, role: IRole) -> None:
+    role.carry(None)
 
 
 @appointed.upon(Life.resign).to(resigning)
-def _resignUnasked(life: Life, core: _Core, code: str) -> None:
-    core.role.handOver(code)
+def _resignUnasked(life: Life, role: IRole, code: str) -> None:
+    role.handOver(code)
 
 
 @mandated.upon(Life.resign).to(resigning)
-def _resignSeat(life: Life, core: _Core, code: str) -> None:
-    core.role.handOver(code)
+def _resignSeat(life: Life, role: IRole, code: str) -> None:
+    role.handOver(code)
 
 
 @resigning.upon(Life.handedOver).to(ordinary)
-def _stepDown(life: Life, core: _Core) -> None:
-    core.role.step()
+def _stepDown(life: Life, role: IRole) -> None:
+    role.step()
 
 
 _INPUTS = (
@@ -177,9 +168,9 @@ for _state, _named in _HANDLED.items():
             _state.upon(_input).loop().returns(None)
 
 LifeMachine = _builder.build()
-"""Makes the L{Life} of one peer: C{LifeMachine(_Core(role))}."""
+"""Makes the L{Life} of one peer: C{LifeMachine(role)}."""
 
 
 def lifeOf(role: IRole) -> Life:
     """A life that begins as a leaf."""
-    return LifeMachine(_Core(role))
+    return LifeMachine(role)

@@ -67,12 +67,7 @@ class Seat(Protocol):
         """The winner does not, or did not answer in time."""
 
 
-class _Core:
-    def __init__(self, calling: ICalling) -> None:
-        self.calling = calling
-
-
-_builder = TypeMachineBuilder(Seat, _Core)
+_builder = TypeMachineBuilder(Seat, ICalling)
 idle = _builder.state("idle")
 asking = _builder.state("asking")
 choosing = _builder.state("choosing")
@@ -82,53 +77,53 @@ offering = _builder.state("offering")
 
 
 @idle.upon(Seat.call).to(asking)
-def _ask(seat: Seat, core: _Core) -> None:
-    core.calling.askLeaves()
+def _ask(seat: Seat, calling: ICalling) -> None:
+    calling.askLeaves()
 
 
 @idle.upon(Seat.callFor).to(choosing)
-def _chooseKnown(seat: Seat, core: _Core) -> None:
-    core.calling.chooseCandidate()
+def _chooseKnown(seat: Seat, calling: ICalling) -> None:
+    calling.chooseCandidate()
 
 
 @asking.upon(Seat.answersIn).to(choosing)
-def _choose(seat: Seat, core: _Core) -> None:
-    core.calling.chooseCandidate()
+def _choose(seat: Seat, calling: ICalling) -> None:
+    calling.chooseCandidate()
 
 
 @choosing.upon(Seat.candidateChosen).to(reaching)
-def _reach(seat: Seat, core: _Core) -> None:
-    core.calling.reachElectors()
+def _reach(seat: Seat, calling: ICalling) -> None:
+    calling.reachElectors()
 
 
 @choosing.upon(Seat.noCandidate).to(idle)
-def _giveUp(seat: Seat, core: _Core) -> None:
-    core.calling.close("none")
+def _giveUp(seat: Seat, calling: ICalling) -> None:
+    calling.close("none")
 
 
 @reaching.upon(Seat.electorsReached).to(voting)
-def _nominate(seat: Seat, core: _Core) -> None:
-    core.calling.nominate()
+def _nominate(seat: Seat, calling: ICalling) -> None:
+    calling.nominate()
 
 
 @voting.upon(Seat.won).to(offering)
-def _offer(seat: Seat, core: _Core) -> None:
-    core.calling.giveMandate()
+def _offer(seat: Seat, calling: ICalling) -> None:
+    calling.giveMandate()
 
 
 @voting.upon(Seat.lost).to(idle)
-def _abandon(seat: Seat, core: _Core) -> None:
-    core.calling.close("abandoned")
+def _abandon(seat: Seat, calling: ICalling) -> None:
+    calling.close("abandoned")
 
 
 @offering.upon(Seat.taken).to(idle)
-def _filled(seat: Seat, core: _Core) -> None:
-    core.calling.close("filled")
+def _filled(seat: Seat, calling: ICalling) -> None:
+    calling.close("filled")
 
 
 @offering.upon(Seat.declined).to(idle)
-def _turnedDown(seat: Seat, core: _Core) -> None:
-    core.calling.close("abandoned")
+def _turnedDown(seat: Seat, calling: ICalling) -> None:
+    calling.close("abandoned")
 
 
 _HANDLED = {
@@ -152,4 +147,4 @@ SeatMachine = _builder.build()
 
 def seatOf(calling: ICalling) -> Seat:
     """A caller that has called nothing yet."""
-    return SeatMachine(_Core(calling))
+    return SeatMachine(calling)
