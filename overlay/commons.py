@@ -17,7 +17,7 @@ from overlay.identity.network import Network
 from overlay.identity.signing import ISignatureScheme
 from overlay.questions import Deed, Work
 from overlay.settings import Settings
-from overlay.storage import IStorage, SoftTable
+from overlay.storage import IStorage, ITable
 from overlay.tally import Tally
 from overlay.verdict import Verdict
 from overlay.wire.message import Message
@@ -70,7 +70,6 @@ class Commons:
     tally: Tally = attrs.field(factory=Tally)
     log: Logger = _LOG
     blocked: set[bytes] = attrs.field(factory=set)
-    _soft: dict[str, SoftTable] = attrs.field(factory=dict, init=False)
     networkTime: Callable[[], float] = attrs.field(default=None)
     links: "Links" = attrs.field(default=None)
 
@@ -112,11 +111,9 @@ class Commons:
         """Network time: the median clock of the linked peers; only for what is signed and shown."""
         return self.networkTime()
 
-    def softTable(self, name: str, remember: bool = True) -> SoftTable:
-        """A durable table of what this peer can do without when the disk is full; see L{SoftTable}."""
-        if name not in self._soft:
-            self._soft[name] = SoftTable(self.storage.table(name), self.log, remember)
-        return self._soft[name]
+    def softTable(self, name: str, remember: bool = True) -> ITable:
+        """A durable table of what this peer can do without when the disk is full; see L{overlay.storage.SoftTable}."""
+        return self.storage.softTable(name, self.log, remember)
 
     def isRefused(self, peer: bytes) -> bool:
         """Whether nothing is to be had to do with this peer: blocked here, or expelled from the network."""

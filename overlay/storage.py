@@ -49,6 +49,9 @@ class IStorage(Interface):
     def table(name: str) -> ITable:
         """The table of that name, made if need be."""
 
+    def softTable(name: str, log: Logger, remember: bool = True) -> ITable:
+        """The same table for what the peer can do without while the disk is full; see L{SoftTable}. Always the same object."""
+
     def folder(name: str) -> str | None:
         """Path of a private folder for a store's own files; None where there is no disk."""
 
@@ -65,7 +68,7 @@ class MemoryTable:
     """A table in a dictionary."""
 
     # A peer has a dozen tables, most of them empty.
-    __slots__ = ("__dict__", "_rows")
+    __slots__ = ("_rows",)
 
     def __init__(self) -> None:
         self._rows: Mapping[bytes, bytes] = _EMPTY
@@ -177,6 +180,10 @@ class MemoryStorage:
             self._tables[name] = MemoryTable()
         return self._tables[name]
 
+    def softTable(self, name: str, log: Logger, remember: bool = True) -> MemoryTable:
+        # Memory is never full.
+        return self.table(name)
+
     def folder(self, name: str) -> str | None:
         return None
 
@@ -262,6 +269,7 @@ class DiskStorage:
             raise Damaged(f"{path} ({problem})") from problem
         path.chmod(0o600)
         self._tables: dict[str, _SqliteTable] = {}
+        self._soft: dict[str, SoftTable] = {}
 
     def table(self, name: str) -> _SqliteTable:
         if not name.replace("-", "").isalnum():
@@ -269,6 +277,11 @@ class DiskStorage:
         if name not in self._tables:
             self._tables[name] = _SqliteTable(self._connection, name)
         return self._tables[name]
+
+    def softTable(self, name: str, log: Logger, remember: bool = True) -> SoftTable:
+        if name not in self._soft:
+            self._soft[name] = SoftTable(self.table(name), log, remember)
+        return self._soft[name]
 
     def folder(self, name: str) -> str | None:
         path = self._data / name

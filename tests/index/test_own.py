@@ -12,7 +12,7 @@ from overlay.errors import StoreFull
 from overlay.index import own as ownModule
 from overlay.index.own import OwnRegistration
 from overlay.index.record import EMPTY_DIGEST, addDigest, openHead, recordIdOf, unpackTerms
-from overlay.storage import MemoryStorage
+from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire import limits
 from overlay.wire.registration import Register
 from overlay.wire.statements import HomeList, unseal
@@ -310,12 +310,12 @@ def test_fullDiskKeepsNothing(monkeypatch: pytest.MonkeyPatch) -> None:
     own.update([document("a/x")], [])
     before = (own.sequence, own.digest, own.count)
 
-    def full(items: object) -> None:
+    def full(table: object, *change: object) -> None:
         raise StoreFull("disk")
 
     with monkeypatch.context() as patched:
-        patched.setattr(own._table, "putMany", full)
-        patched.setattr(own._table, "put", lambda key, value: full(None))
+        patched.setattr(MemoryTable, "putMany", full)
+        patched.setattr(MemoryTable, "put", full)
         with pytest.raises(StoreFull):
             own.update([document("a/y")], ["a/x"])
         assert own.renew([idOf("a/x")]) == int(NOW)
@@ -334,10 +334,10 @@ def test_whatCannotBeClearedCountsAsGone(monkeypatch: pytest.MonkeyPatch) -> Non
     own = fresh()
     own.update([document("a/x")], [])
 
-    def full(keys: object) -> None:
+    def full(table: object, keys: object) -> None:
         raise StoreFull("disk")
 
-    monkeypatch.setattr(own._table, "removeMany", full)
+    monkeypatch.setattr(MemoryTable, "removeMany", full)
     own.update([], ["a/x"])
     assert (own.count, own.get("a/x"), own.locations()) == (0, None, set())
     (batch,) = own.batches(0)

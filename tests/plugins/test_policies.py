@@ -14,7 +14,7 @@ from overlay.identity.ids import PeerId, idText
 from overlay.interfaces import POINTS
 from overlay.policy import PolicySurroundings, findPlugins
 from overlay.questions import Candidate, Claim, Deed, Load, NeighbourView, Progress, Standing, Work
-from overlay.storage import MemoryStorage
+from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire.statements import Capacity
 
 ME, OTHER = PeerId(b"m" * 20), PeerId(b"o" * 20)
@@ -76,10 +76,10 @@ def test_betaIsBounded(monkeypatch: pytest.MonkeyPatch) -> None:
     storage.table("reputation").put(b"x" * 20, b"garbage")
     assert build("reputation", "beta", storage=storage).trust(PeerId(b"x" * 20)).score == 0.5
 
-    def full(rows: object) -> None:
+    def full(table: object, rows: object) -> None:
         raise StoreFull("disk")
 
-    monkeypatch.setattr(beta._table, "putMany", full)
+    monkeypatch.setattr(MemoryTable, "putMany", full)
     beta.close()
 
 
