@@ -1,6 +1,8 @@
 """Token buckets, one for each peer and kind of work, computed from the clock at each question: no timers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
 
 import attrs
@@ -13,7 +15,9 @@ from overlay.questions import Work
 from overlay.verdict import Reason, Verdict
 
 REMEMBERED = 10_000
-"""Peers whose buckets of one kind are kept; a full bucket need not be."""
+"""Peers whose buckets of one kind are kept."""
+SWEEP_EVERY = 60.0
+"""Seconds after which the buckets that are full again are forgotten: they say no more than none would."""
 ABUSE = 50
 """Refusals within L{WINDOW} seconds from which a peer is refused for longer."""
 WINDOW = 60.0
@@ -21,7 +25,15 @@ LONGEST_BAN = 3600.0
 _T = TypeVar("_T")
 
 
-@attrs.define(slots=True)
+@cache
+def _rates(query: float, register: float, membership: float, election: float, link: float) -> Mapping[Work, float]:
+    """One map for all peers that limit alike."""
+    return MappingProxyType({
+        Work.QUERY: query, Work.REGISTER: register, Work.MEMBERSHIP: membership, Work.ELECTION: election, Work.LINK: link,
+    })
+
+
+@attrs.define(slots=True, weakref_slot=False)
 class _Bucket:
     """
     @ivar level: tokens left at C{when}.
@@ -70,10 +82,7 @@ class Tokens:
         @param burst: seconds of work that may come at once.
         @param ban: seconds of the first refusal for abuse.
         """
-        rates = {
-            Work.QUERY: query, Work.REGISTER: register, Work.MEMBERSHIP: membership,
-            Work.ELECTION: election, Work.LINK: link,
-        }
+        rates = _rates(query, register, membership, election, link)
         if burst <= 0 or ban < 0 or any(rate <= 0 for rate in rates.values()):
             raise ValueError("rates and burst must be more than 0, and ban not less")
         self._clock = surroundings.clock
@@ -81,6 +90,7 @@ class Tokens:
         self._burst = burst
         self._ban = ban
         self._buckets: dict[Work, dict[PeerId, _Bucket]] = {}
+        self._swept = self._clock.seconds()
         self._abuses: dict[PeerId, _Abuse] = {}
 
     def _level(self, work: Work, bucket: _Bucket, now: float) -> float:
@@ -89,6 +99,8 @@ class Tokens:
 
     def ask(self, peer: PeerId, work: Work, cost: float, trust: float) -> Verdict:
         now = self._clock.seconds()
+        if now - self._swept >= SWEEP_EVERY:
+            self._sweepFull(now)
         buckets = self._buckets.get(work)
         if buckets is None:
             buckets = self._buckets[work] = {}
@@ -112,6 +124,16 @@ class Tokens:
         return Verdict(
             "refuse", (Reason.atLeast(_BUDGET[work], round(level, 2), min(cost, size)),), wait=max(wait, banned - now)
         )
+
+    def _sweepFull(self, now: float) -> None:
+        self._swept = now
+        for work, buckets in list(self._buckets.items()):
+            size = self._rates[work] * self._burst
+            kept = {peer: bucket for peer, bucket in buckets.items() if self._level(work, bucket, now) < size}
+            if kept:
+                self._buckets[work] = kept
+            else:
+                del self._buckets[work]
 
     def _refused(self, peer: PeerId, now: float) -> float:
         """
