@@ -26,7 +26,8 @@ from overlay.policy import (
 from overlay.questions import Route
 from overlay.verdict import Verdict
 
-KEPT_VERDICTS = 8
+KEPT_VERDICTS = 4
+"""Of each question."""
 
 
 class Guarded:
@@ -37,7 +38,7 @@ class Guarded:
 
     Each point has a subclass with the methods of its interface; thousands of peers share it.
 
-    @ivar verdicts: the last ones, oldest first: method, clock seconds, what about, answer.
+    @ivar verdicts: the last ones, oldest first: method, clock seconds, whom about (or what, where it is nobody), answer.
     """
 
     __slots__ = ("_clock", "_log", "failures", "file", "pluginName", "point", "policy", "verdicts")
@@ -67,19 +68,19 @@ class Guarded:
         """A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment."""
         kept = self.verdicts
         decision = getattr(answer, "decision", None)
-        subject = getattr(about, "peerId", about)
+        subject = getattr(about, "peerId", None) or about
         count, going = 0, -1
         for at in range(len(kept) - 1, -1, -1):
-            name, _, before, last = kept[at]
+            name, _, whom, last = kept[at]
             if name != method:
                 continue
             count, going = count + 1, at
-            if decision is not None and last.decision == decision and getattr(before, "peerId", before) == subject:
+            if decision is not None and last.decision == decision and whom == subject:
                 count = KEPT_VERDICTS
                 break
         if count >= KEPT_VERDICTS:
             del kept[going]
-        kept.append((method, self._clock.seconds(), about, answer))
+        kept.append((method, self._clock.seconds(), subject, answer))
 
 
 _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "budget": Sequence}
@@ -171,7 +172,7 @@ class Policies:
         )
 
     def last(self, point: str) -> list[tuple[str, float, Any, Any]]:
-        """The last questions and answers at one point: (method, clock seconds, what about, answer), newest first."""
+        """The last questions and answers at one point: (method, clock seconds, whom about, answer), newest first."""
         guarded = {
             "election": self.election, "reputation": self.reputation,
             "rate-limit": self.rateLimit, "router": self.router,

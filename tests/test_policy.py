@@ -230,7 +230,7 @@ def test_lastVerdicts() -> None:
         clock.advance(1)
         policies.reputation.trust(peer)
     rows = policies.last("reputation")
-    assert [row[1] for row in rows] == [20, 19, 18, 17, 16, 15, 14, 13]
+    assert [row[1] for row in rows] == [20, 19, 18, 17]
     assert rows[0][0] == "trust" and rows[0][2] == peers[-1] and rows[0][3].score == 0.7
 
 
