@@ -276,9 +276,12 @@ def checkBody(scheme: ISignatureScheme, kind: type[Statement], body: bytes, key:
 
 
 def seal(identity: Identity, statement: Statement) -> Signed:
-    """Sign a statement."""
+    """Sign a statement; it must be one that L{decodeBody} would accept."""
     body = encodeBody(statement)
-    return Signed(body, identity.publicKey, signBody(identity, type(statement), body))
+    signed = Signed(body, identity.publicKey, signBody(identity, type(statement), body))
+    # Whoever signs it asks about it too, and in one process others do.
+    _open(signed).content = statement
+    return signed
 
 
 def unseal(scheme: ISignatureScheme, signed: Signed, kind: type[S], network: bytes, signer: bytes | None = None) -> S:
