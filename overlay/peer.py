@@ -85,7 +85,7 @@ class Peer:
             self.governance, self.membership, self.neighbours, self.bootstrap,
             self.homes, self.hosting, self.election, self.searches,
         ]
-        self.bootstrap.needed = lambda link: any(component.needs(link) for component in self.components)
+        self.bootstrap.needed = self._needs
         self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}
         self.running = False
 
@@ -131,6 +131,9 @@ class Peer:
     def linkLost(self, link: Link, code: str, orderly: bool) -> None:
         for component in self.components:
             component.linkLost(link, code, orderly)
+
+    def _needs(self, link: Link) -> bool:
+        return any(component.needs(link) for component in self.components)
 
     def linkClear(self, link: Link) -> None:
         for component in self.components:

@@ -33,6 +33,18 @@ SILENT = 2.5
 _SEQUENCE = b"sequence"
 
 
+def _unjudged(advert: Advert) -> tuple[bool, bool, str]:
+    return False, False, ""
+
+
+def _none() -> int:
+    return 0
+
+
+def _unmeasured(uptime: float) -> Capacity:
+    return Capacity(uptime=int(uptime))
+
+
 class Membership(Component):
     """
     @ivar judge: whether an advert's mandate or heir list holds; L{overlay.roles.election} sets it.
@@ -46,10 +58,10 @@ class Membership(Component):
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
-        self.judge: Callable[[Advert], tuple[bool, bool, str]] = lambda advert: (False, False, "")
-        self.liveMandates: Callable[[], int] = lambda: 0
-        self.loadOf: Callable[[], int] = lambda: 0
-        self.capacity: Callable[[float], Capacity] = lambda uptime: Capacity(uptime=int(uptime))
+        self.judge: Callable[[Advert], tuple[bool, bool, str]] = _unjudged
+        self.liveMandates: Callable[[], int] = _none
+        self.loadOf: Callable[[], int] = _none
+        self.capacity: Callable[[float], Capacity] = _unmeasured
         self.changed: list[Callable[[bytes], None]] = []
         self.role = "leaf"
         self._known: dict[bytes, Known] = {}
@@ -68,7 +80,7 @@ class Membership(Component):
         commons.networkTime = NetworkTime(commons, commons.links)
         commons.links.ownAdvert = self.ownSigned
         commons.links.knownBefore = self._knownBefore
-        commons.links.alternatives = lambda: self.sample(4)
+        commons.links.alternatives = self.sample
         commons.links.introduced = self.take
         self.gossip = Gossip(commons, self)
 
@@ -147,7 +159,7 @@ class Membership(Component):
             addresses = [link.dialledAddress, *addresses]
         return list(dict.fromkeys(addresses))
 
-    def sample(self, count: int, without: frozenset[bytes] = frozenset()) -> list[Signed]:
+    def sample(self, count: int = 4, without: frozenset[bytes] = frozenset()) -> list[Signed]:
         """Adverts of random living super-peers, our own first if we serve."""
         others = [known.signed for known in self.superPeers() if known.peerId not in without]
         picked = others if len(others) <= count else self.commons.random.sample(others, count)

@@ -88,7 +88,7 @@ class Election(Component):
         self.elector = Elector(commons, membership, self.observations, self.verifier.voters)
         self.caller = Caller(
             commons, membership, self.observations,
-            lambda: votersFirst(self.verifier.voters(), self.verifier.serving()),
+            self._electors,
             hosting.leaves, self._seatClosed, self._crowned,
         )
         self.heirKeeper = HeirKeeper(commons, hosting, self.observations, neighbours)
@@ -109,7 +109,7 @@ class Election(Component):
         self._wellFor = WELL_LOOKS - 1
         self._introduced: tuple[bytes, ...] = ()
         membership.judge = self.verifier.judge
-        membership.liveMandates = lambda: self.verifier.settled(GRACE) + (self.verifier.own is not None)
+        membership.liveMandates = self._liveMandates
         hosting.load = self.load
 
     def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
@@ -166,6 +166,12 @@ class Election(Component):
             servedBefore=self.role.servedBefore,
             alone=self.bootstrap.alone,
         )
+
+    def _electors(self) -> dict[bytes, int]:
+        return votersFirst(self.verifier.voters(), self.verifier.serving())
+
+    def _liveMandates(self) -> int:
+        return self.verifier.settled(GRACE) + (self.verifier.own is not None)
 
     def load(self) -> Load:
         """What this peer carries, as the policy is told of it."""

@@ -51,7 +51,7 @@ class Hosting(Component):
         self._working: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
         self._ownSoon: IDelayedCall | None = None
-        membership.loadOf = lambda: self.count
+        membership.loadOf = self._load
         own.observers.append(self._ownChanged)
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
@@ -89,6 +89,9 @@ class Hosting(Component):
     def count(self) -> int:
         """Registrations of others whose owners have been here since the start."""
         return len(self._accepted)
+
+    def _load(self) -> int:
+        return self.count
 
     def leaves(self) -> "list[Link]":
         """The links of leaves that are registered here, by id."""
