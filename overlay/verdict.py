@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, weakref_slot=False)
 class Reason:
     """
     One criterion of a decision.
@@ -44,7 +44,7 @@ class Reason:
         return attrs.asdict(self)
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, weakref_slot=False)
 class Verdict:
     """
     @ivar decision: C{yes} or C{no}; for a rate limit C{admit}, C{defer} or C{refuse}.

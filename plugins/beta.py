@@ -43,7 +43,7 @@ class _Kept(msgspec.Struct, array_like=True):
     deeds: dict[str, int]
 
 
-@attrs.define(slots=True)
+@attrs.define(slots=True, weakref_slot=False)
 class _Evidence:
     """
     @ivar good: decayed to C{when}; likewise C{bad}.

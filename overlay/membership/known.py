@@ -6,7 +6,7 @@ from overlay.identity.ids import PeerId
 from overlay.wire.statements import Advert, Signed
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class Known:
     """
     One peer as its newest advert describes it.

@@ -17,7 +17,7 @@ UNSEEN = -1
 """The number of the view of whoever does not look."""
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, weakref_slot=False)
 class _Verified:
     """
     @ivar issued: seconds since the epoch; of the nomination.
