@@ -41,8 +41,8 @@ IDLE = 60.0
 """Virtual seconds of idleness that are timed."""
 PENDING = 10_000
 EVENTS = 200_000
-NEVER = "fittest:settle=1000000"
-"""Super-peers without leaves that do not resign."""
+NEVER = "fittest:wanted=1000,settle=1000000"
+"""Super-peers that neither resign nor call for others."""
 
 
 def measureLab(rounds: int) -> list[Figure]:
