@@ -179,33 +179,36 @@ class Homes(Component):
 
     def _begin(self, known: "Known") -> None:
         peer = known.peerId
-        home = self._homes[peer] = Home(self.commons, self._own, peer, self._settled, self._left)
+        home = self._homes[peer] = Home(self.commons, self._own, peer, self)
         link = self.commons.links.get(peer)
         if link is not None:
             home.linked(link)
             return
-        left = self._membership.addresses(peer)[:3]
+        self._dial(home, self._membership.addresses(peer)[:3])
 
-        def attempt(failure: Failure | None = None) -> None:
-            if failure is not None:
-                failure.trap(SuperpeerError)
-            if self._homes.get(peer) is not home or not self._running:
-                return
-            if not left:
-                self._membership.gossip.doubt(peer)
-                home.life.gone("unreachable")
-                return
-            self.commons.links.dial(left.pop(0), peer).addCallbacks(dialled, attempt)
+    def _dial(self, home: Home, addresses: list[str]) -> None:
+        peer = home.peerId
+        if self._homes.get(peer) is not home or not self._running:
+            return
+        if not addresses:
+            self._membership.gossip.doubt(peer)
+            home.life.gone("unreachable")
+            return
+        dialling = self.commons.links.dial(addresses[0], peer)
+        dialling.addCallbacks(self._dialled, self._unanswered, callbackArgs=(home,), errbackArgs=(home, addresses[1:]))
 
-        def dialled(link: "Link") -> None:
-            if self._homes.get(peer) is home:
-                home.linked(link)
+    def _dialled(self, link: "Link", home: Home) -> None:
+        if self._homes.get(home.peerId) is home:
+            home.linked(link)
 
-        attempt()
+    def _unanswered(self, failure: Failure, home: Home, addresses: list[str]) -> None:
+        failure.trap(SuperpeerError)
+        self._dial(home, addresses)
 
     # --- what a home tells -------------------------------------------------------------------------------------------
 
-    def _settled(self, home: Home) -> None:
+    def settled(self, home: Home) -> None:
+        """A home holds everything."""
         self._avoid.pop(home.peerId, None)
         staying = [one for one in self._homes.values() if one.accepted and one.peerId not in self._leaving]
         if self._own.setHomes([one.peerId for one in staying]):
@@ -214,7 +217,8 @@ class Homes(Component):
             for peer in list(self._leaving):
                 self._leave(peer)
 
-    def _left(self, home: Home, code: str) -> None:
+    def left(self, home: Home, code: str) -> None:
+        """A home is none any more."""
         peer = home.peerId
         if self._homes.get(peer) is home:
             del self._homes[peer]

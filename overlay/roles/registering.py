@@ -1,6 +1,6 @@
 """Registering at one home: the offer, the batches within a window, and what the home did not take."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -14,6 +14,7 @@ from overlay.wire.registration import Register, RegisterAnswer, Registered, Regi
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
+    from overlay.roles.homes import Homes
 
 WINDOW = 4
 """Batches on their way without an acknowledgement."""
@@ -49,7 +50,6 @@ class Home:
     """
     @ivar link: to it, once there is one.
     @ivar state: see L{HomeView}.
-    @ivar settled: called when it holds everything; C{left} with a code when it is none any more.
     @ivar accepted: whether it has taken us.
     """
 
@@ -58,14 +58,12 @@ class Home:
         commons: Commons,
         own: OwnRegistration,
         peerId: PeerId,
-        settled: "Callable[[Home], None]",
-        left: "Callable[[Home, str], None]",
+        homes: "Homes",
     ) -> None:
         self._commons = commons
         self._own = own
         self.peerId = peerId
-        self._settled = settled
-        self._left = left
+        self._homes = homes
         self.link: Link | None = None
         self.state = "dialling"
         self.accepted = False
@@ -194,7 +192,7 @@ class Home:
         self._wait = FIRST_RETRY
         self.reason = ""
         self._batches = None
-        self._settled(self)
+        self._homes.settled(self)
         self.ownChanged()
 
     def pause(self, retry: float) -> None:
@@ -209,7 +207,7 @@ class Home:
         self.accepted = False
         self.reason = code
         self._batches = None
-        self._left(self, code)
+        self._homes.left(self, code)
 
     def _send(self, message: RegisterOffer | Register) -> bool:
         return self.link is not None and self.link.send(message)
