@@ -9,7 +9,7 @@ from zope.interface import implementer
 from overlay.errors import NotReached
 from overlay.identity.ids import PeerId, shortText
 from overlay.link.channel import IChannel, IChannelUser
-from overlay.link.life import ILinkActs, linkLifeOf
+from overlay.link.life import ILinkActs, LinkLife, linkLifeOf
 from overlay.questions import Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
@@ -110,7 +110,7 @@ class Link:
         self._orderly = False
         self._goodbye: Goodbye | None = None
         self._resting = False
-        self._life = linkLifeOf(self)
+        self._life: LinkLife | None = linkLifeOf(self)
 
     def __repr__(self) -> str:
         return f"<Link {shortText(self.peerId)} {self.address}>"
@@ -168,10 +168,11 @@ class Link:
 
     def begin(self) -> None:
         """Take the channel over."""
-        if self.dialled:
-            self._life.dialled()
-        else:
-            self._life.answered()
+        if self._life is not None:
+            if self.dialled:
+                self._life.dialled()
+            else:
+                self._life.answered()
         self._channel.setUser(self)
 
     # --- out ---------------------------------------------------------------------------------------------------------
@@ -221,7 +222,10 @@ class Link:
         if not self.closed:
             self.closed = True
             self._orderly = orderly
-            self._life.ended(self._code or "lost", orderly)
+            # The two know each other, and neither is wanted any more.
+            life, self._life = self._life, None
+            if life is not None:
+                life.ended(self._code or "lost", orderly)
 
     # --- what the machine has done -----------------------------------------------------------------------------------
 
@@ -230,10 +234,13 @@ class Link:
 
     def check(self, hello: Hello) -> None:
         refusal = self._links.judge(self, hello)
-        if refusal is None:
-            self._life.accepted()
+        life = self._life
+        if life is None:
             return
-        self._life.refused()
+        if refusal is None:
+            life.accepted()
+            return
+        life.refused()
         self._links.commons.tally.count("refusals", "link-" + refusal.code)
         self._channel.send(refusal)
         self._code = refusal.code
@@ -270,7 +277,7 @@ class Link:
         elif isinstance(message, Hello):
             if self._open:
                 self._breach("a second hello")
-            else:
+            elif self._life is not None:
                 self._life.helloReceived(message)
         elif not self._open:
             self._breach(f"{type(message).__name__} before the hello")
