@@ -65,9 +65,13 @@ _MANDATE = b"mandate"
 
 class Election(Component):
     """
+    @cvar makeElector: its elector; a subclass may have another.
     @ivar verifier: whose mandates hold.
+    @ivar elector: votes for others' seats.
     @ivar caller: seats that this peer calls.
     """
+
+    makeElector: type[Elector] = Elector
 
     def __init__(
         self,
@@ -85,12 +89,9 @@ class Election(Component):
         self.bootstrap = bootstrap
         self.observations = Observations(commons, membership)
         self.verifier = Verifier(commons, membership)
-        self.elector = Elector(commons, membership, self.observations, self.verifier.voters)
-        self.caller = Caller(
-            commons, membership, self.observations,
-            self._electors,
-            hosting.leaves, self._seatClosed, self._crowned,
-        )
+        # Most peers never vote, nor call a seat.
+        self._elector: Elector | None = None
+        self._caller: Caller | None = None
         self.heirKeeper = HeirKeeper(commons, hosting, self.observations, neighbours)
         homes.heard = self.heirKeeper.heard
         self.summoner = Summoner(commons, membership, homes, self.observations, self._inherit)
@@ -131,11 +132,12 @@ class Election(Component):
     def stop(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        self.caller.stop()
+        if self._caller is not None:
+            self._caller.stop()
         self.role.stop()
 
     def needs(self, link: "Link") -> bool:
-        return link.peerId in self._petitions or self.caller.needs(link.peerId)
+        return link.peerId in self._petitions or (self._caller is not None and self._caller.needs(link.peerId))
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._petitions.pop(link.peerId, None)
@@ -144,6 +146,20 @@ class Election(Component):
             timer.reset(TICK)
 
     # --- the role ----------------------------------------------------------------------------------------------------
+
+    @property
+    def elector(self) -> Elector:
+        if self._elector is None:
+            self._elector = self.makeElector(self.commons, self.membership, self.observations, self.verifier.voters)
+        return self._elector
+
+    @property
+    def caller(self) -> Caller:
+        if self._caller is None:
+            self._caller = Caller(
+                self.commons, self.membership, self.observations, self._electors, self.hosting.leaves, self._seatClosed, self._crowned
+            )
+        return self._caller
 
     @property
     def state(self) -> str:

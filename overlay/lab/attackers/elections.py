@@ -1,6 +1,6 @@
 """Peers that break the rules by which super-peers come to be."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError
@@ -99,17 +99,13 @@ class AbstainingElector(Elector):
 class SellingElection(Election):
     """Has an elector whose vote can be had by anybody."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.elector = SellingElector(self.commons, self.membership, self.observations, self.verifier.voters)
+    makeElector = SellingElector
 
 
 class AbstainingElection(Election):
     """Has an elector who does not vote."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.elector = AbstainingElector(self.commons, self.membership, self.observations, self.verifier.voters)
+    makeElector = AbstainingElector
 
 
 class VoteSeller(Peer):
