@@ -348,6 +348,13 @@ class Link:
             # A sign of life that wants no answer: half of what a ping and its answer cost.
             self.send(Ping(BEAT, self._links.commons.now()))
 
+    def due(self, beat: float) -> float:
+        """Monotonic time from which on L{tick} has something to do, unless something comes in meanwhile."""
+        keepAlive = self._links.commons.settings.keepAlive
+        if self._pinged is not None:
+            return self._pinged + keepAlive
+        return min(self._said + beat, self._heard + 2 * keepAlive, self._measureAt)
+
     def _isDue(self, seconds: float, silence: float) -> bool:
         """Whether the other end has to be asked now: it should have given a sign, a leaf somewhat later than a super-peer."""
         keepAlive = self._links.commons.settings.keepAlive

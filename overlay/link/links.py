@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST = 1000
 """Links of one peer."""
 FEW = 4
-"""Links that are looked at half as often."""
+"""Links that are looked at only when they want it."""
 FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
@@ -123,7 +123,7 @@ class Links:
     def _nowListening(self, listening: IListening) -> None:
         self._listening = listening
         self._ticked = self.commons.seconds()
-        self._timer = self.commons.clock.callLater(self._interval, self._tick)
+        self._timer = self.commons.clock.callLater(self._wait(self._ticked, 0.0), self._tick)
 
     def stop(self) -> Deferred[None]:
         """
@@ -163,11 +163,13 @@ class Links:
             empty, self._empty = self._empty, None
             empty.callback(None)
 
-    @property
-    def _interval(self) -> float:
-        """Seconds between two looks at the links. Where there are few, the other ends, which have many, look often enough for both."""
+    def _wait(self, seconds: float, beat: float) -> float:
+        """Seconds to the next look at the links: of few each is asked when it wants to be looked at."""
         settings = self.commons.settings
-        return min(settings.keepAlive if len(self._links) <= FEW else settings.keepAlive / 2, settings.dead / 2)
+        shortest = min(settings.keepAlive, settings.dead) / 2
+        if not 0 < len(self._links) <= FEW:
+            return shortest
+        return max(shortest, min([link.due(beat) for link in self._links.values()]) - seconds)
 
     def _tick(self) -> None:
         seconds = self.commons.seconds()
@@ -177,7 +179,7 @@ class Links:
         beat = EARLY * self.commons.settings.keepAlive * (1 if self.serving else LEAF_SLOWER)
         for link in list(self._links.values()):
             link.tick(seconds, late, beat)
-        self._timer = self.commons.clock.callLater(self._interval, self._tick)
+        self._timer = self.commons.clock.callLater(self._wait(seconds, beat), self._tick)
 
     # --- making links ------------------------------------------------------------------------------------------------
 
