@@ -151,9 +151,10 @@ class Homes(Component):
             if missing > len(chosen):
                 self._membership.gossip.askMore()
         for peer, (until, code) in list(self._leaving.items()):
-            if peer in self._homes and code == "balance" and seconds >= until:
-                # The new home was not reached, and this one goes on serving.
-                del self._leaving[peer]
+            if peer in self._homes and code == "balance":
+                # It goes on serving, so it is left for one that has everything; if none is under way, it is kept.
+                if seconds >= until and sum(one not in self._leaving for one in self._homes) < self.wanted:
+                    del self._leaving[peer]
             elif peer not in self._homes or seconds >= until:
                 self._leave(peer)
         wait = CALM if len(self.links()) >= self.wanted and not self._leaving else EVERY
