@@ -44,7 +44,7 @@ class Neighbours(Component):
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         super().__init__(commons)
         self._membership = membership
-        self._agreed: set[bytes] = set()
+        self._agreed: dict[bytes, None] = {}
         self._asked: dict[bytes, float] = {}
         self._avoid: dict[bytes, float] = {}
         self._timer: IDelayedCall | None = None
@@ -103,13 +103,13 @@ class Neighbours(Component):
         # A yes that is still on its way belongs to what is over now.
         self._asked.pop(peer, None)
         if peer in self._agreed:
-            self._agreed.discard(peer)
+            del self._agreed[peer]
             self._notify()
 
     def _add(self, peer: bytes) -> None:
         self._asked.pop(peer, None)
         if peer not in self._agreed:
-            self._agreed.add(peer)
+            self._agreed[peer] = None
             self._notify()
 
     def _notify(self) -> None:
@@ -126,7 +126,7 @@ class Neighbours(Component):
         self._avoid = {one: until for one, until in self._avoid.items() if seconds < until}
         known = self._membership.superPeers()
         recognised = {one.peerId for one in known}
-        for peer in sorted(self._agreed - recognised):
+        for peer in sorted(self._agreed.keys() - recognised):
             link = self.commons.links.get(PeerId(peer))
             if link is not None and self._membership.get(peer) is not None:
                 link.send(NeighbourAnswer(False, "not-recognised"))
@@ -204,7 +204,7 @@ class Neighbours(Component):
         link.send(NeighbourAnswer(True))
         if full:
             # Nobody is turned away, for it may be alone; a random other makes room and looks for somebody else.
-            leaving = PeerId(commons.random.choice(sorted(self._agreed - {link.peerId})))
+            leaving = PeerId(commons.random.choice(sorted(self._agreed.keys() - {link.peerId})))
             other = commons.links.get(leaving)
             if other is not None:
                 other.send(NeighbourAnswer(False, "full"))
