@@ -165,6 +165,8 @@ class Homes(Component):
         Of two at random the less loaded, again and again: that keeps the loads even though what is known of them is old, where taking the
         least loaded would send all leaves to the same (Mitzenmacher 2000).
         """
+        if count <= 0:
+            return []
         able = [
             known for known in self._membership.superPeers()
             if known.peerId not in self._homes and (known.advert.addresses or known.peerId in self.commons.links)
