@@ -65,6 +65,11 @@ _keptDecoder = msgspec.msgpack.Decoder(_Kept)
 _encode = msgspec.msgpack.encode
 
 
+def rowOfHomes(homes: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Key and value that a table of a peer begins with which shares nothing yet, and had these homes."""
+    return _META, _encode(_Meta(homes=list(homes), homesSequence=1))
+
+
 class OwnRegistration:
     """
     @ivar observers: called after each update.
@@ -237,6 +242,11 @@ class OwnRegistration:
         return Changes(list(changed), [], [one for one in renewed if one not in changed])
 
     # --- homes -------------------------------------------------------------------------------------------------------
+
+    @property
+    def homes(self) -> list[bytes]:
+        """Ids of the homes in the list that was signed last."""
+        return self._meta.homes
 
     def homesSigned(self) -> Signed | None:
         """The signed list of homes, in order."""

@@ -2,12 +2,13 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall
 
 from overlay.identity.ids import PeerId
+from overlay.index.own import rowOfHomes
 from overlay.lab.founding import found, superPeersFor
 from overlay.lab.past import PastStorage
 from overlay.lab.sessions import ISessions, Trace
@@ -136,12 +137,28 @@ class Population:
             member.peer.storage = PastStorage(member.born, births)
         serving = found(self.world, self, members, superPeersFor(len(members), self._homes, self.plan.wanted))
         chosen = {one.number for one in serving}
-        addresses = [one.peer.address for one in serving]
-        for member in members:
-            if member.number not in chosen:
-                some = self._known.sample(addresses, min(INTRODUCTIONS, len(addresses)))
-                self.world.time.callLater(JOINING * self._known.random(), self._enter, member, some)
+        leaves = [member for member in members if member.number not in chosen]
+        for member, homes in zip(leaves, self._shared(serving, len(leaves)), strict=True):
+            # As after a restart: a leaf goes back to the homes that it had.
+            member.peer.storage.table("own").put(*rowOfHomes([one.peerId for one in homes]))
+            some = [one.peer.address for one in homes]
+            self.world.time.callLater(JOINING * self._known.random(), self._enter, member, some)
         self._awaitNext()
+
+    def _shared(self, serving: Sequence[Member], leaves: int) -> Iterator[list[Member]]:
+        """The homes of each leaf, at random, so that all super-peers have as many leaves."""
+        count = min(self._homes, len(serving))
+        drawn: list[Member] = []
+        for _ in range(leaves):
+            while len(drawn) < 4 * count + len(serving):
+                drawn.extend(self._known.sample(serving, len(serving)))
+            homes: list[Member] = []
+            for one in drawn:
+                if len(homes) < count and one not in homes:
+                    homes.append(one)
+            for one in homes:
+                drawn.remove(one)
+            yield homes
 
     def _first(self) -> Iterator[Member]:
         plan = self.plan

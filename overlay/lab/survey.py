@@ -94,8 +94,6 @@ class Survey:
         settled, homed = self._homed(serving)
         if settled:
             self.note("leaves_fully_homed", homed / settled)
-        for member in self.population:
-            self._count(member)
         self.searchForRecall()
 
     def _homed(self, serving: int) -> tuple[int, int]:
@@ -224,6 +222,8 @@ class Survey:
 
     def figures(self) -> None:
         """Write the figures of all that was seen while it counted."""
+        for member in self.population:
+            self._count(member)
         measured = self.measured
         for name, values in self._values.items():
             measured.mean(name, values)

@@ -167,7 +167,9 @@ class Links:
         """Seconds to the next look at the links: of few each is asked when it wants to be looked at."""
         settings = self.commons.settings
         shortest = min(settings.keepAlive, settings.dead) / 2
-        if not 0 < len(self._links) <= FEW:
+        if len(self._links) > FEW:
+            return EARLY * min(settings.keepAlive, settings.dead)
+        if not self._links:
             return shortest
         return max(shortest, min([link.due(beat) for link in self._links.values()]) - seconds)
 

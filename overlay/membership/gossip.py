@@ -29,9 +29,11 @@ DOUBTS_MOST = 64
 """Peers that are being dialled at one time, to see whether they live."""
 DOUBT_WITHIN = 2.0
 """Seconds over which those who hear of a death spread their dialling."""
+FEW = 8
+"""Super-peers up to which leaves are told of each."""
 LEAF_SLOWER = 6
 """A leaf's rounds take so many times as long: it has little to do in them."""
-LEAF_EVERY = 2
+LEAF_EVERY = 10
 """Of its rounds after which it asks for a sample again."""
 SAMPLE = 8
 """Super-peers that a leaf is shown at a time."""
@@ -118,8 +120,14 @@ class Gossip:
 
     def learned(self, known: "Known", source: "Link | None") -> None:
         """An advert is newer than what was known; super-peers pass it on."""
-        if known.advert.role == "super" and self._membership.serving:
-            self.rumour(known.peerId, source)
+        if known.advert.role != "super" or not self._membership.serving:
+            return
+        self.rumour(known.peerId, source)
+        if len(self._membership.superPeerView()) <= FEW:
+            # Where there are few, each leaf knows all: it has to know whether there are enough to vote.
+            for link in self._commons.links:
+                if not link.isSuper:
+                    link.send(Adverts([known.signed]))
 
     def tell(self, own: Signed, news: bool) -> None:
         """

@@ -17,6 +17,8 @@ AT_ONCE = 50
 """Most leaves moved at a time."""
 UNEVEN = 1.5
 """Leaves are moved from a super-peer that carries so many times what another one does."""
+KNOWING = 60.0
+"""Seconds of serving before which what is known of the loads of others is not to be relied on."""
 LEAST = 8
 """Registrations below which nothing is moved for balance alone."""
 
@@ -42,7 +44,7 @@ class Balance:
     def tick(self, load: Load) -> None:
         """Move some leaves if another super-peer carries far fewer."""
         seconds = self._commons.seconds()
-        if seconds < self._next or load.registrations < LEAST:
+        if seconds < self._next or load.registrations < LEAST or load.serving < KNOWING:
             return
         self._next = seconds + EVERY
         others = self._membership.superPeers()

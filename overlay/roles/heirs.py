@@ -29,7 +29,7 @@ LIFE = 24 * 3600.0
 """Seconds for which heirs are named: they are needed most after a long silence."""
 RENEW = 3600.0
 """Seconds after which the list is signed again though nobody changed."""
-GATHER = 20.0
+GATHER = 60.0
 """Seconds between two lists while more than half of the heirs that were named last are still there."""
 LOOK_EVERY = 5
 """Ticks between two looks while there are enough."""

@@ -32,6 +32,8 @@ CALM = 20.0
 GATHER = 0.2
 """Seconds over which changes of the share are joined into one difference."""
 MOVE_WAIT = 20.0
+RETURNING = 5.0
+"""Seconds after a start in which the homes that this peer had before are waited for."""
 
 
 class Homes(Component):
@@ -51,6 +53,8 @@ class Homes(Component):
         self._timer: IDelayedCall | None = None
         self._gather: IDelayedCall | None = None
         self._running = False
+        self._former: list[bytes] = []
+        self._returningUntil = 0.0
         self.paused = False
         self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
@@ -70,6 +74,8 @@ class Homes(Component):
 
     def start(self) -> None:
         self._running = True
+        self._former = list(self._own.homes)
+        self._returningUntil = self.commons.seconds() + RETURNING if self._former else 0.0
         self._own.start()
         self._timer = self.commons.clock.callLater(0.0, self._look)
 
@@ -162,8 +168,8 @@ class Homes(Component):
 
     def _choose(self, count: int, seconds: float) -> "list[Known]":
         """
-        Of two at random the less loaded, again and again: that keeps the loads even though what is known of them is old, where taking the
-        least loaded would send all leaves to the same (Mitzenmacher 2000).
+        After a start the former homes; else of two at random the less loaded, again and again: that keeps the loads even though what is
+        known of them is old, where taking the least loaded would send all leaves to the same (Mitzenmacher 2000).
         """
         if count <= 0:
             return []
@@ -173,6 +179,12 @@ class Homes(Component):
             and seconds >= self._avoid.get(known.peerId, (0.0, 0.0))[0]
         ]
         chosen: list[Known] = []
+        if seconds < self._returningUntil:
+            # They hold our registration for its lease, and lack only what has changed; for a moment they are waited for.
+            former = [one for one in self._former if one not in self._homes]
+            chosen = [known for known in able if known.peerId in former][:count]
+            able = [known for known in able if known.peerId not in former]
+            count -= max(0, len(former) - len(chosen))
         while able and len(chosen) < count:
             two = self.commons.random.sample(able, min(2, len(able)))
             best = min(two, key=lambda known: known.advert.load)

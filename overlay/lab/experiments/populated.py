@@ -9,7 +9,8 @@ from overlay.identity.signing import Ed25519
 from overlay.lab.attackers import ATTACKS, attack
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
 from overlay.lab.latency import checkLatency
-from overlay.lab.population import Plan, Population
+from overlay.lab.pages import useLargePages
+from overlay.lab.population import JOINING, Plan, Population
 from overlay.lab.sessions import DEFAULT, Trace, sessionsOf
 from overlay.lab.shares import Shares, groupsFor
 from overlay.lab.survey import Survey
@@ -98,7 +99,10 @@ class Populated(Experiment):
         survey = Survey(population, measured, self.sample)
         population.begin()
         survey.start()
-        world.run(self.settle)
+        world.run(min(JOINING, self.settle))
+        useLargePages()
+        world.run(max(0.0, self.settle - JOINING))
+        useLargePages()
         survey.restart()
         survey.counts = True
         return world, population, survey
