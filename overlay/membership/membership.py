@@ -385,12 +385,14 @@ class Membership(Component):
         The number of registrations has changed: tell the linked super-peers, soon if it is much, else within a minute. All others hear of
         it when they compare what they know.
         """
-        if self._ownAdvert is None or self._issueSoon is not None:
+        if self._ownAdvert is None:
             return
-        load, said = self.loadOf(), self._ownAdvert.load
-        if load != said:
-            wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
+        load, said, soon = self.loadOf(), self._ownAdvert.load, self._issueSoon
+        wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
+        if soon is None and load != said:
             self._issueSoon = self.commons.clock.callLater(wait, self._loadTold)
+        elif soon is not None and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
+            soon.reset(wait)
 
     def _loadTold(self) -> None:
         self._issueSoon = None
