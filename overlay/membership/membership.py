@@ -391,7 +391,7 @@ class Membership(Component):
         wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
         if soon is None and load != said:
             self._issueSoon = self.commons.clock.callLater(wait, self._loadTold)
-        elif soon is not None and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
+        elif soon is not None and soon.active() and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
             soon.reset(wait)
 
     def _loadTold(self) -> None:
