@@ -15,6 +15,7 @@ from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
 from overlay.identity.signing import ISignatureScheme
+from overlay.index.dialect import Analysis, analysisOf
 from overlay.questions import Deed, Work
 from overlay.settings import Settings
 from overlay.storage import IStorage, ITable
@@ -95,6 +96,11 @@ class Commons:
     @property
     def peerId(self) -> PeerId:
         return self.identity.peerId
+
+    @property
+    def analysis(self) -> Analysis:
+        """How this network makes terms of text."""
+        return analysisOf(self.network.dialect)
 
     def seconds(self) -> float:
         """Monotonic time."""

@@ -34,6 +34,7 @@ from overlay.identity.ids import idText, shortText
 from overlay.identity.invitation import Invitation
 from overlay.identity.network import OPEN_PREFIX, Network
 from overlay.identity.signing import Ed25519
+from overlay.index.dialect import analysisOf, dialectOf
 from overlay.link.tls import TlsNetwork
 from overlay.logs import jsonObserver, textObserver
 from overlay.membership.governance import savedNetwork
@@ -61,6 +62,7 @@ class Plan:
 
     @ivar data: folder of this peer's state.
     @ivar specs: plugins, C{name:key=value,...} by point.
+    @ivar stem: language of the stems of a new network.
     """
 
     data: Path
@@ -75,6 +77,7 @@ class Plan:
     settings: Settings
     specs: dict[str, str]
     logFormat: str
+    stem: str | None = None
 
 
 class SuperpeerService(MultiService):
@@ -149,6 +152,8 @@ class SuperpeerService(MultiService):
         identity = loadIdentity(plan.data / "identity.key", rng, scheme)
         storage = self._storage = DiskStorage(plan.data)
         network = self._chooseNetwork(savedNetwork(storage), identity, rng)
+        # Without what it needs for the network's terms nothing of it is of use.
+        analysisOf(network.dialect)
         surroundings = Surroundings(
             self._reactor, time.time, rng, TlsNetwork(self._reactor, identity, plan.listen), scheme
         )
@@ -201,6 +206,12 @@ class SuperpeerService(MultiService):
         wanted = plan.networkName
         if joining is not None and wanted is not None and wanted != joining.title:
             raise UsageError(f"--join is for network {joining.title}, --network says {wanted}")
+        dialect = dialectOf(plan.stem or "")
+        there = saved if saved is not None else joining
+        if there is not None and plan.stem is not None and there.dialect != dialect:
+            raise UsageError(
+                f"network {there.title} indexes words as {there.dialect or 'they are'}, which cannot be changed: leave --stem away"
+            )
         if saved is not None:
             if joining is not None and joining.id != saved.id:
                 raise UsageError(
@@ -218,8 +229,8 @@ class SuperpeerService(MultiService):
         if joining is not None:
             return joining
         if wanted is not None and wanted.startswith(OPEN_PREFIX):
-            return Network.open(wanted)
-        return Network.found(wanted or f"net-{shortText(identity.peerId)}", identity.publicKey, rng)
+            return Network.open(wanted, dialect)
+        return Network.found(wanted or f"net-{shortText(identity.peerId)}", identity.publicKey, rng, dialect)
 
     def _listen(self, endpoint: str, factory: ConsoleFactory, what: str) -> None:
         port = _raiseNow(serverFromString(self._reactor, endpoint).listen(factory), f"{what} {endpoint}")

@@ -252,6 +252,7 @@ class Desk:
             "kind": "open" if network.isOpen else "closed",
             "founder": "none" if not network.founder else ("this peer" if self.peer.governance.isFounder else "another peer"),
             "key generation": network.generation,
+            "words": network.dialect or "as they are",
             "expelled": [idText(one) for one in sorted(network.expelled)],
             "blocked here": self.blocked(),
         }

@@ -93,13 +93,15 @@ class BadQuery(SuperpeerError):
     The query cannot be understood.
 
     @ivar word: the word of the query that is at fault.
+    @ivar at: where that begins in the query, in characters; -1 if the fault is nowhere in particular.
     """
 
     code = "query"
 
-    def __init__(self, message: str, word: str = "") -> None:
+    def __init__(self, message: str, word: str = "", at: int = -1) -> None:
         super().__init__(message)
         self.word = word
+        self.at = at
 
     def __str__(self) -> str:
         """The message alone: it is a whole sentence for the user."""

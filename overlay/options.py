@@ -54,6 +54,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("join", None, "STRING", "An invitation, as 'superpeer invite' prints it."),
     Option("peer", (), "HOST:PORT", "A peer to begin with; several times."),
     Option("network", None, "NAME", "The network: NAME for a closed one of your own, open:NAME for an open one."),
+    Option("stem", None, "LANGUAGE", "Found a network that finds words by their stems, as in --stem english; its invitations say so."),
     Option("role", "auto", "ROLE", "auto, leaf (never serve) or super (serve whenever others allow)."),
     Option("homes", "2", "K", "Super-peers to register with."),
     Option("text-limit", "4096", "BYTES", "Most bytes of each file's text to share; 0 for names and words only."),

@@ -17,6 +17,7 @@ from overlay.daemon import Plan, SuperpeerService
 from overlay.errors import SuperpeerError, UsageError
 from overlay.identity.invitation import Invitation
 from overlay.identity.network import Network
+from overlay.index.dialect import analysisOf, dialectOf
 from overlay.options import BY_NAME, OPTIONS, defaultData, merged, wholeNumber
 from overlay.policy import DEFAULTS, addPluginFolder, findPlugins, nearest, parseSpec
 from overlay.settings import Settings
@@ -137,6 +138,8 @@ def planOf(values: dict[str, Any]) -> Plan:
     invitation = Invitation.parse(values["join"]) if values["join"] is not None else None
     if values["network"] is not None:
         Network.open(values["network"])
+    if values["stem"] is not None:
+        analysisOf(dialectOf(values["stem"]))
     specs = {point: values[point] for point in DEFAULTS}
     catalogue = findPlugins()
     for point, spec in specs.items():
@@ -160,6 +163,7 @@ def planOf(values: dict[str, Any]) -> Plan:
         invitation=invitation,
         peers=tuple(values["peer"]),
         networkName=values["network"],
+        stem=values["stem"],
         settings=settings,
         specs=specs,
         logFormat=values["log-format"],

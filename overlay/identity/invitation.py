@@ -2,11 +2,13 @@
 An invitation: one string with the network's name and key, and the address and id of a peer to begin with.
 
 Format: C{superpeer1:} and base64url (no padding) of a MessagePack array
-C{[name, key, founder, generation, peer id, [address, ...]]}, followed by 4 bytes of its SHA-256 so that a string that was cut is noticed.
+C{[name, key, founder, generation, peer id, [address, ...], dialect]}, followed by 4 bytes of its SHA-256 so that a string that was cut is
+noticed.
 """
 
 import base64
 import hashlib
+from typing import Annotated
 
 import attrs
 import msgspec
@@ -15,6 +17,7 @@ from overlay.errors import UsageError
 from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.identity.network import NETWORK_KEY_BYTES, Network
 from overlay.identity.signing import KEY_BYTES
+from overlay.wire.limits import DIALECT
 
 PREFIX = "superpeer1:"
 _CHECK_BYTES = 4
@@ -27,6 +30,8 @@ class _Wire(msgspec.Struct, array_like=True):
     generation: int
     peerId: bytes
     addresses: list[str]
+    # Invitations of before end here.
+    dialect: Annotated[str, msgspec.Meta(max_length=DIALECT)] = ""
 
 
 @attrs.frozen
@@ -43,7 +48,9 @@ class Invitation:
     def render(self) -> str:
         network = self.network
         packed = msgspec.msgpack.encode(
-            _Wire(network.name, network.key, network.founder, network.generation, self.peerId, list(self.addresses))
+            _Wire(
+                network.name, network.key, network.founder, network.generation, self.peerId, list(self.addresses), network.dialect
+            )
         )
         check = hashlib.sha256(packed).digest()[:_CHECK_BYTES]
         return PREFIX + base64.urlsafe_b64encode(packed + check).decode("ascii").rstrip("=")
@@ -71,5 +78,5 @@ class Invitation:
         founder = len(wire.founder) == (KEY_BYTES if wire.key else 0)
         if len(wire.peerId) != ID_BYTES or len(wire.key) not in (0, NETWORK_KEY_BYTES) or not founder or wire.generation < 0:
             raise UsageError("this invitation is of a kind that this version does not know")
-        network = Network(wire.name, wire.key, wire.founder, wire.generation)
+        network = Network(wire.name, wire.key, wire.founder, wire.generation, dialect=wire.dialect)
         return cls(network, PeerId(wire.peerId), tuple(wire.addresses))

@@ -35,6 +35,7 @@ class Network:
     @ivar generation: how often the key has been rotated.
     @ivar previousKey: the key before the last rotation, or empty. Known members that were away may still prove it.
     @ivar expelled: ids of those whom the founder has put out.
+    @ivar dialect: what its peers add to the analysis of text (see L{overlay.index.dialect}); chosen by the founder, for good.
     """
 
     name: str = attrs.field(validator=_checkName)
@@ -43,15 +44,16 @@ class Network:
     generation: int = 0
     previousKey: bytes = attrs.field(default=b"", repr=False)
     expelled: frozenset[bytes] = frozenset()
+    dialect: str = ""
 
     @classmethod
-    def found(cls, name: str, founder: bytes, rng: random.Random) -> Self:
+    def found(cls, name: str, founder: bytes, rng: random.Random, dialect: str = "") -> Self:
         """A new closed network."""
-        return cls(name, rng.randbytes(NETWORK_KEY_BYTES), founder)
+        return cls(name, rng.randbytes(NETWORK_KEY_BYTES), founder, dialect=dialect)
 
     @classmethod
-    def open(cls, name: str) -> Self:
-        return cls(name.removeprefix(OPEN_PREFIX))
+    def open(cls, name: str, dialect: str = "") -> Self:
+        return cls(name.removeprefix(OPEN_PREFIX), dialect=dialect)
 
     @property
     def isOpen(self) -> bool:

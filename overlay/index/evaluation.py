@@ -7,6 +7,7 @@ from pyroaring import BitMap
 from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index import phrase
 from overlay.index.bm25 import NAME_WEIGHT, termWeight
+from overlay.index.dialect import analysisOf
 from overlay.index.expression import (
     And,
     Expression,
@@ -46,13 +47,22 @@ def scoring(expression: Expression) -> list[Word | Prefix]:
         elif isinstance(part, Prefix):
             found[Prefix(part.start)] = None
         elif isinstance(part, Phrase):
-            found.update(dict.fromkeys(map(Word, part.terms)))
+            found.update(dict.fromkeys(map(Word, part.indexed)))
         elif isinstance(part, And | Or):
             for inner in part.parts:
                 walk(inner)
 
     walk(expression)
     return list(found)
+
+
+def phrasesOf(expression: Expression) -> list[tuple[str, ...]]:
+    """The phrases that a text may have, and not only a name."""
+    if isinstance(expression, Phrase):
+        return [] if expression.field else [expression.terms]
+    if isinstance(expression, And | Or):
+        return [one for part in expression.parts for one in phrasesOf(part)]
+    return []
 
 
 def positiveTerms(expression: Expression) -> list[str]:
@@ -112,12 +122,14 @@ class Evaluation:
         terms = scoring(self._request.expression)
         words = [one.term for one in terms if isinstance(one, Word)]
         starts = [one.start for one in terms if isinstance(one, Prefix)]
+        phrases = phrasesOf(self._request.expression)
+        how = analysisOf(self._request.dialect)
         made = []
         for score, _, key, _ in shown:
             record = self._fetch(key)
             if record is None:
                 continue
-            snippet = snippetOf(record.text.decode("utf-8", "replace"), words, starts) if record.text else ""
+            snippet = snippetOf(record.text.decode("utf-8", "replace"), words, starts, phrases, how) if record.text else ""
             made.append(
                 Row(
                     PeerId(key[:ID_BYTES]), key[ID_BYTES:], record.head, record.signature, record.key, snippet,
@@ -169,11 +181,11 @@ class Evaluation:
 
     def _phrase(self, part: Phrase, within: BitMap) -> BitMap:
         named = within
-        for term in part.terms:
+        for term in part.indexed:
             posting = self._postings.terms.get(term)
             within = _among(posting, part.field, within)
             named = _among(posting, "name", named)
-        if len(part.terms) < 2:
+        if len(part.terms) < 2 and part.stems is None:
             return within
         inText = phrase.inText(part.terms)
         kept = BitMap()

@@ -140,7 +140,7 @@ class Examination:
                     return recordId, None, "unknown"
                 return recordId, StoredRecord(recordId, one.head, one.signature, key, old.text, old.terms), ""
             if not isFalse and isinstance(one, RecordBody):
-                verifyBody(head, one.text, one.terms)
+                verifyBody(head, one.text, one.terms, commons.network.dialect)
                 return recordId, StoredRecord(recordId, one.head, one.signature, key, one.text, one.terms), ""
         except Malformed:
             commons.report(owner, Deed.GARBAGE)

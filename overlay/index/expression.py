@@ -25,10 +25,20 @@ class Prefix:
 
 @attrs.frozen(slots=True)
 class Phrase:
-    """Records whose name or text has these terms one after the other."""
+    """
+    Records whose name or text has these words one after the other: exactly these, though case, width and accents do not matter.
+
+    @ivar stems: the terms by which they are indexed, where a network has others than the words; without those that are left out.
+    """
 
     terms: tuple[str, ...]
     field: str = ""
+    stems: tuple[str, ...] | None = None
+
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """What the index has of them."""
+        return self.terms if self.stems is None else self.stems
 
 
 @attrs.frozen(slots=True)

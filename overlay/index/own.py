@@ -147,7 +147,7 @@ class OwnRegistration:
         for document in {one.location: one for one in changed}.values():
             document = trimmed(document, commons.settings.textLimit, commons.settings.termLimit)
             held = self.get(document.location) if isEncodable(document.location) else None
-            if held is not None and _says(held, document):
+            if held is not None and _says(held, document, commons.network.dialect):
                 kept.add(held.recordId)
                 continue
             try:
@@ -342,12 +342,12 @@ def _journalKey(sequence: int) -> bytes:
     return b"j" + max(0, sequence).to_bytes(8, "big")
 
 
-def _says(held: StoredRecord, document: Document) -> bool:
+def _says(held: StoredRecord, document: Document, dialect: str) -> bool:
     """Whether a record says what a document does, whatever the record's number and times."""
     head = openHead(held.head)
     return (
         (head.content, head.size, head.modified) == (document.content, document.size, max(0, document.modified))
         and (head.mediaType, head.name) == (mediaTypeOf(document), nameOf(document))
         and held.text == document.text.encode("utf-8", "replace")
-        and held.terms == packTerms(document.terms, document.length)
+        and held.terms == packTerms(document.terms, document.length, dialect)
     )

@@ -16,7 +16,8 @@ from overlay.errors import Damaged
 from overlay.identity.ids import idText
 from overlay.index import analysis, columns
 from overlay.index.bm25 import NAME_WEIGHT, lengthClass, level
-from overlay.index.record import openHead, unpackTerms
+from overlay.index.dialect import analysisOf
+from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
 
 _FORMAT = 2
@@ -49,8 +50,10 @@ class Entry:
         @raise overlay.errors.Malformed: head or terms cannot be read.
         """
         opened = openHead(head)
-        counted, length = unpackTerms(terms)
-        named = dict.fromkeys(analysis.nameWords(opened.location))
+        unpacked = openTerms(terms)
+        counted, length = unpacked.counted, unpacked.length
+        # The terms were checked when they came: their dialect is the network's.
+        named = dict.fromkeys(analysisOf(unpacked.dialect).nameWords(opened.location))
         weights = {
             term: (level(count + NAME_WEIGHT), True) if term in named else (level(count), False) for term, count in counted
         }

@@ -49,34 +49,65 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     ]
 
 
+    dialect: Annotated[str, msgspec.Meta(max_length=limits.DIALECT)] = ""
+
+
+_UNDERSTOOD = (1, analysis.VERSION)
+"""
+Versions of packed terms that are taken. Those of version 1 lie in stores of before: they are words all the same, found less well where
+they have accents, until their owner, who reads its files again, replaces them.
+"""
 _encoder = msgspec.msgpack.Encoder()
 _packed = msgspec.msgpack.Decoder(_Packed)
 
 
-def packTerms(terms: Iterable[tuple[str, int]], length: int) -> bytes:
+def packTerms(terms: Iterable[tuple[str, int]], length: int, dialect: str = "") -> bytes:
     """
     Terms and counts as bytes, always the same for the same terms: MessagePack C{[version, length, [term ...], [count ...]]} in the
-    order of terms.
+    order of terms, with the dialect as a fifth item if there is one.
 
     @param length: words in the whole text.
+    @param dialect: in which they were made; see L{overlay.index.dialect}.
     """
     ordered = sorted(terms)
-    return _encoder.encode(
-        _Packed(analysis.VERSION, length, [term for term, count in ordered], [count for term, count in ordered])
-    )
+    fields: tuple = (analysis.VERSION, length, [term for term, count in ordered], [count for term, count in ordered])
+    return _encoder.encode((*fields, dialect) if dialect else fields)
+
+
+@attrs.frozen(slots=True)
+class Terms:
+    """
+    Packed terms, taken apart.
+
+    @ivar counted: terms with their counts, in order.
+    @ivar length: words of the whole text.
+    @ivar dialect: in which they were made.
+    """
+
+    counted: tuple[tuple[str, int], ...]
+    length: int
+    dialect: str
 
 
 def unpackTerms(packed: bytes) -> tuple[tuple[tuple[str, int], ...], int]:
     """
     @return: the terms with their counts, in order, and the number of words of the whole text.
-    @raise Malformed: these are not packed terms of this version, or break a limit.
+    @raise Malformed: as L{openTerms}.
+    """
+    opened = openTerms(packed)
+    return opened.counted, opened.length
+
+
+def openTerms(packed: bytes) -> Terms:
+    """
+    @raise Malformed: these are not packed terms of a version that is understood, or break a limit.
     """
     try:
         found = _packed.decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise Malformed(f"packed terms: {problem}") from problem
     terms = found.terms
-    if found.version != analysis.VERSION:
+    if found.version not in _UNDERSTOOD:
         raise Malformed(f"packed terms of version {found.version}")
     if len(terms) != len(found.counts):
         raise Malformed("packed terms: as many counts as terms are needed")
@@ -89,7 +120,7 @@ def unpackTerms(packed: bytes) -> tuple[tuple[tuple[str, int], ...], int]:
         if not term.isascii() and len(term.encode("utf-8", "surrogatepass")) > limits.TERM:
             raise Malformed("packed terms: a term is too long")
         previous = term
-    return tuple(zip(terms, found.counts, strict=True)), found.length
+    return Terms(tuple(zip(terms, found.counts, strict=True)), found.length, found.dialect)
 
 
 # --- records --------------------------------------------------------------------------------------------------------
@@ -150,7 +181,7 @@ def makeRecord(
     if not 0 < len(document.location) <= limits.LOCATION or not isEncodable(document.location):
         raise Malformed("a location that no record can hold")
     text = document.text.encode("utf-8", "replace")
-    terms = packTerms(document.terms, document.length)
+    terms = packTerms(document.terms, document.length, network.dialect)
     head = RecordHead(
         network=network.id,
         owner=identity.peerId,
@@ -245,9 +276,11 @@ def _ownerOf(key: bytes) -> bytes:
     return _lastOwner[1]
 
 
-def verifyBody(head: RecordHead, text: bytes, terms: bytes) -> None:
+def verifyBody(head: RecordHead, text: bytes, terms: bytes, dialect: str = "") -> None:
     """
     Check text and terms against the head that names them.
+
+    @param dialect: of the network.
 
     @raise Forged: a digest differs.
     @raise Malformed: the text is not UTF-8, or the terms cannot be read.
@@ -262,7 +295,8 @@ def verifyBody(head: RecordHead, text: bytes, terms: bytes) -> None:
         text.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise Malformed(f"text of a record: {problem}") from problem
-    unpackTerms(terms)
+    if openTerms(terms).dialect != dialect:
+        raise Malformed("terms of another dialect")
 
 
 # --- digests of many ------------------------------------------------------------------------------------------------

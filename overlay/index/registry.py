@@ -283,7 +283,9 @@ class Registry:
         """
         refused = [*without, *self._commons.blocked, *self._commons.network.expelled]
         try:
-            found: Found = self._store.search(Request(expression, want, self._commons.now(), frozenset(refused)))
+            found: Found = self._store.search(
+                Request(expression, want, self._commons.now(), frozenset(refused), self._commons.network.dialect)
+            )
         except Exception as problem:  # whatever a store raises, the search goes on without it
             self._searchFailure = self._said(problem, self._searchFailure)
             return _NOTHING

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from overlay.index.analysis import isCJK, words
+from overlay.index.analysis import isUnspaced
+from overlay.index.dialect import PLAIN, Analysis
+from overlay.index.spans import matching
 
 LENGTH = 200
 """Characters."""
@@ -11,18 +13,21 @@ LEAD = 30
 """Characters shown before the first match."""
 _SCANNED = 4000
 """Words, or matches, of a text that are looked at."""
-_WORD = re.compile(r"\S+")
 _CUT = "..."
 # A text is a stranger's: what it would do to a terminal is not shown.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
-def snippetOf(text: str, terms: Collection[str], starts: Collection[str] = ()) -> str:
+def snippetOf(
+    text: str, terms: Collection[str], starts: Collection[str] = (), phrases: Collection[tuple[str, ...]] = (), how: Analysis = PLAIN
+) -> str:
     """
-    At most L{LENGTH} characters of the text, on one line, with as many different ones of C{terms} and of words that begin with C{starts}
-    as fit; the beginning if there are none.
+    At most L{LENGTH} characters of the text, on one line, with as many different ones of C{terms}, of terms that begin with C{starts}, and
+    of C{phrases} as fit; the beginning if there are none.
+
+    @param how: terms are made of the text.
     """
-    matches = list(_matches(text, terms, starts)) if terms or starts else []
+    matches = list(_matches(text, terms, starts, phrases, how)) if terms or starts or phrases else []
     return _cutOut(text, _densest(matches))
 
 
@@ -45,22 +50,18 @@ def _densest(matches: Sequence[tuple[int, int, str]]) -> int:
     return best
 
 
-def _matches(text: str, terms: Collection[str], starts: Collection[str]) -> Iterator[tuple[int, int, str]]:
+def _matches(
+    text: str, terms: Collection[str], starts: Collection[str], phrases: Collection[tuple[str, ...]], how: Analysis
+) -> Iterator[tuple[int, int, str]]:
     """Where the text matches, and which term; in order."""
-    lower = text.lower()
-    if text.isascii() or len(lower) == len(text):
+    if text.isascii() and not phrases and not how.stems:
+        lower = text.lower()
         found = sorted({*_places(lower, terms, False), *_places(lower, starts, True)})
-        if found or (text.isascii() and "'" not in text):
+        if found or "'" not in text:
             yield from found
             return
-    wanted, begins = set(terms), tuple(starts)
-    for number, match in enumerate(_WORD.finditer(text)):
-        if number >= _SCANNED:
-            return
-        for word in words(match.group()):
-            if word in wanted or (begins and word.startswith(begins)):
-                yield match.start(), min(match.end(), match.start() + LENGTH // 2), word
-                break
+    for start, end, term in matching(text, terms, starts, phrases, how, _SCANNED):
+        yield start, min(end, start + LENGTH // 2), term
 
 
 def _places(text: str, terms: Collection[str], begin: bool) -> Iterator[tuple[int, int, str]]:
@@ -72,7 +73,7 @@ def _places(text: str, terms: Collection[str], begin: bool) -> Iterator[tuple[in
             end = at + len(term)
             number += 1
             # A pair of Chinese, Japanese or Korean characters stands in the midst of others.
-            if isCJK(term) or not ((at and text[at - 1].isalnum()) or (not begin and text[end : end + 1].isalnum())):
+            if isUnspaced(term) or not ((at and text[at - 1].isalnum()) or (not begin and text[end : end + 1].isalnum())):
                 yield at, end, term
             at = text.find(term, end)
 

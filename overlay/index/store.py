@@ -81,12 +81,14 @@ class Request:
     @ivar want: rows wanted.
     @ivar now: network time in seconds; records past their expiry are left out.
     @ivar without: owners to leave out.
+    @ivar dialect: of the network, for passages.
     """
 
     expression: Expression
     want: int
     now: float
     without: frozenset[bytes] = frozenset()
+    dialect: str = ""
 
 
 @attrs.frozen(slots=True)

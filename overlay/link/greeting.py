@@ -65,7 +65,7 @@ class Greeting:
         return Hello(
             PROTOCOL, list(FEATURES), network.id, network.generation - 1 if older else network.generation, proof,
             self._work(), commons.boot, link.purpose, listening, _hostOf(link.address), link.dialledAddress, limits.ANALYSIS,
-            AGENT, commons.now(), None if link.purpose == "probe" else advert,
+            AGENT, commons.now(), None if link.purpose == "probe" else advert, network.dialect,
         )
 
     def judge(self, link: "Link", hello: Hello, knownBefore: bool) -> Goodbye | None:
@@ -105,6 +105,8 @@ class Greeting:
                 f" there {hello.versions[0]} to {hello.versions[1]}",
                 -1.0,
             )
+        if (hello.analysis, hello.dialect) != (limits.ANALYSIS, network.dialect):
+            return Goodbye("analysis", _analysesDiffer(hello, network.dialect), -1.0)
         if workDone(link.key, network.id, hello.work) < self.workBits:
             return Goodbye("work", f"a proof of work of {self.workBits} bits is asked for", -1.0)
         if hello.purpose not in PURPOSES:
@@ -143,6 +145,14 @@ class Greeting:
     def describe(self, link: "Link") -> str:
         """For the log."""
         return f"{shortText(link.peerId)} at {link.address} ({idText(link.peerId)})"
+
+
+def _analysesDiffer(hello: Hello, dialect: str) -> str:
+    if hello.analysis != limits.ANALYSIS:
+        older = "there" if hello.analysis < limits.ANALYSIS else "here"
+        return f"text analysis is version {limits.ANALYSIS} here, {hello.analysis} there: a newer superpeer is needed {older}"
+    there = hello.dialect if hello.dialect.isprintable() else "?"
+    return f"words are indexed as {dialect or 'they are'} here, as {there or 'they are'} there: join with an invitation, or the same --stem"
 
 
 def _hostOf(address: str) -> str:

@@ -34,11 +34,13 @@ class _Kept(msgspec.Struct, array_like=True):
     generation: int
     previousKey: bytes
     expelled: list[bytes]
+    dialect: str = ""
 
 
 def saveNetwork(storage: IStorage, network: Network) -> None:
     kept = _Kept(
-        network.name, network.key, network.founder, network.generation, network.previousKey, sorted(network.expelled)
+        network.name, network.key, network.founder, network.generation, network.previousKey, sorted(network.expelled),
+        network.dialect,
     )
     storage.table(_TABLE).put(_NETWORK, msgspec.msgpack.encode(kept))
 
@@ -57,7 +59,7 @@ def savedNetwork(storage: IStorage) -> Network | None:
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise Damaged(f"the stored network ({problem})") from problem
     return Network(
-        kept.name, kept.key, kept.founder, kept.generation, kept.previousKey, frozenset(kept.expelled)
+        kept.name, kept.key, kept.founder, kept.generation, kept.previousKey, frozenset(kept.expelled), kept.dialect
     )
 
 

@@ -12,7 +12,8 @@ import attrs
 
 from overlay.errors import BadQuery, UsageError
 from overlay.identity.ids import checkPrefix
-from overlay.index import analysis
+from overlay.index.analysis import isUnspaced, words
+from overlay.index.dialect import PLAIN, Analysis
 from overlay.index.expression import (
     And,
     Expression,
@@ -47,11 +48,13 @@ _TOKEN = re.compile(
 class _Token:
     """
     @ivar kind: C{open}, C{close}, C{not}, C{or}, C{phrase} or C{word}.
+    @ivar at: where it begins, in characters.
     @ivar field: before the colon of a quoted value, in lower case.
     """
 
     kind: str
     text: str
+    at: int
     field: str = ""
 
 
@@ -61,111 +64,155 @@ def _tokens(text: str) -> list[_Token]:
     while text[at:].strip():
         match = _TOKEN.match(text, at)
         if match is None:
-            raise BadQuery(f"{text[at:].strip()!r} cannot be read", text[at:].strip())
-        at = match.end()
+            raise BadQuery(f"{text[at:].strip()!r} cannot be read", text[at:].strip(), len(text) - len(text[at:].lstrip()))
+        start, at = at + len(match.group()) - len(match.group().lstrip()), match.end()
         kind = match.lastgroup or ""
         if kind in ("phrase", "quoted"):
             quoted = match.group(kind)
             if len(quoted) < 2 or not quoted.endswith('"'):
-                raise BadQuery(f"the quote in {quoted!r} is not closed", quoted)
-            found.append(_Token("phrase", quoted[1:-1], (match.group("field") or "").lower()))
+                raise BadQuery(f"the quote in {quoted!r} is not closed", quoted, match.start(kind))
+            found.append(_Token("phrase", quoted[1:-1], start, (match.group("field") or "").lower()))
         elif kind == "word" and match.group("word") == "OR":
-            found.append(_Token("or", "OR"))
+            found.append(_Token("or", "OR", start))
         else:
-            found.append(_Token(kind, match.group(kind)))
+            found.append(_Token(kind, match.group(kind), start))
     return found
 
 
 class _Parser:
     """One query, by recursive descent."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, analysis: Analysis) -> None:
         self._tokens = _tokens(text)
+        self._analysis = analysis
         self._at = 0
         self._terms = 0
 
     def parse(self) -> Expression:
         whole = self._either(0)
         if self._at < len(self._tokens):
-            raise BadQuery("a parenthesis is closed that was not opened", self._tokens[self._at].text)
+            raise self._wrong("a parenthesis is closed that was not opened", self._tokens[self._at])
+        if whole is None:
+            raise self._wrong("this network leaves out words as common as this", self._tokens[0])
         return whole
+
+    @staticmethod
+    def _wrong(message: str, token: _Token) -> BadQuery:
+        return BadQuery(message, token.text, token.at)
 
     def _peek(self) -> str:
         return self._tokens[self._at].kind if self._at < len(self._tokens) else ""
 
-    def _either(self, depth: int) -> Expression:
+    def _either(self, depth: int) -> Expression | None:
         if depth > limits.QUERY_DEPTH:
-            raise BadQuery(f"parentheses are nested more than {limits.QUERY_DEPTH} deep", "(")
+            raise self._wrong(f"parentheses are nested more than {limits.QUERY_DEPTH} deep", self._tokens[self._at - 1])
         parts = [self._all(depth)]
         while self._peek() == "or":
             self._at += 1
             parts.append(self._all(depth))
-        return parts[0] if len(parts) == 1 else Or(tuple(parts))
+        kept = tuple(part for part in parts if part is not None)
+        return Or(kept) if len(kept) > 1 else kept[0] if kept else None
 
-    def _all(self, depth: int) -> Expression:
-        parts: list[Expression] = []
+    def _all(self, depth: int) -> Expression | None:
+        first = self._at
+        parts: list[Expression | None] = []
         while self._peek() not in ("", "or", "close"):
             parts.append(self._one(depth))
         if not parts:
-            said = self._tokens[self._at].text if self._at < len(self._tokens) else "OR"
-            raise BadQuery(f"something to search for is missing at {said!r}", said)
-        return parts[0] if len(parts) == 1 else And(tuple(parts))
+            token = self._tokens[first] if first < len(self._tokens) else self._tokens[-1]
+            raise self._wrong(f"something to search for is missing at {token.text!r}", token)
+        kept = tuple(part for part in parts if part is not None)
+        return And(kept) if len(kept) > 1 else kept[0] if kept else None
 
-    def _one(self, depth: int) -> Expression:
+    def _one(self, depth: int) -> Expression | None:
+        """None for a word that the network leaves out: it is in all records and in none."""
         token = self._tokens[self._at]
         self._at += 1
         if token.kind == "not":
             if depth >= limits.QUERY_DEPTH or self._peek() in ("", "or", "close"):
-                raise BadQuery("there is nothing after the minus", "-")
-            return Not(self._one(depth + 1))
+                raise self._wrong("there is nothing after the minus", attrs.evolve(token, text="-"))
+            inner = self._one(depth + 1)
+            return None if inner is None else Not(inner)
         if token.kind == "open":
             inner = self._either(depth + 1)
             if self._peek() != "close":
-                raise BadQuery("a parenthesis is not closed", "(")
+                raise self._wrong("a parenthesis is not closed", token)
             self._at += 1
             return inner
-        self._terms += 1
-        if self._terms > limits.QUERY_TERMS:
-            raise BadQuery(f"a query has at most {limits.QUERY_TERMS} words", token.text)
+        try:
+            return self._counted(self._meaning(token), token)
+        except BadQuery as problem:
+            problem.at = token.at
+            raise
+
+    def _meaning(self, token: _Token) -> Expression | None:
         if token.kind == "phrase":
             if token.field not in ("", "name"):
                 raise BadQuery(f"only name: takes a quoted value, not {token.field}:", token.field + ":")
-            return _words(token.text, token.field, True)
-        return _word(token.text)
+            return _phrase(token.text, token.field, self._analysis)
+        return _word(token.text, self._analysis)
+
+    def _counted(self, meaning: Expression | None, token: _Token) -> Expression | None:
+        """Every word counts: receipts have a number for each."""
+        self._terms += max(1, len(meaning.terms) if isinstance(meaning, Phrase) else len(meaning.parts) if isinstance(meaning, And) else 1)
+        if self._terms > limits.QUERY_TERMS:
+            raise BadQuery(f"a query has at most {limits.QUERY_TERMS} words", token.text)
+        return meaning
 
 
-def _words(text: str, field: str, phrase: bool) -> Expression:
-    """What a word or phrase of the user comes to when it is analysed."""
-    found = analysis.words(text)
+def _analysed(text: str) -> list[str]:
+    found = words(text)
     if not found:
         raise BadQuery(f"{text!r} has no letter or digit", text)
-    if len(found) == 1:
-        return Word(found[0], field)
+    return found
+
+
+def _phrase(text: str, field: str, analysis: Analysis) -> Expression:
+    """Words in quotes: exactly these, also where the index has stems."""
+    found = _analysed(text)
     if len(found) > limits.QUERY_TERMS:
         raise BadQuery(f"a phrase has at most {limits.QUERY_TERMS} words", text)
+    if analysis.dialect:
+        return Phrase(tuple(found), field, tuple(analysis.of(found)))
+    return Word(found[0], field) if len(found) == 1 else Phrase(tuple(found), field)
+
+
+def _words(text: str, field: str, analysis: Analysis) -> Expression | None:
+    """
+    What a word of the user comes to when it is analysed. Several, as in C{e-mail}, stand one after the other; but those of scripts
+    without spaces, and stems, need only all be there: phrases are looked for in the beginning of a text alone.
+    """
+    found = _analysed(text)
+    terms = analysis.of(found)
+    if len(terms) == 1:
+        return Word(terms[0], field)
+    if analysis.dialect or all(map(isUnspaced, found)):
+        return And(tuple(Word(term, field) for term in terms)) if terms else None
     return Phrase(tuple(found), field)
 
 
-def _word(text: str) -> Expression:
+def _word(text: str, analysis: Analysis) -> Expression | None:
     name, colon, value = text.partition(":")
     if colon and name.isascii() and name.isalpha() and not value.startswith("//"):
         parse = _FIELDS.get(name.lower())
-        if parse is None:
-            raise BadQuery(f"there is no field {name}:{nearest(name.lower(), [*_FIELDS])}", text)
+        if parse is None and name.lower() != "name":
+            raise BadQuery(f"there is no field {name}:{nearest(name.lower(), FIELDS)}", text)
         if not value:
             raise BadQuery(f"there is nothing after {name}:", text)
+        if parse is None:
+            return _plain(value, "name", analysis)
         return parse(value, text)
-    return _plain(text, "")
+    return _plain(text, "", analysis)
 
 
-def _plain(text: str, field: str) -> Expression:
+def _plain(text: str, field: str, analysis: Analysis) -> Expression | None:
     if text.endswith("*"):
         return _prefix(text, field)
-    return _words(text, field, False)
+    return _words(text, field, analysis)
 
 
 def _prefix(text: str, field: str) -> Expression:
-    found = analysis.words(text[:-1])
+    found = words(text[:-1])
     if not found:
         raise BadQuery(f"{text!r} has no letter or digit", text)
     if len(found) > 1 or "*" in text[:-1]:
@@ -238,7 +285,6 @@ def _owner(value: str, text: str) -> Expression:
 
 
 _FIELDS: dict[str, Callable[[str, str], Expression]] = {
-    "name": lambda value, text: _plain(value, "name"),
     "type": _type,
     "ext": _extension,
     "size": _size,
@@ -246,22 +292,27 @@ _FIELDS: dict[str, Callable[[str, str], Expression]] = {
     "before": lambda value, text: Modified(until=_moment(value, text)),
     "owner": _owner,
 }
+FIELDS = ("name", *_FIELDS)
+"""What may stand before a colon."""
 
 
 @lru_cache(maxsize=512)
-def parseQuery(text: str) -> Expression:
+def parseQuery(text: str, analysis: Analysis = PLAIN) -> Expression:
     """
     What was parsed a moment ago is remembered: each copy of a query brings the same words.
 
-    @raise BadQuery: with a sentence, and the word that is at fault.
+    @param analysis: of the network.
+    @raise BadQuery: with a sentence, the word that is at fault, and where it is.
     """
     if len(text) > limits.EXPRESSION:
-        raise BadQuery(f"a query has at most {limits.EXPRESSION} characters", text[:20])
+        raise BadQuery(f"a query has at most {limits.EXPRESSION} characters", text[:20], 0)
     if not text.strip():
         raise BadQuery("there is nothing to search for")
-    expression = _Parser(text).parse()
+    expression = _Parser(text, analysis).parse()
     if not _selects(expression):
-        raise BadQuery("a query that only says what is not wanted is too broad", text.strip().split()[0])
+        raise BadQuery(
+            "a query that only says what is not wanted is too broad", text.strip().split()[0], len(text) - len(text.lstrip())
+        )
     return expression
 
 
@@ -295,8 +346,8 @@ def _renderOne(one: Expression) -> str:
     if isinstance(one, Word):
         return f'{one.field}:"{one.term}"' if one.field else f'"{one.term}"'
     if isinstance(one, Phrase):
-        words = " ".join(one.terms)
-        return f'{one.field}:"{words}"' if one.field else f'"{words}"'
+        phrase = " ".join(one.terms)
+        return f'{one.field}:"{phrase}"' if one.field else f'"{phrase}"'
     if isinstance(one, Prefix):
         return f"{one.field}:{one.start}*" if one.field else f"{one.start}*"
     if isinstance(one, MediaType):

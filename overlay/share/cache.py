@@ -16,6 +16,7 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
 
     @ivar modified: in ns.
     @ivar textLimit: under which its text was kept.
+    @ivar dialect: in which its terms were made.
     @ivar problem: why it has no text though it should, or empty.
     """
 
@@ -26,6 +27,7 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
     modified: int
     location: str
     problem: str = ""
+    dialect: str = ""
 
 
 _decoder = msgspec.msgpack.Decoder(Remembered)
@@ -34,8 +36,9 @@ _decoder = msgspec.msgpack.Decoder(Remembered)
 class Cache:
     """By path."""
 
-    def __init__(self, table: ITable, textLimit: int) -> None:
+    def __init__(self, table: ITable, textLimit: int, dialect: str = "") -> None:
         self._table = table
+        self._dialect = dialect
         self._textLimit = textLimit
 
     def get(self, path: bytes) -> Remembered | None:
@@ -50,13 +53,15 @@ class Cache:
 
     def isFresh(self, held: Remembered, size: int, modified: int, location: str) -> bool:
         """Whether a file is still as it was read."""
-        return (held.format, held.analysis, held.textLimit, held.size, held.modified, held.location) == (
-            _FORMAT, analysis.VERSION, self._textLimit, size, modified, location
+        return (
+            held.format, held.analysis, held.textLimit, held.size, held.modified, held.location, held.dialect
+        ) == (
+            _FORMAT, analysis.VERSION, self._textLimit, size, modified, location, self._dialect
         )
 
     def make(self, size: int, modified: int, location: str, problem: str) -> Remembered:
         """What is to be remembered of a file that has been read now."""
-        return Remembered(_FORMAT, analysis.VERSION, self._textLimit, size, modified, location, problem)
+        return Remembered(_FORMAT, analysis.VERSION, self._textLimit, size, modified, location, problem, self._dialect)
 
     def put(self, rows: Iterable[tuple[bytes, Remembered]]) -> None:
         """Remember several."""

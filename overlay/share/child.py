@@ -2,8 +2,8 @@
 The child process that hashes files and extracts their text: C{python -m overlay.share.child}.
 
 Requests come on standard input and answers go to standard output, each four bytes of length and a MessagePack array. A request is
-C{[number, path, name, text limit, term limit, extract]}; an answer is C{[number, problem, size, mtime in ns, SHA-256, media type, text,
-terms, length]}. What a broken file does to this process is not the peer's concern: the parent starts another.
+C{[number, path, name, text limit, term limit, extract, dialect]}; an answer is C{[number, problem, size, mtime in ns, SHA-256, media
+type, text, terms, length]}. What a broken file does to this process is not the peer's concern: the parent starts another.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from overlay.index.analysis import countTerms
+from overlay.index.dialect import analysisOf
 from overlay.share.extract import READ_MOST, mediaTypeOf, textOf
 
 MEMORY = 1 << 30
@@ -42,7 +42,7 @@ def _open(path: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool) -> tuple:
+def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool, dialect: str = "") -> tuple:
     """
     @return: problem (empty, or why there is no text), size, mtime in ns, SHA-256, media type, text, terms, number of words.
     @raise Failed: the file cannot be read.
@@ -70,7 +70,7 @@ def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool) 
             text = textOf(path, kind, bytes(beginning))[:READ_MOST]
         except Exception:  # a reader of somebody's format may raise anything, MemoryError among it
             trouble = "extraction failed"
-    terms, length = countTerms(text, termLimit) if text else ((), 0)
+    terms, length = analysisOf(dialect).countTerms(text, termLimit) if text else ((), 0)
     kept = text.encode("utf-8", "replace")[:textLimit].decode("utf-8", "ignore") if textLimit else ""
     return trouble, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length
 
@@ -85,11 +85,11 @@ def main() -> None:
     # Whatever a library prints must not get among the answers.
     os.dup2(2, 1)
     while len(header := requests.read(4)) == 4:
-        number, path, name, textLimit, termLimit, extract = msgspec.msgpack.decode(
+        number, path, name, textLimit, termLimit, extract, dialect = msgspec.msgpack.decode(
             requests.read(int.from_bytes(header, "big"))
         )
         try:
-            answer = (number, *digest(os.fsdecode(path), name, textLimit, termLimit, extract))
+            answer = (number, *digest(os.fsdecode(path), name, textLimit, termLimit, extract, dialect))
         except Failed as problem:
             answer = (number, str(problem), -1, 0, b"", "", "", (), 0)
         encoded = msgspec.msgpack.encode(answer)

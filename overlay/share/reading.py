@@ -63,8 +63,9 @@ class Reader(ProcessProtocol):
     @ivar deaths: how many children died of a file.
     """
 
-    def __init__(self, reactor: Any, textLimit: int, termLimit: int) -> None:
+    def __init__(self, reactor: Any, textLimit: int, termLimit: int, dialect: str = "") -> None:
         self._reactor = reactor
+        self._dialect = dialect
         self._textLimit = textLimit
         self._termLimit = termLimit
         self._waiting: deque[Request] = deque()
@@ -126,7 +127,7 @@ class Reader(ProcessProtocol):
             request.number = self._number
             self._sent.append(request)
             encoded = msgspec.msgpack.encode(
-                (request.number, request.path, request.name, self._textLimit, self._termLimit, request.extract)
+                (request.number, request.path, request.name, self._textLimit, self._termLimit, request.extract, self._dialect)
             )
             self.transport.write(len(encoded).to_bytes(4, "big") + encoded)  # type: ignore[union-attr]
         self._watch()

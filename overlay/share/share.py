@@ -60,8 +60,8 @@ class Share:
         self._data = data
         self._rescan = rescan
         settings = commons.settings
-        self._cache = Cache(commons.softTable("files", remember=False), settings.textLimit)
-        self._reader = Reader(reactor, settings.textLimit, settings.termLimit)
+        self._cache = Cache(commons.softTable("files", remember=False), settings.textLimit, commons.network.dialect)
+        self._reader = Reader(reactor, settings.textLimit, settings.termLimit, commons.network.dialect)
         self._watch = Watch(reactor, self._pathsChanged, self._scanSoon)
         self.onChange: Callable[[Sequence[Document], Sequence[str]], None] = _ignore
         self.isShared: Callable[[str], bool] = lambda location: False

@@ -49,8 +49,10 @@ CLOCK_SLACK = 300.0
 """How far in the future a signed time may lie."""
 
 # Queries.
-ANALYSIS = 1
-"""Version of the text analysis (L{overlay.index.analysis}): peers with different ones find each other's records less well."""
+ANALYSIS = 2
+"""Version of the text analysis (L{overlay.index.analysis}): all peers of a network have the same."""
+DIALECT = 64
+"""Longest name of what a network adds to it (L{overlay.index.dialect})."""
 EXPRESSION = 1000
 QUERY_TERMS = 32
 QUERY_DEPTH = 8

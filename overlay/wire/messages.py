@@ -40,6 +40,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     @ivar analysis: version of the text analysis.
     @ivar wall: network time as the sender knows it, seconds since the epoch.
     @ivar advert: its current advert; None in a probe.
+    @ivar dialect: what the network adds to the analysis.
     """
 
     versions: tuple[Count, Count]
@@ -57,6 +58,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     agent: Annotated[str, msgspec.Meta(max_length=limits.AGENT)]
     wall: Real
     advert: Signed | None = None
+    dialect: Annotated[str, msgspec.Meta(max_length=limits.DIALECT)] = ""
 
 
 class Goodbye(Message, frozen=True, array_like=True, tag=2, gc=False):

@@ -30,11 +30,20 @@ def render(*fields: object) -> str:
 @given(names, keys, keys, st.integers(0, 2**60), st.binary(min_size=20, max_size=20), st.lists(st.text(max_size=30), max_size=4))
 def test_invitationRoundTrip(name: str, key: bytes, founder: bytes, generation: int, peer: bytes, addresses: list[str]) -> None:
     """An invitation says what it was made of, also after a mail program has broken its line."""
-    for network in (Network(name, key, founder, generation), Network(name)):
+    for network in (Network(name, key, founder, generation), Network(name), Network(name, dialect="stem:english")):
         invitation = Invitation(network, PeerId(peer), tuple(addresses))
         text = invitation.render()
         assert Invitation.parse(text) == invitation
         assert Invitation.parse(f"\n {text[:30]}\r\n  {text[30:]} ") == invitation
+
+
+def test_invitationsOfBefore() -> None:
+    """An invitation that says nothing of a dialect is to a network that has none; one that says too much is refused."""
+    fields = ("lab", b"k" * 32, FOUNDER, 0, b"p" * 20, [])
+    assert Invitation.parse(render(*fields)).network == CLOSED
+    assert Invitation.parse(render(*fields, "stem:dutch", "later")).network.dialect == "stem:dutch"
+    with pytest.raises(UsageError):
+        Invitation.parse(render(*fields, "x" * 65))
 
 
 @given(st.data())

@@ -16,6 +16,7 @@ from overlay.index.record import (
     addDigest,
     makeRecord,
     openHead,
+    openTerms,
     packTerms,
     recordIdOf,
     removeDigest,
@@ -54,7 +55,9 @@ def test_garbageIsNoTerms(garbage: bytes) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        [2, 3, ["a"], [1]],
+        [0, 3, ["a"], [1]],
+        [3, 3, ["a"], [1]],
+        [2, 3, ["a"], [1], "x" * 65],
         [1, 3, ["a", "b"], [1]],
         [1, 1, ["a", "b"], [1, 1]],
         [1, 9, ["b", "a"], [1, 1]],
@@ -71,6 +74,22 @@ def test_packedTermsThatBreakALimit(wrong: list) -> None:
     """Another version, odd numbers, order, and size are refused."""
     with pytest.raises(Malformed):
         unpackTerms(msgspec.msgpack.encode(wrong))
+
+
+def test_packedTermsOfBefore() -> None:
+    """Terms of version 1 lie in stores and are words like any; with a dialect they have a fifth part."""
+    assert unpackTerms(msgspec.msgpack.encode([1, 9, ["caf\u00e9"], [2]])) == ((("caf\u00e9", 2),), 9)
+    assert msgspec.msgpack.decode(packTerms([("a", 1)], 2)) == [2, 2, ["a"], [1]]
+    packed = packTerms([("a", 1)], 2, "stop:english")
+    assert openTerms(packed).dialect == "stop:english" and len(msgspec.msgpack.decode(packed)) == 5
+
+
+def test_termsOfAnotherDialect() -> None:
+    """A record whose terms are not made as the network makes them is not taken."""
+    one = record(ANNA, document("a/x", "bloom"))
+    verifyBody(openHead(one.head), one.text, one.terms)
+    with pytest.raises(Malformed):
+        verifyBody(openHead(one.head), one.text, one.terms, "stem:english")
 
 
 def test_idIsOfOwnerAndLocation() -> None:

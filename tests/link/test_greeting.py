@@ -26,7 +26,7 @@ def helloOf(place: Place, wire: Wire, **changed: Any) -> Hello:
     advert = advertOf(STRANGER, network)
     hello = Hello(
         (1, 1), [], network.id, network.generation, proof, b"", 1, "link", 7116, "10.0.0.1", "" if wire.dialled else "10.0.0.1:7116",
-        1, "another/1", WALL, advert,
+        limits.ANALYSIS, "another/1", WALL, advert,
     )
     return msgspec.structs.replace(hello, **changed)
 
@@ -63,6 +63,32 @@ def test_accepted() -> None:
     assert place.links.observedAddresses() == ["10.0.0.1:7116"]
 
 
+def test_helloOfBefore() -> None:
+    """A hello without the fields that came later is understood: it is of words as they are."""
+    place, wires, _clock = alone()
+    wire = Wire(STRANGER, dialled=False)
+    whole = msgspec.msgpack.decode(msgspec.msgpack.encode(helloOf(place, wire)))
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(whole[:-1]), type=Hello)
+    assert len(whole) == 17 and older.dialect == ""
+    wires.accept(wire)
+    wire.receive(older)
+    assert place.links.get(STRANGER.peerId) is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"analysis": 1}, "newer superpeer is needed there"),
+        ({"analysis": limits.ANALYSIS + 1}, "newer superpeer is needed here"),
+        ({"dialect": "stem:english"}, "as they are here, as stem:english there"),
+    ],
+)
+def test_anotherAnalysis(changed: dict[str, Any], says: str) -> None:
+    """Who makes other terms of a text is told which, and what to do."""
+    place, wires, _clock = alone()
+    assert says in refusal(place, wires, **changed).text
+
+
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
@@ -72,6 +98,10 @@ def test_accepted() -> None:
         ({"generation": 1}, "generation"),
         ({"versions": (2, 3)}, "version"),
         ({"versions": (0, 0)}, "version"),
+        ({"analysis": 1}, "analysis"),
+        ({"analysis": limits.ANALYSIS + 1}, "analysis"),
+        ({"dialect": "stem:english"}, "analysis"),
+        ({"dialect": "x\n" * 32}, "analysis"),
         ({"purpose": "mining"}, "purpose"),
         ({"purpose": "x" * 32}, "purpose"),
         ({"advert": None}, "malformed"),

@@ -72,7 +72,7 @@ class Raw(Protocol):
         binding = transport.getHandle().export_keying_material(_LABEL, 32, None)
         proof = proveMembership(CLOSED.key, binding, True, STRANGER.peerId, to.peerId)
         advert = advertOf(STRANGER, CLOSED)
-        self.send(Hello((1, 1), [], CLOSED.id, 0, proof, b"", 1, "link", 0, "", "", 1, "raw", WALL, advert))
+        self.send(Hello((1, 1), [], CLOSED.id, 0, proof, b"", 1, "link", 0, "", "", limits.ANALYSIS, "raw", WALL, advert))
         await until(lambda: self.messages)
         assert isinstance(self.messages.pop(0), Hello)
 

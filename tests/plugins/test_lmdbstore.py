@@ -53,6 +53,17 @@ def filled(tmp_path: Path, **arguments: Any) -> LmdbStore:
     return store
 
 
+def test_storeOfAnOlderAnalysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows whose terms are of the version before are found after an update; only the snapshot is made anew."""
+    with monkeypatch.context() as before:
+        before.setattr("overlay.index.analysis.VERSION", 1)
+        filled(tmp_path).close()
+    store = lmdbStore(tmp_path)
+    assert found(store) == ["a/x", "a/y"] and store.problem == "" and store.registration(BERT.peerId).sequence == 7
+    store.close()
+    assert found(lmdbStore(tmp_path)) == ["a/x", "a/y"]
+
+
 @pytest.mark.parametrize("sync", ["no", "full"])
 @pytest.mark.parametrize("killed", [True, False])
 def test_comesBackWhole(tmp_path: Path, sync: str, killed: bool) -> None:

@@ -164,7 +164,7 @@ def test_childsProtocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "a.txt").write_text("one two")
     requests = b""
     for number, name in enumerate(("a.txt", "gone.txt")):
-        encoded = msgspec.msgpack.encode((number, os.fsencode(tmp_path / name), name, 100, 10, True))
+        encoded = msgspec.msgpack.encode((number, os.fsencode(tmp_path / name), name, 100, 10, True, ""))
         requests += struct.pack(">I", len(encoded)) + encoded
     reader, writer = os.pipe()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(requests)))
