@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("words", nargs="+", metavar="QUERY", help="words; see HELP QUERY at the console")
     search.add_argument("--limit", type=int, default=20, metavar="N", help="rows [default: 20]")
     search.add_argument("--timeout", type=float, metavar="SECONDS", help="how long it may take")
+    search.add_argument("--match", metavar="all|any", help="any: the more of the words the better, for whole questions [default: all]")
+    search.add_argument("--sort", metavar="score|newest|size|name", help="order of the rows [default: score]")
+    search.add_argument("--type", metavar="PART,...", help="one of these in the media type, as in pdf,text/")
+    search.add_argument("--ttl", metavar="N|all", help="super-peers on the longest way, your own home included [default: all]")
+    search.add_argument("--router", metavar="NAME", help="the router that super-peers are asked to use")
     search.add_argument("--explain", action="store_true", help="show passages, and how the search went")
     add("status", "How this peer is.")
     add("peers", "Whom this peer knows.")
@@ -122,13 +127,18 @@ def _show(args: argparse.Namespace, value: Any, plainly: Any = render.listing) -
 
 def _search(args: argparse.Namespace) -> int:
     options = [f"limit={args.limit}"]
-    if args.timeout is not None:
-        options.append(f"timeout={args.timeout}")
+    for name in ("timeout", "match", "sort", "type", "ttl", "router"):
+        value = getattr(args, name)
+        if value is not None:
+            if len(str(value).split()) != 1:
+                raise UsageError(f"--{name} takes one word")
+            options.append(f"{name}={value}")
+    query = " ".join(" ".join(args.words).split())
     rows: list[dict[str, Any]] = []
     end: dict[str, Any] = {}
     with _connect(args) as client, _progress(args) as progress:
         try:
-            for reply in client.search(" ".join(options), " ".join(args.words)):
+            for reply in client.search(" ".join(options), query):
                 if "code" in reply:
                     end = reply
                 else:
@@ -136,6 +146,9 @@ def _search(args: argparse.Namespace) -> int:
                     progress(len(rows))
         except KeyboardInterrupt:
             client.send("CANCEL q1")
+            raise
+        except Refused as problem:
+            problem.query = query
             raise
         explanation = client.request("EXPLAIN search")["listing"] if args.explain else None
     if args.json:
@@ -146,6 +159,8 @@ def _search(args: argparse.Namespace) -> int:
         render.hits(rows, args.explain)
         if explanation is not None:
             render.listing(explanation)
+        for line in [] if rows else render.nothing(end):
+            print(line, file=sys.stderr)
         print(_summary(end), file=sys.stderr)
     return HITS if rows else NOTHING
 
@@ -156,6 +171,8 @@ def _summary(end: dict[str, Any]) -> str:
         said += f"; {end['held']} more (--limit)"
     if end.get("code") == 251:
         said += "; not everybody answered, so there may be more"
+    if end.get("left"):
+        said += f"; too many words, left out: {', '.join(end['left'])}"
     return said
 
 
@@ -282,6 +299,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         word = problem.reply.get("word")
         retry = problem.reply.get("retry")
         said = str(problem) + (f" (at {word!r})" if word and str(word) not in str(problem) else "")
+        if problem.query and "at" in problem.reply and render.isTerminal(sys.stderr):
+            said += "\n" + render.caret(problem.query, int(problem.reply["at"]), str(word or ""))
         return _fail(said + (f"; try again in {retry} s" if retry else ""), WRONG)
     except (SuperpeerError, ValueError) as problem:
         return _fail(problem, WRONG)

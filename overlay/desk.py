@@ -1,7 +1,7 @@
 """What the console is told about one peer: the desk over its rooms."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from zope.interface import implementer
@@ -36,9 +36,10 @@ class Desk:
         return self.peer.peerId
 
     def search(
-        self, text: str, want: int, timeout: float | None, onHits: Any
+        self, text: str, want: int, timeout: float | None, onHits: Any, match: str = "all", types: Sequence[str] = (), sort: str = "score",
+        ttl: int = 0, router: str = "",
     ) -> Any:
-        return self.peer.searches.search(text, want, timeout, onHits=onHits)
+        return self.peer.searches.search(text, want, timeout, router, onHits, ttl, match, types, sort)
 
     # --- how this peer is --------------------------------------------------------------------------------------------
 

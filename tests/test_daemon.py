@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from overlay.console.client import Client, NotConnected, Refused
 from overlay.daemon import StartFailed, SuperpeerService
 from overlay.demo import filesOf
 from overlay.errors import UsageError
+from overlay.index.dialect import analysisOf
 from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 from overlay.tap import Options, makeService
@@ -85,7 +87,9 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> Deferred[tuple[int, 
 
 
 @within(120)
-async def test_twoPeersAndTheCommand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_twoPeersAndTheCommand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two daemons, joined by an invitation; every command of the user, in text and in JSON."""
     first = service(tmp_path, "first", {"one.txt": "dawn chorus of birds", "page.html": "<p>dawn <b>page</b></p>", "x.bin": "\0\1"})
     first.startService()
@@ -109,6 +113,22 @@ async def test_twoPeersAndTheCommand(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (await run(capsys, "search", "--data", d1, "nothing-like-it"))[0] == 1
     status, _, err = await run(capsys, "search", "--data", d1, "colour:red")
     assert status == 2 and "no field colour" in err
+    status, _, err = await run(capsys, "search", "--data", d1, "dawn", "absentee", "type:pdf")
+    assert status == 1 and err.splitlines()[:-1] == ["no record has the word 'absentee'"]
+    status, _, err = await run(capsys, "search", "--data", d1, "dawn", "--type", "pdf")
+    assert status == 1 and "type:pdf leaves out all 3 of 3 records that match otherwise" in err
+    status, _, err = await run(capsys, "search", "--data", d1, "dawn", "patrol", "page")
+    assert status == 1 and "no record has the words together" in err
+    status, out, _ = await run(capsys, "search", "--data", d1, "--match", "any", "--sort", "name", "--json", "where is the patrol page?")
+    assert status == 0 and [json.loads(line)["name"] for line in out.splitlines()[:-1]] == ["page.html", "two.txt"]
+    for words in (["--sort", "oldest"], ["--type", "a b"], ["--ttl", "x"]):
+        assert (await run(capsys, "search", "--data", d1, "dawn", *words))[0] == 2
+    monkeypatch.setattr("overlay.console.render.isTerminal", lambda stream: True)
+    status, out, _ = await run(capsys, "search", "--data", d1, "chorus")
+    assert status == 0 and "dawn chorus of birds" in out
+    status, _, err = await run(capsys, "search", "--data", d1, "dawn", "colour:red")
+    assert status == 2 and err.splitlines()[-2:] == ["    dawn colour:red", "         ^^^^^^^^^^"]
+    monkeypatch.undo()
     for words, part in (
         (["status"], "role: super"), (["peers"], "leaf"), (["share"], "files: 3"), (["stats"], "uptime_seconds"),
         (["network"], "kind: closed"), (["explain", "role"], "may it serve? yes"), (["explain", "search"], "query: "),
@@ -200,6 +220,38 @@ def _rows(console: str, text: str) -> list[dict[str, Any]]:
 
 
 @within(60)
+async def test_aNetworkWithStems(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The founder chooses stems once; whoever joins by invitation has them too, and needs a stemmer."""
+    pytest.importorskip("Stemmer")
+    first = service(tmp_path, "first", {"running.txt": "the runners ran to their connections"}, "--stem", "english")
+    first.startService()
+    d1, d2 = str(tmp_path / "first"), str(tmp_path / "second")
+    _, invitation, _ = await run(capsys, "invite", "--data", d1)
+    second = service(tmp_path, "second", {"two.txt": "d\u00e9j\u00e0 vu connected"}, "--join", invitation.strip())
+    second.startService()
+    assert first.peer is not None and second.peer is not None and second.peer.commons.network.dialect == "stem:english"
+    await eventually(lambda: first.peer.registry.totals().records == 2)
+    status, out, _ = await run(capsys, "search", "--data", d2, "--json", "connection")
+    rows = [json.loads(line) for line in out.splitlines()][:-1]
+    assert status == 0 and {row["snippet"][start:end] for row in rows for start, end in row["marks"]} == {"connections", "connected"}
+    for words, hits in ((["deja"], 1), (['"connection"'], 0), (['"connections"'], 1), (["name:runs"], 1), (["--match", "any", "vu ran"], 2)):
+        _, out, _ = await run(capsys, "search", "--data", d1, "--json", *words)
+        assert len(out.splitlines()) == hits + 1, words
+    _, out, _ = await run(capsys, "network", "--data", d2)
+    assert "words: stem:english" in out
+    await second.stopService()
+    again = planned("--data", d2, "--console", "tcp:0:interface=127.0.0.1", "--listen", "tcp:0:interface=127.0.0.1", "--stem", "dutch")
+    with pytest.raises(UsageError, match="cannot be changed"):
+        SuperpeerService(reactor, again.plan).startService()
+    monkeypatch.setitem(sys.modules, "Stemmer", None)
+    analysisOf.cache_clear()
+    with pytest.raises(UsageError, match="pip install"):
+        SuperpeerService(reactor, second._plan).startService()
+    monkeypatch.undo()
+    await first.stopService()
+
+
+@within(60)
 async def test_theLineProtocolOnASocket(tmp_path: Path) -> None:
     """What netcat would see: half-close, HTTP, lines too long, several searches, MORE, CANCEL, MODE."""
     peer = service(tmp_path, "one", {f"file{number}.txt": f"dawn {number}" for number in range(30)})
@@ -260,6 +312,7 @@ async def test_startsThatFail(tmp_path: Path) -> None:
         (["--role", "king"], "king"), (["--log-format", "xml"], "xml"), (["--shore", "x"], "did you mean"),
         (["extra"], "extra"), (["--store", "lmdb:sync=x"], "sync"), (["--homes", "0"], "homes"), (["--peer", "a b"], "a b"),
         (["--join", "x"], "invitation"), (["--join", ""], "invitation"), (["--network", "with space"], "network"),
+        (["--stem", "klingon"], "there are no stems of"),
         (["--plugin-dir", "/nowhere"], "/nowhere"),
     ],
 )

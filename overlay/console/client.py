@@ -23,6 +23,7 @@ class Refused(SuperpeerError):
     The peer did not do it.
 
     @ivar reply: its whole answer.
+    @ivar query: what was searched for, if it was a search.
     """
 
     code = "refused"
@@ -30,6 +31,7 @@ class Refused(SuperpeerError):
     def __init__(self, reply: dict[str, Any]) -> None:
         super().__init__(reply.get("text", ""))
         self.reply = reply
+        self.query = ""
 
     def __str__(self) -> str:
         return str(self.reply.get("text", "refused"))

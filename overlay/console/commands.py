@@ -1,14 +1,19 @@
 """The verbs of the line protocol, one class each: parsed from a line, and rendered as one."""
 
+import re
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import attrs
 
 from overlay.policy import nearest
+from overlay.search.outcome import ORDERS
+from overlay.search.wording import MATCHES, isType
 from overlay.wire import limits
 
 LINE_MOST = 1024
 """Octets of a request line, without its end."""
+TYPES_MOST = 8
 
 
 class CommandError(Exception):
@@ -69,15 +74,28 @@ class SearchCommand(Command):
     """
     @ivar timeout: seconds, or None for the peer's own.
     @ivar order: C{rank} or C{arrival}.
+    @ivar match: C{all} words, or C{any}.
+    @ivar sort: one of L{overlay.search.outcome.ORDERS}.
+    @ivar types: parts of media types, one of which is to be there.
+    @ivar router: name of the router that is preferred, or empty.
+    @ivar ttl: super-peers on the longest way; 0 for all.
     """
 
     verb = "SEARCH"
-    format = "SEARCH [limit=N] [timeout=SECONDS] [order=rank|arrival] QUERY"
-    help = "Search the network; see HELP QUERY."
+    format = (
+        "SEARCH [limit=N] [timeout=SECONDS] [match=all|any] [sort=score|newest|size|name] [type=PART,...] [order=rank|arrival]"
+        " [ttl=N|all] [router=NAME] QUERY"
+    )
+    help = "Search the network; see HELP QUERY and HELP SEARCH."
     text: str
     limit: int = 20
     timeout: float | None = None
     order: str = "rank"
+    match: str = "all"
+    sort: str = "score"
+    types: tuple[str, ...] = ()
+    router: str = ""
+    ttl: int = limits.TTL_ALL
 
     @classmethod
     def fromRest(cls, rest: str) -> Self:
@@ -90,19 +108,15 @@ class SearchCommand(Command):
             key = key.lower()
             if key not in _OPTIONS:
                 raise CommandError(501, f"SEARCH has no option {key}{nearest(key, _OPTIONS)}", word)
-            if key in given:
+            field = "types" if key == "type" else key
+            if field in given:
                 raise CommandError(501, f"{key} is given twice", word)
-            if key == "limit":
-                given[key] = _number(key, value, int, 1, limits.WANT)
-            elif key == "timeout":
-                given[key] = _number(key, value, float, 0.05, limits.BUDGET)
-            elif value in ("rank", "arrival"):
-                given[key] = value
-            else:
-                raise CommandError(501, "order is rank or arrival", word)
+            given[field] = _OPTIONS[key](key, value)
             rest = after.lstrip(" ")
         if not rest.strip():
             raise CommandError(501, "SEARCH needs something to search for", "SEARCH")
+        if given.get("order") == "arrival" and given.get("sort", "score") != "score":
+            raise CommandError(501, "rows that are sorted cannot come as they arrive", f"sort={given['sort']}")
         return cls(rest.strip(), **given)
 
     def render(self) -> str:
@@ -111,12 +125,53 @@ class SearchCommand(Command):
             parts.append(f"limit={self.limit}")
         if self.timeout is not None:
             parts.append(f"timeout={self.timeout!r}")
-        if self.order != "rank":
-            parts.append(f"order={self.order}")
+        if self.types:
+            parts.append("type=" + ",".join(self.types))
+        if self.ttl != limits.TTL_ALL:
+            parts.append(f"ttl={self.ttl}")
+        for key, usual in (("order", "rank"), ("match", "all"), ("sort", "score"), ("router", "")):
+            value = getattr(self, key)
+            if value != usual:
+                parts.append(f"{key}={value}")
         return " ".join([*parts, self.text])
 
 
-_OPTIONS = ("limit", "timeout", "order")
+def _oneOf(*known: str) -> Callable[[str, str], str]:
+    def check(key: str, value: str) -> str:
+        if value not in known:
+            raise CommandError(501, f"{key} is {', '.join(known[:-1])} or {known[-1]}", f"{key}={value}")
+        return value
+
+    return check
+
+
+def _types(key: str, value: str) -> tuple[str, ...]:
+    parts = tuple(dict.fromkeys(value.lower().split(",")))
+    if len(parts) > TYPES_MOST or not all(map(isType, parts)):
+        raise CommandError(501, f"{key} is up to {TYPES_MOST} parts of media types, as in {key}=pdf,text/", f"{key}={value}")
+    return parts
+
+
+def _ttl(key: str, value: str) -> int:
+    return limits.TTL_ALL if value == "all" else int(_number(key, value, int, 1, limits.TTL_MOST))
+
+
+def _router(key: str, value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", value) is None:
+        raise CommandError(501, f"{key} is the name of a router", f"{key}={value}")
+    return value
+
+
+_OPTIONS: dict[str, Callable[[str, str], Any]] = {
+    "limit": lambda key, value: _number(key, value, int, 1, limits.WANT),
+    "timeout": lambda key, value: _number(key, value, float, 0.05, limits.BUDGET),
+    "match": _oneOf(*MATCHES),
+    "sort": _oneOf(*ORDERS),
+    "type": _types,
+    "order": _oneOf("rank", "arrival"),
+    "ttl": _ttl,
+    "router": _router,
+}
 
 
 @attrs.frozen
@@ -198,8 +253,8 @@ _TOPICS = ("role", "peer", "search", "policies")
 @attrs.frozen
 class HelpCommand(Command):
     verb = "HELP"
-    format = "HELP [QUERY]"
-    help = "This list, or the query language."
+    format = "HELP [QUERY|SEARCH]"
+    help = "This list, the query language, or the options of SEARCH."
     topic: str = ""
 
     @classmethod

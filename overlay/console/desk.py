@@ -1,5 +1,7 @@
 """What the console asks of a peer."""
 
+from collections.abc import Sequence
+
 from zope.interface import Attribute, Interface
 
 
@@ -11,6 +13,9 @@ class ISearchHandle(Interface):
     def cancel() -> None:
         """End it now, with what has been found."""
 
+    def marks(passage: str) -> "list[tuple[int, int]]":
+        """What of a passage matches: beginnings and ends, in characters."""
+
 
 class IDesk(Interface):
     """
@@ -21,8 +26,11 @@ class IDesk(Interface):
     peerId = Attribute("20 bytes")
     version = Attribute("of this program")
 
-    def search(text: str, want: int, timeout: "float | None", onHits: object) -> ISearchHandle:
-        """Begin a search; C{onHits} is called with rows as they come."""
+    def search(
+        text: str, want: int, timeout: "float | None", onHits: object, match: str = "all", types: "Sequence[str]" = (),
+        sort: str = "score", ttl: int = 0, router: str = "",
+    ) -> ISearchHandle:
+        """Begin a search; C{onHits} is called with rows as they come. The rest is as L{overlay.search.searches.Searches.search} has it."""
 
     def status() -> dict:
         """How this peer is, in a few lines."""

@@ -3,7 +3,8 @@
 import datetime
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from overlay.console.replies import clean, listingLines
@@ -48,28 +49,61 @@ def size(count: int) -> str:
 
 
 def hits(rows: Sequence[Mapping[str, Any]], explain: bool) -> None:
-    """Rows of a search."""
+    """Rows of a search; on a terminal each with its passage, in which the matches are bold."""
     if isTerminal(sys.stdout):
-        table(
-            ("score", "size", "type", "changed", "owners", "location"),
-            [
-                (
-                    f"{row['score']:.2f}", size(row["size"]), row["type"],
-                    datetime.datetime.fromtimestamp(row["modified"], datetime.UTC).strftime("%Y-%m-%d"),
-                    ",".join(one[:8] for one in row["owners"]), row["location"],
-                )
-                for row in rows
-            ],
-        )
-        if explain:
-            for row in rows:
-                print(f"{clean(row['location'])}\n    {clean(row['snippet'])}")
+        from rich.table import Table
+        from rich.text import Text
+
+        made = Table(box=None, header_style="bold", pad_edge=False)
+        for column in ("score", "size", "type", "changed", "owners", "location"):
+            made.add_column(column, overflow="fold")
+        for row in rows:
+            where = Text(clean(row["location"]))
+            if row["snippet"]:
+                where.append_text(Text("\n")).append_text(marked(row["snippet"], row.get("marks", ())))
+            made.add_row(
+                f"{row['score']:.2f}", size(row["size"]), Text(clean(row["type"])),
+                datetime.datetime.fromtimestamp(row["modified"], datetime.UTC).strftime("%Y-%m-%d"),
+                ",".join(one[:8] for one in row["owners"]), where,
+            )
+        _console().print(made)
         return
     for row in rows:
         fields = [f"{row['score']:.3f}", row["content"], str(row["size"]), row["type"], ",".join(row["owners"]), row["location"]]
         if explain:
             fields.append(row["snippet"])
         print("\t".join(map(clean, fields)))
+
+
+def marked(passage: str, marks: Iterable[Sequence[int]]) -> Any:
+    """A passage with bold matches."""
+    from rich.text import Text
+
+    text = Text(clean(passage), style="dim")
+    for start, end in marks:
+        text.stylize("not dim bold", start, end)
+    return text
+
+
+def caret(text: str, at: int, word: str) -> str:
+    """The text, and below it a line that points at the word."""
+    def width(part: str) -> int:
+        return sum(0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in part)
+
+    return f"    {clean(text)}\n    {' ' * width(text[:at])}{'^' * max(1, width(word.splitlines()[0] if word else ''))}"
+
+
+def nothing(end: Mapping[str, Any]) -> list[str]:
+    """Why a search has found nothing, in sentences, as far as its last line says."""
+    said = [f"no record has the word {word!r}" for word in end.get("unknown", ())]
+    known: Mapping[str, int] = end.get("known", {})
+    whole = end.get("unfiltered", 0)
+    if not said and len(known) > 1 and not whole:
+        each = ", ".join(f"{word} ({count})" for word, count in known.items())
+        said.append(f"no record has the words together as they are asked for; by themselves they are in so many: {each}")
+    for one, count in end.get("excluded", {}).items():
+        said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
+    return said
 
 
 def listing(value: Any) -> None:

@@ -1,7 +1,7 @@
 """Replies of the line protocol as bytes, in text or in JSON."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +10,9 @@ from overlay.search.outcome import FoundHit
 
 END = b"\r\n"
 _SAFE = "/:@!$&'()*+,;=-._~"
+_IN_FIELD = "/:@!$&'()*+;-._~<>"
+Marker = Callable[[str], list[tuple[int, int]]]
+"""Gives what of a passage matches."""
 
 
 def clean(text: str) -> str:
@@ -56,15 +59,24 @@ def _inline(value: Any) -> str:
     return _plain(value)
 
 
+def _field(value: Any) -> str:
+    """Several values of one field have commas between, and no spaces."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{quote(str(key), _IN_FIELD)}={_plain(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ",".join(quote(str(one), _IN_FIELD) for one in value)
+    return _plain(value)
+
+
 class TextReplies:
     """As people read them."""
 
     def line(self, code: int, text: str, **fields: Any) -> bytes:
         """A status line."""
-        parts = [str(code), clean(text), *(f"{key}={_plain(value)}" for key, value in fields.items() if value not in ("", None))]
+        parts = [str(code), clean(text), *(f"{key}={_field(value)}" for key, value in fields.items() if value not in ("", None))]
         return " ".join(part for part in parts if part).encode("utf-8", "replace") + END
 
-    def row(self, name: str, hit: FoundHit) -> bytes:
+    def row(self, name: str, hit: FoundHit, marker: Marker | None = None) -> bytes:
         """One row of a search."""
         parts = (
             name, f"{hit.score:.3f}", hit.content.hex(), str(hit.size), quote(hit.mediaType or "-", _SAFE),
@@ -92,12 +104,13 @@ class JsonReplies:
             {"code": code, "text": text, **{key: value for key, value in fields.items() if value not in ("", None)}}
         )
 
-    def row(self, name: str, hit: FoundHit) -> bytes:
+    def row(self, name: str, hit: FoundHit, marker: Marker | None = None) -> bytes:
         return self._object(
             {
                 "search": name, "score": round(hit.score, 6), "content": hit.content.hex(), "size": hit.size,
                 "type": hit.mediaType, "owners": [idText(one) for one in hit.owners], "location": hit.location,
                 "name": hit.name, "modified": hit.modified, "snippet": hit.snippet,
+                "marks": marker(hit.snippet) if marker is not None and hit.snippet else [],
             }
         )
 

@@ -12,7 +12,8 @@ from overlay.console.desk import IDesk
 from overlay.console.replies import JsonReplies, TextReplies
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import idText
-from overlay.search.outcome import FoundHit, Outcome
+from overlay.search.outcome import ORDERS, FoundHit, Outcome
+from overlay.search.wording import MATCHES
 from overlay.wire import limits
 
 RUNNING_MOST = 16
@@ -33,6 +34,17 @@ QUERY_HELP = (
     "size:>1M         also <, >=, <=, 10k..2M; k M G are 1000s, Ki Mi Gi 1024s",
     "after:2024-05    changed since; before: likewise",
     "owner:PREFIX     of the owner's id",
+    "Case, width and accents do not matter. A phrase is of exactly these words, also where the network finds words by their stems.",
+)
+SEARCH_HELP = (
+    "limit=20            rows; MORE has the next",
+    "timeout=5           seconds",
+    "match=any           any of the words, the more the better: for whole questions; match=all is usual",
+    "sort=newest         also size (the largest first), name, score",
+    "type=pdf,text/      one of these in the media type",
+    "order=arrival       rows as they come, with scores of the moment",
+    "ttl=1               super-peers on the longest way, your own home included; all is usual",
+    "router=NAME         the router that every super-peer on the way is asked to use, if it has it",
 )
 
 
@@ -42,6 +54,7 @@ class _Running:
     One search, or the continuation of one.
 
     @ivar shown: contents of rows that were sent.
+    @ivar early: rows that came before the search had a handle.
     """
 
     name: str
@@ -50,6 +63,7 @@ class _Running:
     shown: set[bytes] = attrs.field(factory=set)
     running: bool = True
     count: int = 0
+    early: list[FoundHit] = attrs.field(factory=list)
 
 
 class Session:
@@ -146,12 +160,16 @@ class Session:
         verbs = [one.verb for one in COMMANDS.values() if self._operator or not one.operator]
         self._write(self._replies.lines(201, "capabilities follow", [
             "VERSION 1", f"IMPLEMENTATION superpeer/{self._desk.version}", "VERBS " + " ".join(verbs), "MODE JSON TEXT",
-            "ORDER rank arrival", f"LIMIT {limits.WANT}", f"TIMEOUT {limits.BUDGET:g}", f"SEARCHES {RUNNING_MOST}",
+            "ORDER rank arrival", "MATCH " + " ".join(MATCHES), "SORT " + " ".join(ORDERS), f"TTL {limits.TTL_MOST}",
+            f"LIMIT {limits.WANT}", f"TIMEOUT {limits.BUDGET:g}", f"SEARCHES {RUNNING_MOST}",
         ]))
 
     def _doHelp(self, command: commands.HelpCommand) -> None:
         if command.topic == "query":
             self._write(self._replies.lines(201, "the query language", QUERY_HELP))
+            return
+        if command.topic == "search":
+            self._write(self._replies.lines(201, "options of SEARCH", SEARCH_HELP))
             return
         known = [one for one in COMMANDS.values() if self._operator or not one.operator]
         width = max(len(one.format) for one in known if one.verb != "SEARCH") + 2
@@ -231,11 +249,17 @@ class Session:
         one.running = True
         one.count = 0
         one.handle = self._desk.search(
-            one.command.text, want, one.command.timeout, (lambda hits: self._stream(one, hits)) if arrival else None
+            one.command.text, want, one.command.timeout, (lambda hits: self._stream(one, hits)) if arrival else None,
+            match=one.command.match, types=one.command.types, sort=one.command.sort, ttl=one.command.ttl, router=one.command.router,
         )
+        early, one.early = one.early, []
+        self._stream(one, early)
         one.handle.finished.addCallback(lambda outcome: self._ended(one, outcome))
 
     def _stream(self, one: _Running, hits: list[FoundHit]) -> None:
+        if one.handle is None:
+            one.early += hits
+            return
         for hit in hits:
             if one.count >= one.command.limit:
                 return
@@ -245,21 +269,21 @@ class Session:
     def _row(self, one: _Running, hit: FoundHit) -> None:
         one.shown.add(hit.content)
         one.count += 1
-        self._write(self._replies.row(one.name, hit))
+        self._write(self._replies.row(one.name, hit, one.handle.marks if one.handle is not None else None))  # type: ignore[attr-defined]
 
     def _ended(self, one: _Running, outcome: Outcome) -> None:
         one.running = False
-        one.handle = None
         if not self.ended:
             for hit in outcome.hits:
                 if hit.content not in one.shown and one.count < one.command.limit:
                     self._row(one, hit)
             self._sayOutcome(one, outcome)
+        one.handle = None
         self._settled()
 
     def _sayOutcome(self, one: _Running, outcome: Outcome) -> None:
         if outcome.status == "failed" and outcome.code == "query":
-            self._say(501, f"{one.name} {outcome.text}", word=outcome.word)
+            self._say(501, f"{one.name} {outcome.text}", word=outcome.word, at=outcome.at if outcome.at >= 0 else None)
             return
         if outcome.status in ("failed", "refused"):
             retry = max(1, round(outcome.retry + 0.5)) if outcome.retry else None
@@ -271,6 +295,7 @@ class Session:
         self._say(
             code, one.name, hits=one.count, asked=outcome.asked, answered=outcome.answered, lost=outcome.lost,
             missing=outcome.missing or None, held=held or None, time=f"{outcome.elapsed:.3f}", ranking=outcome.ranking,
+            left=list(outcome.left) or None, **{key: value or None for key, value in outcome.why.items() if not one.shown},
         )
 
     def _named(self, name: str) -> _Running:

@@ -108,6 +108,7 @@ class Evaluation:
         ranking = Ranking(postings, units, length / documents if documents else 1.0)
         best = ranking.best(rows, min(len(rows), request.want + limits.HELD_KEYS))
         shown, held = best[: request.want], best[request.want :]
+        unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, alive)
         return Found(
             rows=self._make(shown),
             matched=len(rows),
@@ -116,7 +117,21 @@ class Evaluation:
             documents=documents,
             length=length,
             frequencies=frequencies,
+            unfiltered=unfiltered,
+            excluded=leftOut,
         )
+
+    def _withoutFilters(self, expression: Expression, alive: BitMap) -> tuple[int, list[tuple[Expression, int]]]:
+        """If nothing matches: how many rows would without filters, and how many of those each filter leaves out."""
+        parts = _flat(expression)
+        filters = [part for part in parts if isinstance(part, _FILTERS) or (isinstance(part, Or) and _onlyFilters(part))]
+        if not filters:
+            return 0, []
+        within = alive
+        for part in sorted((one for one in parts if one not in filters), key=_cost):
+            within = self._rows(part, within)
+        whole = len(within)
+        return whole, [(one, whole - len(self._rows(one, within))) for one in dict.fromkeys(filters)] if whole else []
 
     def _make(self, shown: Sequence[Best]) -> list[Row]:
         terms = scoring(self._request.expression)
@@ -201,6 +216,18 @@ class Evaluation:
             ):
                 kept.add(row)
         return kept
+
+
+_FILTERS = (MediaType, Extension, Size, Modified, Owner, Not)
+
+
+def _flat(expression: Expression) -> list[Expression]:
+    """What must all hold."""
+    return [one for part in expression.parts for one in _flat(part)] if isinstance(expression, And) else [expression]
+
+
+def _onlyFilters(either: Or) -> bool:
+    return all(isinstance(part, _FILTERS) for part in either.parts)
 
 
 def _joined(postings: Postings, start: str) -> Posting:

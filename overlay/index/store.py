@@ -119,6 +119,8 @@ class Found:
     @ivar documents: records searched.
     @ivar length: words in all records searched.
     @ivar frequencies: for each positive term of the expression, the records that have it.
+    @ivar unfiltered: if nothing matches, the records that match but for the filters.
+    @ivar excluded: of those, how many each filter leaves out.
     """
 
     rows: Sequence[Row]
@@ -128,6 +130,8 @@ class Found:
     documents: int
     length: int
     frequencies: Mapping[str, int]
+    unfiltered: int = 0
+    excluded: Sequence[tuple[Expression, int]] = ()
 
 
 @attrs.frozen(slots=True)

@@ -17,6 +17,7 @@ from overlay.index.registry import Registry
 from overlay.questions import Deed, NeighbourView, Progress, Route
 from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver
+from overlay.search.language import render
 from overlay.search.receipts import NAME_BYTES, Account, keyOf
 from overlay.search.selection import Selection
 from overlay.wire import limits
@@ -64,6 +65,7 @@ def evaluate(
     account.length += found.length
     for term, count in found.frequencies.items():
         account.frequencies[term] = account.frequencies.get(term, 0) + count
+    account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
     selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
     account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
     return chosen

@@ -169,6 +169,7 @@ class Gathering:
             answeredBy=peer[:NAME_BYTES], matched=done.receipt.matched, held=done.receipt.held,
             heldMore=done.receipt.heldMore, bound=done.receipt.bound, documents=done.receipt.documents,
             length=done.receipt.length, frequencies=done.receipt.frequencies, sent=1, answered=1,
+            unfiltered=done.receipt.unfiltered, excluded=done.receipt.excluded,
         )
         self._account.add(own)
         self._commons.report(peer, Deed.ANSWERED)

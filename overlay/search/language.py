@@ -83,6 +83,7 @@ class _Parser:
     """One query, by recursive descent."""
 
     def __init__(self, text: str, analysis: Analysis) -> None:
+        self._text = text
         self._tokens = _tokens(text)
         self._analysis = analysis
         self._at = 0
@@ -142,7 +143,7 @@ class _Parser:
         try:
             return self._counted(self._meaning(token), token)
         except BadQuery as problem:
-            problem.at = token.at
+            problem.at = max(token.at, self._text.find(problem.word, token.at))
             raise
 
     def _meaning(self, token: _Token) -> Expression | None:

@@ -1,12 +1,14 @@
 """What a searcher gets: hits that were verified and merged by content, and the accounting."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import attrs
 
 from overlay.commons import Commons
 from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId, peerIdOf
+from overlay.index.folding import fold
 from overlay.index.record import verifyHead
 from overlay.questions import Deed
 from overlay.wire.query import Hit, Receipt
@@ -38,6 +40,15 @@ class FoundHit:
     snippet: str
 
 
+ORDERS: dict[str, Callable[[FoundHit], Any]] = {
+    "score": lambda row: (-row.score, row.content),
+    "newest": lambda row: (-row.modified, -row.score, row.content),
+    "size": lambda row: (-row.size, -row.score, row.content),
+    "name": lambda row: (fold(row.name), row.name, -row.score, row.content),
+}
+"""How rows may be sorted: best, newest, largest first, or by name."""
+
+
 @attrs.frozen(slots=True)
 class Outcome:
     """
@@ -51,6 +62,9 @@ class Outcome:
     @ivar held: how many more hits there are.
     @ivar missing: super-peers known to be alive that did not answer even when asked directly.
     @ivar elapsed: seconds.
+    @ivar at: where the word at fault begins in what was asked, in characters; -1 if that is not known.
+    @ivar why: if there are no hits, why (see L{overlay.search.why}).
+    @ivar left: words that the query had no room for.
     """
 
     hits: list[FoundHit]
@@ -64,6 +78,9 @@ class Outcome:
     missing: int = 0
     elapsed: float = 0.0
     ranking: str = "local"
+    at: int = -1
+    why: Mapping[str, Any] = {}
+    left: tuple[str, ...] = ()
 
     @property
     def answered(self) -> int:
@@ -144,10 +161,11 @@ class Gathered:
             head.content, head.size, head.mediaType, head.modified, owners, head.location, head.name, score, snippet
         )
 
-    def rows(self, want: int) -> list[FoundHit]:
-        """The best, in their order: by score, then by content."""
-        return self.all()[:want]
+    def rows(self, want: int, sort: str = "score") -> list[FoundHit]:
+        """The first, in one of L{ORDERS}; of equal ones the better first, and then by content."""
+        rows = self.all()
+        return (rows if sort == "score" else sorted(rows, key=ORDERS[sort]))[:want]
 
     def all(self) -> list[FoundHit]:
-        """Every row, in order."""
-        return sorted(map(self._row, self._rows), key=lambda row: (-row.score, row.content))
+        """Every row, the best first."""
+        return sorted(map(self._row, self._rows), key=ORDERS["score"])

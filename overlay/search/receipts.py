@@ -1,6 +1,7 @@
 """The accounting of a search: one receipt from many, and the keys by which hits held back are counted once."""
 
 import hashlib
+from collections.abc import Mapping
 
 import attrs
 
@@ -47,6 +48,8 @@ class Account:
     documents: int = 0
     length: int = 0
     frequencies: dict[str, int] = attrs.field(factory=dict)
+    unfiltered: int = 0
+    excluded: dict[str, int] = attrs.field(factory=dict)
 
     def add(self, receipt: Receipt) -> None:
         """Take in the receipt of a branch."""
@@ -73,6 +76,16 @@ class Account:
         for term, count in receipt.frequencies.items():
             if term in self.frequencies or len(self.frequencies) < limits.QUERY_TERMS:
                 self.frequencies[term] = self.frequencies.get(term, 0) + count
+        # No more can be left out than there are.
+        unfiltered = min(receipt.unfiltered, receipt.documents)
+        self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
+
+    def leaveOut(self, unfiltered: int, excluded: Mapping[str, int]) -> None:
+        """So many records match but for filters, which leave out so many of them."""
+        self.unfiltered += unfiltered
+        for one, count in excluded.items():
+            if one in self.excluded or len(self.excluded) < limits.QUERY_TERMS:
+                self.excluded[one] = self.excluded.get(one, 0) + count
 
     def hold(self, key: bytes, score: float) -> None:
         """A hit is held back."""
@@ -94,6 +107,7 @@ class Account:
             b"".join(self.answeredBy), b"".join(self.pruned), self.sent, self.answered, self.prunedCopies, self.duplicate,
             self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
+            self.unfiltered, dict(self.excluded),
         )
 
 

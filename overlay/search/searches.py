@@ -1,7 +1,7 @@
 """Searches at one peer: its user's own, those of its leaves, and its part in those of others."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -13,6 +13,7 @@ from overlay.errors import BadQuery
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.expression import Expression
 from overlay.index.registry import Registry
+from overlay.index.spans import marks
 from overlay.questions import Deed, Work
 from overlay.search.copies import EMPTY, Copies, Copy, IReceiver
 from overlay.search.flood import Branch, Flood, evaluate
@@ -22,6 +23,8 @@ from overlay.search.outcome import FoundHit, Gathered, Outcome
 from overlay.search.receipts import Account
 from overlay.search.replies import Reply
 from overlay.search.selection import Selection
+from overlay.search.why import whyNothing
+from overlay.search.wording import Wording, wordingOf
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
@@ -54,13 +57,18 @@ class Search:
 
     def __init__(
         self, searches: "Searches", text: str, want: int, budget: float, router: str,
-        onHits: Callable[[list[FoundHit]], None] | None, ttl: int,
+        onHits: Callable[[list[FoundHit]], None] | None, ttl: int, match: str = "all", types: Sequence[str] = (), sort: str = "score",
     ) -> None:
         commons = searches.commons
         self._searches = searches
         self._commons = commons
-        self.text = text
+        self.asked = self.text = text
         self.want = want
+        self._reach = want if sort == "score" else limits.WANT
+        self._match = match
+        self._types = types
+        self._sort = sort
+        self._wording: Wording | None = None
         self.id: bytes = commons.random.randbytes(16)
         self.finished: Deferred[Outcome] = Deferred()
         self._budget = budget
@@ -82,14 +90,15 @@ class Search:
     def begin(self) -> None:
         """Start it."""
         try:
-            expression = parseQuery(self.text)
+            wording = self._wording = wordingOf(self.asked, self._commons.analysis, self._match, self._types)
         except BadQuery as problem:
-            self._end("failed", EMPTY, code="query", text=str(problem), word=problem.word)
+            self._end("failed", EMPTY, code="query", text=str(problem), word=problem.word, at=problem.at)
             return
+        self.text = wording.text
         if self._searches.membership.serving:
             self._gathering = Gathering(
                 self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, self.text,
-                expression, self.want, self._ttl, self._budget, self._router,
+                wording.expression, self._reach, self._ttl, self._budget, self._router,
             )
             self._gathering.begin()
         else:
@@ -106,6 +115,10 @@ class Search:
         else:
             self._end("cancelled", EMPTY)
 
+    def marks(self, passage: str) -> list[tuple[int, int]]:
+        """What of a passage matches: beginnings and ends, in characters."""
+        return marks(passage, self._wording.expression, self._commons.analysis) if self._wording is not None else []
+
     # --- by way of a home --------------------------------------------------------------------------------------------
 
     def _askHome(self) -> None:
@@ -121,7 +134,7 @@ class Search:
             self.id = self._commons.random.randbytes(16)
             budget = left - min(0.2, 0.1 * left)
             copy = self._searches.copies.send(
-                link, self, self.id, self.text, limits.ANALYSIS, self.want, self._ttl,
+                link, self, self.id, self.text, limits.ANALYSIS, self._reach, self._ttl,
                 min(budget, limits.BUDGET), False, self._router,
             )
             if copy is not None:
@@ -188,7 +201,7 @@ class Search:
 
     def _end(
         self, status: str, receipt: Receipt, code: str = "", text: str = "", word: str = "", retry: float = 0.0,
-        missing: int = 0,
+        missing: int = 0, at: int = -1,
     ) -> None:
         if self._over:
             return
@@ -199,9 +212,11 @@ class Search:
             if timer is not None and timer.active():
                 timer.cancel()
         elapsed = self._commons.seconds() - self._started
-        hits = self._gathered.rows(self.want)
+        hits = self._gathered.rows(self.want, self._sort)
         held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))
-        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed)
+        why = {} if hits or not receipt.answeredBy else whyNothing(receipt, self.asked, self._commons.analysis)
+        left = self._wording.left if self._wording is not None else ()
+        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed, at=at, why=why, left=left)
         self._commons.tally.count("queries", status)
         self._commons.tally.observe("search_seconds", elapsed)
         self._searches.remember(self, outcome, self._gathered.forged)
@@ -260,7 +275,8 @@ class Searches(Component):
 
     def search(
         self, text: str, want: int = 20, timeout: float | None = None, router: str = "",
-        onHits: Callable[[list[FoundHit]], None] | None = None, ttl: int = limits.TTL_ALL,
+        onHits: Callable[[list[FoundHit]], None] | None = None, ttl: int = limits.TTL_ALL, match: str = "all",
+        types: Sequence[str] = (), sort: str = "score",
     ) -> Search:
         """
         Search the network.
@@ -270,10 +286,14 @@ class Searches(Component):
         @param timeout: seconds; at most L{limits.BUDGET}.
         @param onHits: called with rows as they come, new ones and those that changed.
         @param ttl: super-peers on the longest way that the search may take, the one that owns it included; L{limits.TTL_ALL} for all.
+        @param match: C{all} words, or C{any}.
+        @param types: parts of media types, one of which is to be there.
+        @param sort: one of L{overlay.search.outcome.ORDERS}. In all but the first the best L{limits.WANT} are fetched and sorted here.
         """
         budget = self.commons.settings.searchTimeout if timeout is None else timeout
         search = Search(
-            self, text, max(1, min(want, limits.WANT)), max(0.05, min(budget, limits.BUDGET)), router, onHits, ttl
+            self, text, max(1, min(want, limits.WANT)), max(0.05, min(budget, limits.BUDGET)), router, onHits, ttl,
+            match, types, sort,
         )
         self._own[search] = None
         search.begin()
@@ -286,7 +306,8 @@ class Searches(Component):
         del self._last[: 1 - EXPLAINED]
         self._last.append(
             {
-                "query": search.text, "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
+                "query": search.asked, "sent as": search.text, "left out": list(outcome.left),
+                "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
                 "held": outcome.held, "elapsed": round(outcome.elapsed, 4), "ranking": outcome.ranking,
                 "super-peers answered": [shortText(receipt.answeredBy[at : at + 8]) for at in range(0, len(receipt.answeredBy), 8)],
                 "copies": {
@@ -295,7 +316,8 @@ class Searches(Component):
                     "not reached": receipt.notReached,
                 },
                 "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
-                "length": receipt.length, "frequencies": dict(receipt.frequencies), "forged hits": forged,
+                "length": receipt.length, "frequencies": dict(receipt.frequencies),
+                "unfiltered": receipt.unfiltered, "excluded": dict(receipt.excluded), "forged hits": forged,
                 "first rows": [
                     {"score": round(hit.score, 3), "location": hit.location, "owners": [shortText(one) for one in hit.owners]}
                     for hit in outcome.hits[:5]
@@ -334,7 +356,7 @@ class Searches(Component):
             self._refuse(link, query, "busy", "too many queries run at once", 1.0)
             return
         try:
-            expression = parseQuery(query.expression)
+            expression = parseQuery(query.expression, commons.analysis)
         except BadQuery as problem:
             self._refuse(link, query, "query", str(problem))
             return

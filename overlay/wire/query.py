@@ -78,6 +78,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar documents: records in the indices that answered.
     @ivar length: words in them.
     @ivar frequencies: for each query term, records that have it.
+    @ivar unfiltered: where nothing matched, records that match but for the filters.
+    @ivar excluded: of those, how many each filter leaves out, by its text.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -96,6 +98,10 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     documents: Count = 0
     length: Count = 0
     frequencies: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
+    unfiltered: Count = 0
+    excluded: Annotated[
+        dict[Annotated[str, msgspec.Meta(max_length=2 * limits.EXPRESSION)], Count], msgspec.Meta(max_length=limits.QUERY_TERMS)
+    ] = {}
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):

@@ -33,8 +33,8 @@ def hitOf(number: int, name: str = "one file.txt") -> FoundHit:
 class Handle:
     """One search at the desk; the test ends it."""
 
-    def __init__(self, text: str, want: int, onHits: Any) -> None:
-        self.text, self.want, self.onHits = text, want, onHits
+    def __init__(self, text: str, want: int, onHits: Any, **options: Any) -> None:
+        self.text, self.want, self.onHits, self.options = text, want, onHits, options
         self.finished: Deferred[Outcome] = Deferred()
 
     def end(self, *hits: FoundHit, status: str = "complete", **more: Any) -> None:
@@ -42,6 +42,9 @@ class Handle:
 
     def cancel(self) -> None:
         self.end(status="cancelled")
+
+    def marks(self, passage: str) -> list[tuple[int, int]]:
+        return [(0, 1)]
 
 
 @implementer(IDesk)
@@ -54,8 +57,8 @@ class PlayedDesk:
     def __init__(self) -> None:
         self.searches: list[Handle] = []
 
-    def search(self, text: str, want: int, timeout: float | None, onHits: Any) -> Handle:
-        self.searches.append(Handle(text, want, onHits))
+    def search(self, text: str, want: int, timeout: float | None, onHits: Any, **options: Any) -> Handle:
+        self.searches.append(Handle(text, want, onHits, **options))
         return self.searches[-1]
 
     def status(self) -> dict:
@@ -107,11 +110,15 @@ def said(transport: StringTransport) -> list[str]:
 
 @given(
     words.filter(lambda text: "=" not in text), st.integers(1, 1000), st.none() | st.floats(0.05, 120.0),
-    st.sampled_from(["rank", "arrival"]),
+    st.sampled_from([("rank", "score"), ("arrival", "score"), ("rank", "newest"), ("rank", "size"), ("rank", "name")]),
+    st.sampled_from(["all", "any"]), st.lists(st.sampled_from(["pdf", "text/", "image/png"]), unique=True).map(tuple),
+    st.sampled_from(["", "flood", "my-router2"]), st.integers(0, 64),
 )
-def test_searchRoundTrip(text: str, limit: int, timeout: float | None, order: str) -> None:
+def test_searchRoundTrip(
+    text: str, limit: int, timeout: float | None, order: tuple[str, str], match: str, types: tuple[str, ...], router: str, ttl: int
+) -> None:
     """What is rendered is parsed to the same."""
-    command = SearchCommand(text, limit, timeout, order)
+    command = SearchCommand(text, limit, timeout, order[0], match, order[1], types, router, ttl)
     assert parseLine(command.render()) == parseLine("search" + command.render()[6:]) == command
 
 
@@ -214,6 +221,75 @@ def test_notUtf8() -> None:
     protocol.dataReceived(b"SEARCH \xff\xfe\nPING\n")
     lines = said(transport)
     assert lines[0].startswith("501 ") and lines[1].startswith("2") and not transport.disconnecting
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("match=most x", "match=most"), ("sort=oldest x", "sort=oldest"), ("type= x", "type="), ("type=pdf,,text/ x", "type=pdf,,text/"),
+        ("type=" + ",".join(f"t{one}" for one in range(9)) + " x", "type=" + ",".join(f"t{one}" for one in range(9))),
+        ("ttl=0 x", "ttl=0"), ("ttl=65 x", "ttl=65"), ("router=a:b x", "router=a:b"), ("limit=0 x", "limit=0"),
+        ("timeout=x x", "timeout=x"),
+        ("order=rank order=rank x", "order=rank"), ("type=pdf type=pdf x", "type=pdf"), ("colour=red x", "colour=red"),
+        ("order=arrival sort=newest x", "sort=newest"),
+    ],
+)
+def test_wrongOptionsOfASearch(line: str, word: str) -> None:
+    """Each names the word that is wrong, and no search begins."""
+    protocol, transport, desk, _clock = connect()
+    protocol.dataReceived(b"MODE JSON\nSEARCH " + line.encode() + b"\n")
+    reply = json.loads(said(transport)[-1])
+    assert (reply["code"], reply["word"]) == (501, word) and desk.searches == []
+
+
+def test_optionsOfASearch() -> None:
+    """The desk is asked for what the line says."""
+    protocol, _transport, desk, _clock = connect()
+    protocol.dataReceived(b"SEARCH match=any sort=newest type=PDF,text/ ttl=2 router=flood limit=5 how do filters work?\n")
+    protocol.dataReceived(b"SEARCH ttl=all x\n")
+    first, second = desk.searches
+    assert (first.text, first.want) == ("how do filters work?", 5)
+    assert first.options == {"match": "any", "sort": "newest", "types": ("pdf", "text/"), "ttl": 2, "router": "flood"}
+    assert second.options == {"match": "all", "sort": "score", "types": (), "ttl": 0, "router": ""}
+
+
+def test_whyNothing() -> None:
+    """A search that finds nothing says why, in fields without spaces, and as values in JSON; one with hits does not."""
+    why = {"unknown": ["blo om"], "known": {"a": 3, "b": 0}, "unfiltered": 2, "excluded": {'-"x y"': 2, "type:pdf": 1}}
+    protocol, transport, desk, _clock = connect()
+    protocol.dataReceived(b"SEARCH x\n")
+    desk.searches[0].end(why=why, left=("the", "of"))
+    protocol.dataReceived(b"MODE JSON\nSEARCH x\nSEARCH x\n")
+    desk.searches[1].end(why=why)
+    desk.searches[2].end(hitOf(1), why=why)
+    lines = said(transport)
+    assert lines[1].endswith(
+        " ranking=local left=the,of unknown=blo%20om known=a=3,b=0 unfiltered=2 excluded=-%22x%20y%22=2,type:pdf=1"
+    )
+    assert {key: json.loads(lines[-3])[key] for key in why} == why
+    assert json.loads(lines[-2])["marks"] == [[0, 1]] and not set(why) & set(json.loads(lines[-1]))
+
+
+def test_theWordThatIsWrong() -> None:
+    """A mistake in the query says where it is."""
+    protocol, transport, desk, _clock = connect()
+    protocol.dataReceived(b"SEARCH x\n")
+    desk.searches[0].end(status="failed", code="query", text="no field", word="colour:red", at=6)
+    assert said(transport)[-1] == "501 q1 no field word=colour:red at=6"
+
+
+def test_rowsAtOnceAreMarkedToo() -> None:
+    """Rows that come while the search begins have their marks."""
+    protocol, transport, desk, _clock = connect()
+    begin = desk.search
+
+    def atOnce(text: str, want: int, timeout: float | None, onHits: Any, **options: Any) -> Handle:
+        onHits([hitOf(1)])
+        return begin(text, want, timeout, onHits, **options)
+
+    desk.search = atOnce  # type: ignore[method-assign]
+    protocol.dataReceived(b"MODE JSON\nSEARCH order=arrival x\n")
+    assert json.loads(said(transport)[-1])["marks"] == [[0, 1]]
 
 
 # --- searches -------------------------------------------------------------------------------------------------------

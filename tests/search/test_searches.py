@@ -63,6 +63,66 @@ def test_copiesOnAnyGraph(count: int, neighbours: int) -> None:
         assert receipt.answered == count - 1 and outcome.missing == 0
 
 
+def test_whyNothing() -> None:
+    """A search that finds nothing says which word is in no record and what each filter has left out, summed over all that answered."""
+    world = small()
+    asker = world.leaves()[0]
+    holding = sum(one.peer.registry.totals().records for one in world.superPeers())
+    outcome = asker.search("dawn type:pdf size:<1G")
+    assert (outcome.status, outcome.hits, outcome.answered) == ("complete", [], len(world.superPeers()))
+    assert outcome.why == {
+        "unknown": [], "known": {"dawn": holding}, "unfiltered": holding, "excluded": {"type:pdf": holding},
+    }
+    assert asker.search("dawn dusk").why["unknown"] == ["dusk"]
+    assert asker.search("dawn").why == {}
+
+
+def test_whyIsClamped() -> None:
+    """No super-peer leaves out more than it has."""
+    account = Account()
+    account.add(Receipt(documents=5, unfiltered=2**40, excluded={"type:pdf": 2**41, "ext:x": 3}))
+    account.add(Receipt(documents=2, unfiltered=1, excluded={"type:pdf": 1}))
+    assert (account.unfiltered, account.excluded) == (6, {"type:pdf": 6, "ext:x": 3})
+    for number in range(40):
+        account.leaveOut(1, {f"ext:{number}": 1})
+    assert len(account.excluded) == limits.QUERY_TERMS
+
+
+def test_anyOfTheWords() -> None:
+    """With match=any the more words a record has the better; all super-peers understand."""
+    world = small()
+    one, two = world.leaves()[:2]
+    two.share(world.document("s/both.txt", "rare dusk"), world.document("s/half.txt", "dusk alone"))
+    world.run(5)
+    outcomes: list[Outcome] = []
+    one.peer.searches.search("Which rare (dusk)?", match="any").finished.addCallback(outcomes.append)
+    one.peer.searches.search("dusk", types=("pdf",)).finished.addCallback(outcomes.append)
+    world.run(5)
+    outcomes.sort(key=lambda one: one.status + str(len(one.hits)))
+    assert [[hit.name for hit in outcome.hits] for outcome in outcomes] == [[], ["both.txt", "half.txt"]]
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"), [("newest", ["b.txt", "c.txt", "a.txt"]), ("size", ["c.txt", "a.txt", "b.txt"]), ("name", ["a.txt", "b.txt", "c.txt"])]
+)
+def test_sorted(sort: str, names: list[str]) -> None:
+    """All matches are sorted, not only the best of them."""
+    world = small()
+    leaf, other = world.leaves()[:2]
+    other.share(
+        world.document("s/a.txt", "dusk dusk dusk", size=20, modified=1), world.document("s/b.txt", "dusk and others", size=10, modified=3),
+        world.document("s/c.txt", "a dusk", size=30, modified=2),
+    )
+    world.run(5)
+    outcomes: list[Outcome] = []
+    for want in (3, 2):
+        leaf.peer.searches.search("dusk", want, sort=sort).finished.addCallback(outcomes.append)
+    world.run(5)
+    outcomes.sort(key=lambda one: -len(one.hits))
+    assert [[hit.name for hit in outcome.hits] for outcome in outcomes] == [names, names[:2]]
+    assert [outcome.held for outcome in outcomes] == [0, 1]
+
+
 def test_theBestOfAll() -> None:
     """Only the best are passed on; what is held back is counted exactly, and a larger want shows it."""
     world = superNetwork(4, 9)

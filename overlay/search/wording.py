@@ -1,0 +1,135 @@
+"""
+From what a user asks, with its options, to the text of the query that is sent: the language itself says all of it, so that every
+super-peer understands it.
+"""
+
+import re
+from collections.abc import Sequence
+
+import attrs
+
+from overlay.errors import BadQuery
+from overlay.index.analysis import words
+from overlay.index.dialect import PLAIN, STOP_WORDS, Analysis
+from overlay.index.expression import And, Expression, MediaType, Not, Or, Phrase
+from overlay.search.language import FIELDS, parseQuery
+from overlay.wire import limits
+
+MATCHES = ("all", "any")
+_PIECE = re.compile(r'-?(?:[A-Za-z]+:)?"[^"]*"|\S+')
+_COMMON = frozenset().union(*STOP_WORDS.values())
+
+
+@attrs.frozen(slots=True)
+class Wording:
+    """
+    @ivar text: of the query.
+    @ivar left: words that were left out, since a query has no room for more.
+    """
+
+    text: str
+    expression: Expression
+    left: tuple[str, ...] = ()
+
+
+def wordingOf(text: str, analysis: Analysis = PLAIN, match: str = "all", types: Sequence[str] = ()) -> Wording:
+    """
+    @param match: C{all}, or C{any}: then the text is no more than words, of which more are better. Filters (C{type:}, C{name:}, C{-word}
+    and the like) hold all the same.
+    @param types: parts of media types, one of which is to be there.
+    @raise BadQuery: with the place of the mistake in C{text}.
+    """
+    kinds = " OR ".join(f"type:{one}" for one in types)
+    clause = f"({kinds})" if len(types) > 1 else kinds
+    left: tuple[str, ...] = ()
+    if match == "any":
+        chosen, left = _anyOf(text, analysis, len(types), limits.EXPRESSION - len(clause) - 3)
+    else:
+        chosen = text.strip()
+        whole = parseQuery(text, analysis)
+        if clause and isinstance(whole, Or):
+            chosen = f"({chosen})"
+    if clause:
+        chosen = f"{chosen} {clause}"
+    try:
+        return Wording(chosen, parseQuery(chosen, analysis), left)
+    except BadQuery as problem:
+        # Its place is one in what is sent.
+        problem.at = text.find(problem.word) if problem.word else -1
+        raise
+
+
+def isType(part: str) -> bool:
+    """Whether this is a part of a media type, as C{type:} has it."""
+    try:
+        return isinstance(parseQuery(f"type:{part}"), MediaType)
+    except BadQuery:
+        return False
+
+
+def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, tuple[str, ...]]:
+    """
+    @param taken: words of the query that are given away already.
+    @param room: characters.
+    """
+    filters: dict[str, int] = {}
+    alternatives: dict[str, int] = {}
+    for match in _PIECE.finditer(text):
+        piece = match.group()
+        if piece == "OR":
+            continue
+        if _isFilter(piece):
+            filters[piece] = _weight(_parsed(piece, match.start(), analysis))
+        elif piece.startswith('"') and piece.endswith('"') and len(piece) > 1 and len(words(piece)) > 1:
+            alternatives[piece] = _weight(_parsed(piece, match.start(), analysis))
+        elif piece.endswith("*") and len(words(piece[:-1])) == 1 and len(words(piece[:-1])[0]) > 1:
+            alternatives[words(piece[:-1])[0] + "*"] = 1
+        else:
+            alternatives.update(dict.fromkeys(words(piece), 1))
+    if not alternatives and not filters:
+        raise BadQuery("there is no word to search for", text.strip()[:20], 0)
+    weight = taken + sum(filters.values())
+    left: list[str] = []
+    kept = dict(alternatives)
+    # What is said least by goes first, from the end; then whatever comes last.
+    order = [*(one for one in reversed(alternatives) if one in _COMMON), *(one for one in reversed(alternatives) if one not in _COMMON)]
+    for one in order:
+        if weight + sum(kept.values()) <= limits.QUERY_TERMS and len(_joined([*kept], [*filters])) <= room:
+            break
+        if len(kept) > 1:
+            left.append(one)
+            del kept[one]
+    missing = set(left)
+    return _joined([*kept], [*filters]), tuple(one for one in alternatives if one in missing)
+
+
+def _isFilter(piece: str) -> bool:
+    if piece.startswith("-") and words(piece):
+        return True
+    name, colon, value = piece.partition(":")
+    return bool(colon) and name.lower() in FIELDS and bool(value)
+
+
+def _parsed(piece: str, at: int, analysis: Analysis) -> Expression:
+    """One piece, whose mistakes are in their place in the whole."""
+    try:
+        # What is not wanted is no query by itself.
+        return parseQuery(piece.removeprefix("-"), analysis)
+    except BadQuery as problem:
+        raise BadQuery(str(problem), problem.word, at + (piece[:1] == "-") + max(0, problem.at)) from problem
+
+
+def _weight(expression: Expression) -> int:
+    """Words of it, as the language counts them."""
+    if isinstance(expression, And | Or):
+        return sum(map(_weight, expression.parts))
+    if isinstance(expression, Not):
+        return _weight(expression.part)
+    return len(expression.terms) if isinstance(expression, Phrase) else 1
+
+
+def _joined(alternatives: list[str], filters: list[str]) -> str:
+    either = " OR ".join(alternatives)
+    if len(alternatives) > 1 and filters:
+        either = f"({either})"
+    return " ".join([either, *filters]).strip()

@@ -1,0 +1,46 @@
+"""What the command shows."""
+
+import pytest
+
+from overlay.console.render import caret, marked, nothing
+
+
+def test_matchesAreBold() -> None:
+    """The marks of a passage, whatever is in it, are bold and nothing else is."""
+    text = marked("a \x1b[2J bloom filter", [[7, 12]])
+    assert text.plain == "a  [2J bloom filter"
+    (span,) = text.spans
+    assert (span.start, span.end, str(span.style)) == (7, 12, "not dim bold")
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "word", "line"),
+    [
+        ("bloom colour:red x", 6, "colour:red", "          ^^^^^^^^^^"),
+        ("\u65e5\u672c a*", 3, "a*", "         ^^"),
+        ("(a", 0, "(", "    ^"),
+        ("a", 0, "", "    ^"),
+    ],
+)
+def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
+    """The line below has its arrows below the word, also where letters are wide."""
+    assert caret(text, at, word).splitlines() == [f"    {text}", line]
+
+
+@pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        ({}, []),
+        ({"unknown": ["blooom"], "known": {"a": 2}}, ["no record has the word 'blooom'"]),
+        ({"known": {"a": 2}}, []),
+        ({"known": {"a": 2, "b": 3}}, [
+            "no record has the words together as they are asked for; by themselves they are in so many: a (2), b (3)",
+        ]),
+        ({"known": {"a": 2, "b": 3}, "unfiltered": 4, "excluded": {"type:pdf": 4, "-x": 1}}, [
+            "type:pdf leaves out all 4 of 4 records that match otherwise", "-x leaves out 1 of 4 records that match otherwise",
+        ]),
+    ],
+)
+def test_whyNothing(end: dict, lines: list[str]) -> None:
+    """A sentence for each reason."""
+    assert nothing(end) == lines
