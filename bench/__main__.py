@@ -1,4 +1,4 @@
-"""C{make bench}: measures the daemon and the lab, and prints a table."""
+"""C{make bench}: measures the daemon, the lab and the analysis of text, and prints a table."""
 
 import argparse
 import json
@@ -7,8 +7,9 @@ from pathlib import Path
 from bench.daemon import measureDaemon
 from bench.figure import Figure, table
 from bench.lab import measureLab
+from bench.text import measureText
 
-PARTS = ("daemon", "lab")
+PARTS = ("daemon", "lab", "text")
 
 
 def main() -> None:
@@ -16,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--records", type=int, default=1000, metavar="N", help="files that the daemon shares")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of each of the lab's measurements of speed")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds of measurements of speed, but for the daemon")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
     given = parser.parse_args()
     parts = given.parts or PARTS
@@ -25,7 +26,10 @@ def main() -> None:
             parser.error(f"there is no part {part!r}; there are: {', '.join(PARTS)}")
     whole: dict[str, list[Figure]] = {}
     for part in parts:
-        whole[part] = measureDaemon(given.records) if part == "daemon" else measureLab(given.rounds)
+        if part == "daemon":
+            whole[part] = measureDaemon(given.records)
+        else:
+            whole[part] = (measureLab if part == "lab" else measureText)(given.rounds)
         print(table(whole[part]), flush=True)
     if given.json is not None:
         rows = [

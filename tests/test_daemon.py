@@ -234,7 +234,8 @@ async def test_aNetworkWithStems(tmp_path: Path, capsys: pytest.CaptureFixture[s
     status, out, _ = await run(capsys, "search", "--data", d2, "--json", "connection")
     rows = [json.loads(line) for line in out.splitlines()][:-1]
     assert status == 0 and {row["snippet"][start:end] for row in rows for start, end in row["marks"]} == {"connections", "connected"}
-    for words, hits in ((["deja"], 1), (['"connection"'], 0), (['"connections"'], 1), (["name:runs"], 1), (["--match", "any", "vu ran"], 2)):
+    asked = (["deja"], 1), (['"connection"'], 0), (['"connections"'], 1), (["name:runs"], 1), (["--match", "any", "vu ran"], 2)
+    for words, hits in asked:
         _, out, _ = await run(capsys, "search", "--data", d1, "--json", *words)
         assert len(out.splitlines()) == hits + 1, words
     _, out, _ = await run(capsys, "network", "--data", d2)

@@ -22,14 +22,15 @@ Of the analysis; two peers of different versions do not understand each other's 
 Chinese, Japanese and Korean alone.
 """
 
-_UNSPACED = (
+_RANGES = (
     # Han, Kana, Hangul.
-    "\u1100-\u11ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff"
-    "\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+    "\u1100-\u11ff", "\u3005-\u3007", "\u3040-\u30ff", "\u3130-\u318f", "\u31f0-\u31ff", "\u3400-\u4dbf", "\u4e00-\u9fff", "\ua960-\ua97f",
+    "\uac00-\ud7ff", "\uf900-\ufaff", "\U0001b000-\U0001b16f", "\U00020000-\U0003ffff",
     # Thai, Lao, Myanmar, Khmer, without their digits.
-    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
-    "\u1780-\u17d3\u17d7\u17dc\u17dd"
+    "\u0e01-\u0e3a", "\u0e40-\u0e4e", "\u0e81-\u0ece", "\u0edc-\u0edf", "\u1000-\u103f", "\u1050-\u108f", "\u109a-\u109f", "\ua9e0-\ua9ef",
+    "\ua9fa-\ua9fe", "\uaa60-\uaa7f", "\u1780-\u17d3", "\u17d7", "\u17dc-\u17dd",
 )
+_UNSPACED = "".join(_RANGES)
 """Scripts without spaces (and Hangul, whose words are joined from many), as ranges of a character class."""
 
 _ASCII_RUN = re.compile(r"[a-z0-9]+")
@@ -38,19 +39,24 @@ _ASCII_APOSTROPHE = re.compile(r"(?<=[a-z0-9])'(?=[a-z0-9])")
 _APOSTROPHE = re.compile("(?<=\\w)['\u2019\u02bc](?=\\w)")
 _RUN = re.compile(r"[^\W_]+")
 _UNSPACED_RUN = re.compile(f"([{_UNSPACED}]+)")
+_HAS_UNSPACED = re.compile("[" + "".join(one for one in _RANGES if one[0] <= "\uffff") + "]")
 # Borders inside a name: fooBar, HTMLFile, foo2, 2foo.
 _BORDER = re.compile(
     r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])"
 )
 
 
+def _isMark(one: str) -> bool:
+    return unicodedata.category(one) in ("Mn", "Mc")
+
+
 @functools.cache
-def _marks() -> str:
+def _marks(first: int = 0x300, last: int = 0x1F000) -> str:
     """Combining marks, as ranges of a character class."""
     marks: list[str] = []
     start: int | None = None
-    for code in range(0x300, 0x1F000):
-        if unicodedata.category(chr(code)) in ("Mn", "Mc"):
+    for code in range(first, last + 1):
+        if code < last and _isMark(chr(code)):
             start = code if start is None else start
         elif start is not None:
             marks.append(f"{chr(start)}-{chr(code - 1)}")
@@ -58,10 +64,25 @@ def _marks() -> str:
     return "".join(marks)
 
 
+# A class of characters within the first 65,536 is a table; a larger one is tried range by range.
+@functools.cache
+def _mark() -> re.Pattern[str]:
+    return re.compile(f"[{_marks(last=0x10000)}]")
+
+
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+
+
+def _hasMarks(folded: str) -> bool:
+    if _mark().search(folded) is not None:
+        return True
+    return _BEYOND.search(folded) is not None and any(map(_isMark, folded))
+
+
 @functools.cache
 def _runWithMarks() -> re.Pattern[str]:
     """A letter or digit, then letters, digits and combining marks: Devanagari and its kin write their vowels with marks."""
-    return re.compile(f"[^\\W_](?:[^\\W_]|[{_marks()}])*")
+    return re.compile(f"[^\\W_](?:[^\\W_]|[{_marks(last=0x10000)}]|[{_marks(first=0x10000)}])*")
 
 
 @functools.cache
@@ -89,8 +110,8 @@ def words(text: str) -> list[str]:
             found = [one if len(one) <= limits.TERM else one[: limits.TERM] for one in found]
         return found
     folded = _APOSTROPHE.sub("", folded)
-    marked = any(unicodedata.combining(one) or unicodedata.category(one) in ("Mn", "Mc") for one in set(folded))
-    unspaced = _UNSPACED_RUN.search(folded) is not None
+    marked = _hasMarks(folded)
+    unspaced = _HAS_UNSPACED.search(folded) is not None or _BEYOND.search(folded) is not None
     found = []
     split = (_unspacedWithMarks() if marked else _UNSPACED_RUN).split
     for run in (_runWithMarks() if marked else _RUN).findall(folded):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from overlay.index.analysis import isUnspaced
 from overlay.index.dialect import PLAIN, Analysis
+from overlay.index.folding import fold
 from overlay.index.spans import matching
 
 LENGTH = 200
@@ -14,6 +15,7 @@ LEAD = 30
 _SCANNED = 4000
 """Words, or matches, of a text that are looked at."""
 _CUT = "..."
+_APOSTROPHE = re.compile("['\u2019\u02bc]")
 # A text is a stranger's: what it would do to a terminal is not shown.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
@@ -54,14 +56,21 @@ def _matches(
     text: str, terms: Collection[str], starts: Collection[str], phrases: Collection[tuple[str, ...]], how: Analysis
 ) -> Iterator[tuple[int, int, str]]:
     """Where the text matches, and which term; in order."""
-    if text.isascii() and not phrases and not how.stems:
-        lower = text.lower()
-        found = sorted({*_places(lower, terms, False), *_places(lower, starts, True)})
-        if found or "'" not in text:
+    if not phrases and not how.stems:
+        folded = fold(text)
+        found = sorted({*_places(folded, terms, False), *_places(folded, starts, True)})
+        # Where one letter became two and another none, places are not those of the text.
+        whole = len(folded) == len(text) and bool(found) and _isThere(text, found[0]) and _isThere(text, found[-1])
+        if whole or not (found or _APOSTROPHE.search(folded)):
             yield from found
             return
     for start, end, term in matching(text, terms, starts, phrases, how, _SCANNED):
         yield start, min(end, start + LENGTH // 2), term
+
+
+def _isThere(text: str, place: tuple[int, int, str]) -> bool:
+    start, end, term = place
+    return text.isascii() or fold(text[start:end]) == term
 
 
 def _places(text: str, terms: Collection[str], begin: bool) -> Iterator[tuple[int, int, str]]:

@@ -103,7 +103,8 @@ def test_anyOfTheWords() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sort", "names"), [("newest", ["b.txt", "c.txt", "a.txt"]), ("size", ["c.txt", "a.txt", "b.txt"]), ("name", ["a.txt", "b.txt", "c.txt"])]
+    ("sort", "names"),
+    [("newest", ["b.txt", "c.txt", "a.txt"]), ("size", ["c.txt", "a.txt", "b.txt"]), ("name", ["a.txt", "b.txt", "c.txt"])],
 )
 def test_sorted(sort: str, names: list[str]) -> None:
     """All matches are sorted, not only the best of them."""
