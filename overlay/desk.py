@@ -111,7 +111,7 @@ class Desk:
             found.append(f"no super-peer is reached: {peer.bootstrap.problem}")
         for guarded in (
             peer.commons.policies.election, peer.commons.policies.reputation, peer.commons.policies.rateLimit,
-            peer.commons.policies.router,
+            peer.commons.policies.router, peer.commons.policies.ranking,
         ):
             if guarded.failures:
                 found.append(f"the {guarded.point} plugin {guarded.pluginName} has failed {guarded.failures} times ({guarded.file})")
@@ -186,6 +186,10 @@ class Desk:
             return self._explainPeer(self._find(argument))
         if topic == "search":
             return self._explainSearch(argument)
+        if topic == "hit":
+            if self.peer.searches.lastRows is None:
+                raise UsageError("nothing has been searched for yet")
+            return self.peer.searches.lastRows.row(argument)
         return self._explainPolicies()
 
     def _explainPeer(self, peerId: PeerId) -> dict[str, Any]:
@@ -236,7 +240,7 @@ class Desk:
         policies = self.peer.commons.policies
         now = self.peer.commons.seconds()
         whole: dict[str, Any] = {"specs": dict(policies.specs)}
-        for point in ("election", "reputation", "rate-limit", "router"):
+        for point in ("election", "reputation", "rate-limit", "router", "ranking"):
             whole[point] = [
                 {"question": method, "seconds ago": round(now - when, 1), "about": _about(about), "answer": _answer(answer)}
                 for method, when, about, answer in policies.last(point)

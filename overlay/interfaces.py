@@ -14,7 +14,7 @@ from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface
 
 from overlay.identity.ids import PeerId
-from overlay.questions import Candidate, Claim, Deed, Load, Progress, Route, Standing, Work
+from overlay.questions import Candidate, Claim, Deed, Formula, Load, Progress, Route, RowView, Standing, Work
 from overlay.verdict import Reason, Verdict
 
 
@@ -24,7 +24,7 @@ class IPolicyPlugin(IPlugin):
     Being installed does not enable it.
     """
 
-    point = Attribute("election, reputation, rate-limit, router or store")
+    point = Attribute("election, reputation, rate-limit, router, ranking or store")
     name = Attribute("as users write it: a-z, 0-9 and dashes")
     help = Attribute("one line")
     argFormat = Attribute("its arguments with their defaults, as in 'trust=0.5'")
@@ -95,6 +95,21 @@ class IRouter(Interface):
         """Asked when a query comes, whenever an answer is in, and after C{Route.wait}. Safe: everyone not yet asked."""
 
 
+class IRanking(Interface):
+    """In which order this peer's user sees what a search has found. One object per peer."""
+
+    def formula() -> Formula:
+        """
+        Asked when a search begins: by what each super-peer chooses the rows that it sends. Safe: BM25 with k1 = 1.2 and b = 0.75.
+        """
+
+    def score(row: RowView) -> Verdict:
+        """
+        Asked of each row that has come, when the search ends: its place (C{score}, larger comes first), with the parts of it as reasons,
+        for C{EXPLAIN hit}. The decision is not used. Only rows that the formula has brought can be put first. Safe: C{row.score}.
+        """
+
+
 class IIndexStore(Interface):
     """
     Keeps registrations and answers searches; see L{overlay.index.store} for the values. All calls are synchronous. Failures of the
@@ -160,6 +175,10 @@ SAFE_DEFAULTS: dict[type, dict[str, Any]] = {
             tuple(one.peerId for one in progress.neighbours if one.peerId not in progress.asked), reasons=(_SAFE,)
         ),
     },
+    IRanking: {
+        "formula": Formula,
+        "score": lambda row: Verdict.yes(_SAFE, score=row.score),
+    },
 }
 """What stands in for a plugin that fails: for each interface and method, a function of the same arguments."""
 
@@ -168,6 +187,7 @@ POINTS: dict[str, type] = {
     "reputation": IReputation,
     "rate-limit": IRateLimit,
     "router": IRouter,
+    "ranking": IRanking,
     "store": IIndexStore,
 }
 """The plugin points by the name that users write."""

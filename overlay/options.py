@@ -65,6 +65,7 @@ OPTIONS: tuple[Option, ...] = (
             ("reputation", "The plugin that decides how far each peer is trusted."),
             ("rate-limit", "The plugin that decides how much each peer may ask."),
             ("router", "The plugin that decides which neighbours a search goes to."),
+            ("ranking", "The plugin that decides in which order hits are shown."),
             ("store", "The plugin that keeps registrations."),
         )
     ),

@@ -23,7 +23,7 @@ from overlay.policy import (
     nearest,
     parseSpec,
 )
-from overlay.questions import Route
+from overlay.questions import Formula, Route
 from overlay.verdict import Verdict
 
 KEPT_VERDICTS = 4
@@ -83,7 +83,7 @@ class Guarded:
         kept.append((method, self._clock.seconds(), subject, answer))
 
 
-_WANTED: Mapping[str, type] = {"observed": object, "next": Route, "budget": Sequence}
+_WANTED: Mapping[str, type] = {"observed": object, "next": Route, "formula": Formula, "budget": Sequence}
 """What a method has to answer with, if it is no verdict."""
 
 
@@ -139,6 +139,7 @@ class Policies:
     reputation: Any
     rateLimit: Any
     router: Any
+    ranking: Any
     store: Any
     specs: Mapping[str, str]
 
@@ -168,20 +169,21 @@ class Policies:
             guard = _GUARDS.get(point)
             built[point] = policy if guard is None else guard(point, listed, policy, surroundings.clock, surroundings.log)
         return cls(
-            built["election"], built["reputation"], built["rate-limit"], built["router"], built["store"], whole
+            built["election"], built["reputation"], built["rate-limit"], built["router"], built["ranking"], built["store"],
+            whole,
         )
 
     def last(self, point: str) -> list[tuple[str, float, Any, Any]]:
         """The last questions and answers at one point: (method, clock seconds, whom about, answer), newest first."""
         guarded = {
             "election": self.election, "reputation": self.reputation,
-            "rate-limit": self.rateLimit, "router": self.router,
+            "rate-limit": self.rateLimit, "router": self.router, "ranking": self.ranking,
         }[point]
         return sorted(guarded.verdicts, key=lambda row: -row[1])
 
     def close(self) -> None:
         """Let every policy that has a C{close} write down what it holds; the store last."""
-        for guarded in (self.election, self.reputation, self.rateLimit, self.router):
+        for guarded in (self.election, self.reputation, self.rateLimit, self.router, self.ranking):
             close = getattr(guarded.policy, "close", None)
             if callable(close):
                 try:

@@ -33,6 +33,7 @@ DEFAULTS = {
     "reputation": "beta",
     "rate-limit": "tokens",
     "router": "flood",
+    "ranking": "bm25",
     "store": "lmdb",
 }
 """The plugin of each point that is used unless another is named."""

@@ -122,6 +122,41 @@ class Claim:
     liveMandates: int
 
 
+@attrs.frozen(slots=True)
+class Formula:
+    """
+    How a searcher ranks.
+
+    @ivar order: C{bm25}, or C{newest} for the time of change alone.
+    @ivar k1: how much further occurrences of a word count, 0.01 to 100.
+    @ivar b: how much longer records are marked down, 0.01 to 1.
+    """
+
+    order: str = "bm25"
+    k1: float = 1.2
+    b: float = 0.75
+
+
+@attrs.frozen(slots=True)
+class RowView:
+    """
+    One row that a search has found, for C{IRanking.score}.
+
+    @ivar score: by the formula; for C{newest} the time of change.
+    @ivar modified: seconds since the epoch.
+    @ivar owners: how many share it; those that vanished count until their leases are over.
+    @ivar trust: the reputation of the best owner, 0 to 1.
+    """
+
+    score: float
+    size: int
+    mediaType: str
+    modified: int
+    location: str
+    owners: int
+    trust: float
+
+
 class Work(StrEnum):
     """What a rate limit is asked about."""
 

@@ -225,8 +225,8 @@ class ModeCommand(Command):
 @attrs.frozen
 class ExplainCommand(Command):
     verb = "EXPLAIN"
-    format = "EXPLAIN role | peer PREFIX | search [N] | policies"
-    help = "Why this peer is or is not a super-peer, what it holds of another, how a search went, what was decided."
+    format = "EXPLAIN role | peer PREFIX | search [N] | hit [N] | policies"
+    help = "Why this peer is or is not a super-peer, what it holds of another, how a search went, why a hit of the last one is in its place."
     topic: str = "role"
     argument: str = ""
 
@@ -247,7 +247,7 @@ class ExplainCommand(Command):
         return f"{self.verb} {self.topic} {self.argument}".rstrip()
 
 
-_TOPICS = ("role", "peer", "search", "policies")
+_TOPICS = ("role", "peer", "search", "hit", "policies")
 
 
 @attrs.frozen

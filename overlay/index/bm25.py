@@ -51,10 +51,10 @@ def termWeight(documents: int, frequency: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
 
 
-def saturation(occurrences: int, length: int, average: float) -> float:
+def saturation(occurrences: int, length: int, average: float, k1: float = K1, b: float = B) -> float:
     """
-    What so many occurrences are worth in a record of so many words; 0 to C{K1 + 1}.
+    What so many occurrences are worth in a record of so many words; 0 to C{k1 + 1}.
 
     @param average: words of a record on average.
     """
-    return occurrences * (K1 + 1) / (occurrences + K1 * (1 - B + B * length / average))
+    return occurrences * (k1 + 1) / (occurrences + k1 * (1 - b + b * length / average))

@@ -6,7 +6,7 @@ from pyroaring import BitMap
 
 from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index import phrase
-from overlay.index.bm25 import NAME_WEIGHT, termWeight
+from overlay.index.bm25 import NAME_WEIGHT
 from overlay.index.dialect import analysisOf
 from overlay.index.expression import (
     And,
@@ -25,9 +25,10 @@ from overlay.index.expression import (
 from overlay.index.postings import Postings
 from overlay.index.ranking import Best, Ranking, Unit
 from overlay.index.record import openHead
+from overlay.index.scoring import Front, Statistics, scorer
 from overlay.index.snippet import snippetOf
 from overlay.index.store import Found, Request, Row, StoredRecord
-from overlay.index.terms import Posting
+from overlay.index.terms import PREFIX_TERMS, Posting
 from overlay.wire import limits
 
 PHRASE_CHECKED = 20_000
@@ -82,6 +83,7 @@ class Evaluation:
         self._request = request
         self._fetch = fetch
         self._prefixes: dict[str, Posting] = {}
+        self._partial = False
 
     def found(self) -> Found:
         """
@@ -92,33 +94,54 @@ class Evaluation:
         for owner in sorted(request.without):
             excluded = excluded | postings.rowsOf(owner)
         alive = postings.alive - excluded if excluded else postings.alive
-        documents = len(alive)
-        length = postings.words - sum(map(postings.wordsOf.__getitem__, excluded))
+        counted, words = alive, postings.words
+        if request.uncounted:
+            # Those that are both expired and uncounted are taken away once.
+            uncounted, wordsOfThem = postings.ofOwners(request.uncounted)
+            counted = alive - uncounted
+            words -= wordsOfThem
+            excluded = excluded - uncounted
+        documents = len(counted)
+        length = words - sum(map(postings.wordsOf.__getitem__, excluded))
         rows = self._rows(request.expression, alive)
-        units: list[Unit] = []
-        frequencies: dict[str, int] = {}
-        for one in scoring(request.expression):
-            posting = postings.terms.get(one.term) if isinstance(one, Word) else self._joined(one.start)
-            frequency = 0
-            if posting is not None:
-                frequency = posting.rows.intersection_cardinality(alive) if excluded else len(posting.rows)
-            frequencies[_named(one)] = frequency
-            if posting is not None and frequency:
-                units.append(Unit(posting, termWeight(documents, frequency)))
-        ranking = Ranking(postings, units, length / documents if documents else 1.0)
+        terms = scoring(request.expression)
+        found = [postings.terms.get(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
+        whole = len(counted) == len(postings)
+        counts = [
+            0 if one is None else (len(one.rows) if whole else one.rows.intersection_cardinality(counted)) for one in found
+        ]
+        numbers = request.statistics
+        if numbers is None or len(numbers.frequencies) != len(terms):
+            numbers = Statistics(documents, length, tuple(counts))
+        weights = numbers.weights
+        units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
+        ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)
         best = ranking.best(rows, min(len(rows), request.want + limits.HELD_KEYS))
         shown, held = best[: request.want], best[request.want :]
         unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, alive)
+        mayBeBetter = len(rows) > request.want > 0 and request.formula.order != "newest"
+        if request.statistics is not None:
+            shown, held = _distinct(best, request.want)
+            # By the final numbers nothing that is left out is better, unless like contents have used up the list.
+            mayBeBetter = len(shown) < request.want and len(best) < len(rows) and -best[-1][0] >= request.least
+            shown = [one for one in shown if -one[0] >= request.least]
+        front = b""
+        if mayBeBetter:
+            given = [(parts, content) for _, content, _, _, parts in shown]
+            first = ranking.beyond(held, shown)
+            front = Front.of(first, scorer(numbers, request.formula)).without(given, request.want).encode()
         return Found(
             rows=self._make(shown),
             matched=len(rows),
-            held=[(PeerId(key[:ID_BYTES]), key[ID_BYTES:]) for _, _, key, _ in held],
+            held=[(PeerId(key[:ID_BYTES]), key[ID_BYTES:]) for _, _, key, _, _ in held],
             bound=-held[0][0] or 0.0 if held else 0.0,
             documents=documents,
             length=length,
-            frequencies=frequencies,
+            frequencies=dict(zip(map(_named, terms), counts, strict=True)),
             unfiltered=unfiltered,
             excluded=leftOut,
+            front=front,
+            ranked=not self._partial,
         )
 
     def _withoutFilters(self, expression: Expression, alive: BitMap) -> tuple[int, list[tuple[Expression, int]]]:
@@ -140,7 +163,7 @@ class Evaluation:
         phrases = phrasesOf(self._request.expression)
         how = analysisOf(self._request.dialect)
         made = []
-        for score, _, key, _ in shown:
+        for score, _, key, _, parts in shown:
             record = self._fetch(key)
             if record is None:
                 continue
@@ -148,7 +171,7 @@ class Evaluation:
             made.append(
                 Row(
                     PeerId(key[:ID_BYTES]), key[ID_BYTES:], record.head, record.signature, record.key, snippet,
-                    -score or 0.0,
+                    -score or 0.0, parts,
                 )
             )
         return made
@@ -191,7 +214,10 @@ class Evaluation:
         """All the terms that begin so as if they were one, of which each row has one occurrence, and more in the name."""
         whole = self._prefixes.get(start)
         if whole is None:
-            whole = self._prefixes[start] = _joined(self._postings, start)
+            terms = self._postings.terms.beginning(start)
+            # Another index may have left out other terms.
+            self._partial = self._partial or len(terms) >= PREFIX_TERMS
+            whole = self._prefixes[start] = _joined(self._postings, terms)
         return whole
 
     def _phrase(self, part: Phrase, within: BitMap) -> BitMap:
@@ -230,9 +256,21 @@ def _onlyFilters(either: Or) -> bool:
     return all(isinstance(part, _FILTERS) for part in either.parts)
 
 
-def _joined(postings: Postings, start: str) -> Posting:
+def _distinct(best: Sequence[Best], want: int) -> tuple[list[Best], list[Best]]:
+    """The first of each content, C{want} of them, and the others."""
+    shown: dict[int, Best] = {}
+    held = []
+    for one in best:
+        if one[1] not in shown and len(shown) < want:
+            shown[one[1]] = one
+        else:
+            held.append(one)
+    return list(shown.values()), held
+
+
+def _joined(postings: Postings, terms: Sequence[str]) -> Posting:
     whole = Posting()
-    whole.rows, whole.names = postings.terms.union(postings.terms.beginning(start))
+    whole.rows, whole.names = postings.terms.union(terms)
     if whole.names:
         whole.levels = {1 + NAME_WEIGHT: whole.names}
     return whole

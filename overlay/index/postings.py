@@ -20,7 +20,7 @@ from overlay.index.dialect import analysisOf
 from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST = 2**32 - 1
 
 
@@ -89,10 +89,12 @@ class Postings:
         self._owners: list[bytes] = []
         self._numbers: dict[bytes, int] = {}
         self._ownerRows: dict[int, BitMap] = {}
+        self._ownerWords: dict[int, int] = {}
         self._freeOwners: list[int] = []
         self._free = BitMap()
         self._changes = 0
         self._expired: tuple[int, int, BitMap] = (-1, 0, BitMap())
+        self._ofOwners: tuple[frozenset[bytes], int, BitMap, int] = (frozenset(), -1, BitMap(), 0)
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -114,6 +116,14 @@ class Postings:
         """Not to be changed by the caller."""
         number = self._numbers.get(owner)
         return BitMap() if number is None else self._ownerRows.get(number, BitMap())
+
+    def ofOwners(self, owners: frozenset[bytes]) -> tuple[BitMap, int]:
+        """The rows of all these owners, not to be changed by the caller, and the words in them."""
+        if self._ofOwners[:2] != (owners, self._changes):
+            numbers = [number for number in map(self._numbers.get, owners) if number in self._ownerRows]
+            rows = BitMap.union(*(self._ownerRows[one] for one in numbers)) if numbers else BitMap()
+            self._ofOwners = (owners, self._changes, rows, sum(self._ownerWords.get(one, 0) for one in numbers))
+        return self._ofOwners[2:]
 
     def rowsOfOwners(self, begins: str) -> Iterator[BitMap]:
         """The rows of all owners whose ids begin so."""
@@ -139,6 +149,7 @@ class Postings:
         self._changes += 1
         self.alive.add(row)
         self.words += entry.words
+        self._ownerWords[number] = self._ownerWords.get(number, 0) + entry.words
         for column, value in zip(self._columns(), self._values(entry), strict=True):
             column.set(row, value)
         for table, key in self._places(entry, number):
@@ -193,12 +204,15 @@ class Postings:
     def _forget(self, rows: BitMap, owners: set[int]) -> None:
         self._changes += 1
         self._byId.removeAll(rows)
-        self.words -= sum(self.wordsOf[row] for row in rows)
+        for row in rows:
+            self.words -= self.wordsOf[row]
+            self._ownerWords[self._byId.owners[row]] -= self.wordsOf[row]
         self.alive -= rows
         self._free |= rows
         for number in sorted(owners):
             if number not in self._ownerRows:
                 del self._numbers[self._owners[number]]
+                self._ownerWords.pop(number, None)
                 self._freeOwners.append(number)
 
     def renew(self, owner: bytes, recordId: bytes, expires: int) -> None:
@@ -237,7 +251,7 @@ class Postings:
             (
                 _FORMAT, analysis.VERSION, self.words, self.alive.serialize(), self._free.serialize(),
                 self.wordsOf.tobytes(), [one.dump() for one in self._columns()], self.terms.dump(), self._byId.dump(),
-                self._owners,
+                self._owners, self._ownerWords,
                 [
                     {key: rows.serialize() for key, rows in table.items()} for table in self._tables()
                 ],
@@ -264,7 +278,8 @@ class Postings:
             made.terms.load(whole[7])
             made._byId.load(whole[8])
             made._owners = whole[9]
-            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[10]]
+            made._ownerWords = whole[10]
+            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[11]]
             made.types, made.extensions, made._ownerRows = tables
         except Damaged:
             raise

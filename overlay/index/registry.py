@@ -10,14 +10,16 @@ import msgspec
 from overlay.commons import Commons
 from overlay.errors import Forged, StoreFull, SuperpeerError
 from overlay.identity.ids import PeerId, shortText
+from overlay.index.census import Census
 from overlay.index.examination import Examination
 from overlay.index.expression import Expression
 from overlay.index.own import OwnRegistration
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.refusals import Draft, Refusals
+from overlay.index.scoring import BM25, Statistics
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
 from overlay.interfaces import IIndexStore
-from overlay.questions import Deed
+from overlay.questions import Deed, Formula
 from overlay.wire import limits
 from overlay.wire.registration import Register, Registered
 from overlay.wire.statements import HomeList, Signed, decodeBody, pack, unseal
@@ -53,11 +55,14 @@ class Registry:
         self._ownMissed: OwnRegistration | None = None
         self._suspect: dict[bytes, None] = {}
         self._attached: dict[bytes, None] = {}
+        self._changes = 0
+        self._census: tuple[int, frozenset[bytes], Census] | None = None
         seconds = commons.seconds()
         # What was on disk is served at once, and has a lease in which its owner may come back.
         self._leases: dict[bytes, float] = {
             owner: seconds + commons.settings.lease for owner in store.owners() if owner != commons.peerId
         }
+        self._restored: dict[bytes, None] = dict.fromkeys(self._leases)
 
     @property
     def problem(self) -> str:
@@ -95,6 +100,9 @@ class Registry:
         """The owner is linked: its lease does not run."""
         self._attached[owner] = None
         self._leases.pop(owner, None)
+        if owner in self._restored:
+            del self._restored[owner]
+            self._changes += 1
 
     def release(self, owner: bytes) -> None:
         """The owner's link has ended: its lease runs."""
@@ -105,6 +113,8 @@ class Registry:
 
     def drop(self, owner: bytes) -> None:
         """Forget an owner's registration."""
+        self._changes += 1
+        self._restored.pop(owner, None)
         self._attached.pop(owner, None)
         self._leases.pop(owner, None)
         self._coming.pop(owner, None)
@@ -183,6 +193,7 @@ class Registry:
         change = Change(
             PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed
         )
+        self._changes += 1
         stored: Registration = self._store.apply(change)
         self._failure = ""
         try:
@@ -270,6 +281,7 @@ class Registry:
         clear = batch.base == 0 and batch.part == 0
         sequence = batch.sequence if batch.last else (0 if clear else None)
         homes, signed = self._homes(owner, batch.homes, self.holding(owner))
+        self._changes += 1
         stored: Registration = self._store.apply(
             Change(owner, key, clear, records, batch.removals, sequence, homes, signed)
         )
@@ -277,14 +289,43 @@ class Registry:
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
-    def search(self, expression: Expression, want: int, without: Collection[bytes] = frozenset()) -> Found:
+    def census(self, among: Collection[bytes] | None = None) -> Census:
+        """
+        Whose records count here.
+
+        @param among: names of the super-peers that there are (see L{overlay.index.census}); None for all.
+        """
+        refused = self._refused()
+        kept = self._census
+        if among is None and kept is not None and kept[:2] == (self._changes, refused):
+            return kept[2]
+        held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
+        census = Census.of(self._commons.peerId, held, self._restored, among)
+        if among is None:
+            self._census = (self._changes, refused, census)
+        return census
+
+    def _refused(self) -> frozenset[bytes]:
+        return frozenset((*self._commons.blocked, *self._commons.network.expelled))
+
+    def search(
+        self, expression: Expression, want: int, without: Collection[bytes] = frozenset(), formula: Formula = BM25,
+        statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None,
+    ) -> Found:
         """
         What is held that matches. A store that fails counts as holding nothing.
+
+        @param without: owners to leave out.
+        @param statistics: numbers to rank by; None for this registry's own.
+        @param least: no row with a lower score is wanted.
+        @param among: see L{census}.
         """
-        refused = [*without, *self._commons.blocked, *self._commons.network.expelled]
         try:
             found: Found = self._store.search(
-                Request(expression, want, self._commons.now(), frozenset(refused), self._commons.network.dialect)
+                Request(
+                    expression, want, self._commons.now(), self._refused().union(without), self._commons.network.dialect,
+                    self.census(among).uncounted, formula, statistics, least,
+                )
             )
         except Exception as problem:  # whatever a store raises, the search goes on without it
             self._searchFailure = self._said(problem, self._searchFailure)

@@ -7,6 +7,8 @@ import attrs
 
 from overlay.identity.ids import PeerId
 from overlay.index.expression import Expression
+from overlay.index.scoring import BM25, Statistics
+from overlay.questions import Formula
 
 
 @attrs.frozen(slots=True)
@@ -82,6 +84,9 @@ class Request:
     @ivar now: network time in seconds; records past their expiry are left out.
     @ivar without: owners to leave out.
     @ivar dialect: of the network, for passages.
+    @ivar uncounted: owners whose records are found, but are left out of C{documents}, C{length} and C{frequencies}.
+    @ivar statistics: numbers to rank by, and then only one row of each content is wanted; None for the store's own.
+    @ivar least: no row with a lower score is wanted.
     """
 
     expression: Expression
@@ -89,6 +94,10 @@ class Request:
     now: float
     without: frozenset[bytes] = frozenset()
     dialect: str = ""
+    uncounted: frozenset[bytes] = frozenset()
+    formula: Formula = BM25
+    statistics: Statistics | None = None
+    least: float = 0.0
 
 
 @attrs.frozen(slots=True)
@@ -96,8 +105,9 @@ class Row:
     """
     One record that matches.
 
-    @ivar score: local BM25, larger is better.
+    @ivar score: larger is better.
     @ivar snippet: at most 200 characters of the text around matches; empty if there is no text.
+    @ivar parts: what it is scored by (see L{overlay.index.scoring}); empty if the order is not by BM25.
     """
 
     owner: PeerId
@@ -107,6 +117,7 @@ class Row:
     key: bytes
     snippet: str
     score: float
+    parts: builtins.bytes = b""
 
 
 @attrs.frozen(slots=True)
@@ -121,6 +132,9 @@ class Found:
     @ivar frequencies: for each positive term of the expression, the records that have it.
     @ivar unfiltered: if nothing matches, the records that match but for the filters.
     @ivar excluded: of those, how many each filter leaves out.
+    @ivar front: an encoded L{overlay.index.scoring.Front} of the rows held back that others might rank among the best C{want}.
+    @ivar ranked: whether parts, front and numbers are given, and are what one index of all records would have; false of a prefix of
+        too many terms.
     """
 
     rows: Sequence[Row]
@@ -132,6 +146,8 @@ class Found:
     frequencies: Mapping[str, int]
     unfiltered: int = 0
     excluded: Sequence[tuple[Expression, int]] = ()
+    front: builtins.bytes = b""
+    ranked: bool = False
 
 
 @attrs.frozen(slots=True)

@@ -6,7 +6,8 @@ import attrs
 from zope.interface import Interface
 
 from overlay.commons import Commons
-from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
+from overlay.search.wanted import Wanted
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt, Refine
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -54,19 +55,32 @@ class Copies:
         return any(one.link is link for one in self._copies.values())
 
     def send(
-        self, link: "Link", receiver: object, id: bytes, expression: str, analysis: int, want: int, ttl: int,
-        budget: float, direct: bool = False, router: str = "",
+        self, link: "Link", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float, direct: bool = False,
+        router: str = "",
     ) -> Copy | None:
         """
         Send one copy.
 
         @return: None if the link takes no more.
         """
+        return self._sent(link, receiver, wanted.query(id, self._next + 1, ttl, budget, direct, router))
+
+    def refine(
+        self, link: "Link", receiver: object, id: bytes, wanted: Wanted, budget: float, **more: object
+    ) -> Copy | None:
+        """
+        Ask one that has answered once more.
+
+        @param more: fields of L{Refine}.
+        @return: None if the link takes no more.
+        """
+        return self._sent(link, receiver, wanted.refine(id, self._next + 1, budget, **more))
+
+    def _sent(self, link: "Link", receiver: object, message: Query | Refine) -> Copy | None:
         self._next += 1
-        query = Query(id, self._next, expression, analysis, want, ttl, budget, direct, router)
-        if not link.send(query):
+        if not link.send(message):
             return None
-        copy = Copy(self._next, link, id, receiver, want)
+        copy = Copy(self._next, link, message.id, receiver, message.want)
         self._copies[(link.peerId, copy.number)] = copy
         return copy
 

@@ -12,14 +12,17 @@ from zope.interface import Interface, implementer
 
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
-from overlay.index.expression import Expression
+from overlay.index.census import MODULUS
 from overlay.index.registry import Registry
+from overlay.index.scoring import Statistics, scorer
+from overlay.index.store import Found
 from overlay.questions import Deed, NeighbourView, Progress, Route
 from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver
 from overlay.search.language import render
 from overlay.search.receipts import NAME_BYTES, Account, keyOf
 from overlay.search.selection import Selection
+from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.query import Done, Hit, Receipt
 
@@ -52,23 +55,36 @@ class _Seen:
 
 
 def evaluate(
-    registry: Registry, expression: Expression, want: int, account: Account, selection: Selection, own: PeerId, checker: Checker
+    registry: Registry, wanted: Wanted, account: Account, selection: Selection, own: PeerId, checker: Checker
 ) -> list[Hit]:
     """This super-peer's own answer, accounted for."""
-    found = registry.search(expression, want)
-    rows = (Hit(row.head, row.signature, row.key, row.snippet[:400], row.score) for row in found.rows)
-    hits = checker.genuine(rows, own)
+    found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
+    names = list(found.frequencies)
+    ranked = found.ranked and len(names) <= limits.QUERY_TERMS
+    hits = checker.genuine(hitsOf(found, ranked), own)
+    if ranked and wanted.formula.order != "newest":
+        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()))
+        selection.guess = scorer(numbers, wanted.formula)
     chosen = selection.choose(hits)
     account.answeredBy[own[:NAME_BYTES]] = None
     account.matched += found.matched
-    account.documents += found.documents
-    account.length += found.length
-    for term, count in found.frequencies.items():
-        account.frequencies[term] = account.frequencies.get(term, 0) + count
+    account.count(found.documents, found.length, {name: found.frequencies[name] for name in names[: limits.QUERY_TERMS]}, 1)
     account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
+    if ranked:
+        account.ranked += 1
+        if found.front:
+            account.fronts.append((own[:NAME_BYTES], found.front))
+    account.balance = (account.balance + registry.census().balance) % MODULUS
     selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
     account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
     return chosen
+
+
+def hitsOf(found: Found, ranked: bool) -> list[Hit]:
+    """Rows as they travel."""
+    return [
+        Hit(row.head, row.signature, row.key, row.snippet[:400], row.score, row.parts if ranked else b"") for row in found.rows
+    ]
 
 
 @implementer(IReceiver)
@@ -76,15 +92,13 @@ class Branch:
     """One copy of a query at this super-peer."""
 
     def __init__(
-        self, flood: "Flood", asker: object, id: bytes, text: str, expression: Expression, want: int, ttl: int,
-        budget: float, origin: bytes | None, router: str, evaluates: bool,
+        self, flood: "Flood", asker: object, id: bytes, wanted: Wanted, ttl: int, budget: float, origin: bytes | None,
+        router: str, evaluates: bool,
     ) -> None:
         self._flood = flood
         self._asker = asker
         self.id = id
-        self._text = text
-        self._expression = expression
-        self._want = want
+        self._wanted = wanted
         self._ttl = ttl
         self._origin = origin
         self._router = router
@@ -93,7 +107,7 @@ class Branch:
         self._started = commons.seconds()
         self._deadline = self._started + budget
         self._account = Account()
-        self._selection = Selection(want, self._account)
+        self._selection = Selection(wanted.want, self._account, wanted.places)
         self._children: dict[int, Copy] = {}
         self._asked: set[PeerId] = set()
         self._answered: set[PeerId] = set()
@@ -106,9 +120,7 @@ class Branch:
         """Answer, and ask on."""
         if self._evaluates:
             flood = self._flood
-            hits = evaluate(
-                flood.registry, self._expression, self._want, self._account, self._selection, flood.commons.peerId, flood.checker
-            )
+            hits = evaluate(flood.registry, self._wanted, self._account, self._selection, flood.commons.peerId, flood.checker)
             self._pass(hits)
         self._route()
         self._endIfComplete()
@@ -137,7 +149,7 @@ class Branch:
             return
         seconds = self._flood.commons.seconds()
         progress = Progress(
-            self.id, self._text, PeerId(self._origin) if self._origin else None, self._want, self._ttl,
+            self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
             seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._asked),
             frozenset(self._answered), self._selection.passed,
         )
@@ -169,8 +181,7 @@ class Branch:
         copy = None
         if link is not None and budget > 0:
             copy = flood.copies.send(
-                link, self, self.id, self._text, limits.ANALYSIS, self._want, self._ttl - 1 if self._ttl else 0,
-                budget, False, self._router,
+                link, self, self.id, self._wanted, self._ttl - 1 if self._ttl else 0, budget, False, self._router
             )
         if copy is None:
             self._account.lost += 1
@@ -299,15 +310,15 @@ class Flood:
         return False
 
     def begin(
-        self, asker: object, id: bytes, text: str, expression: Expression, want: int, ttl: int, budget: float,
-        origin: bytes | None, router: str, evaluates: bool, started: Callable[[Branch], None] = lambda branch: None,
+        self, asker: object, id: bytes, wanted: Wanted, ttl: int, budget: float, origin: bytes | None, router: str,
+        evaluates: bool, started: Callable[[Branch], None] = lambda branch: None,
     ) -> Branch:
         """
         Start a branch.
 
         @param started: gets the branch before it can have ended.
         """
-        branch = Branch(self, asker, id, text, expression, want, ttl, budget, origin, router, evaluates)
+        branch = Branch(self, asker, id, wanted, ttl, budget, origin, router, evaluates)
         self._branches[branch] = None
         started(branch)
         branch.begin()

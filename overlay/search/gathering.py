@@ -1,32 +1,31 @@
 """
 A search from the side of the super-peer that owns it: the flood, then a direct question to everyone who should have answered and is missing
-from the receipt.
+from the receipt, then the ranking by the numbers of all.
 """
 
 from typing import TYPE_CHECKING
 
-from twisted.internet.interfaces import IDelayedCall
-from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
-from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
-from overlay.index.expression import Expression
-from overlay.questions import Deed
-from overlay.search.copies import Copies, Copy, IReceiver
+from overlay.search.copies import Copies, Copy
 from overlay.search.flood import Branch, Flood, IAsker
 from overlay.search.receipts import NAME_BYTES, Account
+from overlay.search.refining import Collected, Refinement
+from overlay.search.rounds import Round
 from overlay.search.selection import Selection
+from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Done, Hit, Receipt
+from overlay.wire.query import Hit, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
-    from overlay.membership.known import Known
     from overlay.membership.membership import Membership
 
 RESERVE = 0.3
 """Part of the budget that is kept for direct questions."""
+LAST = 0.1
+"""Part of it that is kept for the last of them: who may hold something better."""
 
 
 class ISink(Interface):
@@ -35,46 +34,43 @@ class ISink(Interface):
     def found(hits: "list[Hit]", source: PeerId) -> None:
         """Some hits, and the peer that they came from."""
 
-    def gathered(status: str, receipt: Receipt, missing: int) -> None:
+    def gathered(status: str, receipt: Receipt, missing: int, ranking: str) -> None:
         """The end; the last call."""
 
 
-@implementer(IAsker, IReceiver)
+@implementer(IAsker)
 class Gathering:
     """One search."""
 
     def __init__(
-        self, flood: Flood, membership: "Membership", copies: Copies, sink: object, id: bytes, text: str,
-        expression: Expression, want: int, ttl: int, budget: float, router: str,
+        self, flood: Flood, membership: "Membership", copies: Copies, sink: object, id: bytes, wanted: Wanted, ttl: int,
+        budget: float, router: str,
     ) -> None:
         self._flood = flood
         self._membership = membership
         self._copies = copies
         self._sink = sink
         self._id = id
-        self._text = text
-        self._expression = expression
-        self._want = want
+        self._wanted = wanted
         self._ttl = ttl
         self._router = router
         self._commons = flood.commons
         self._deadline = self._commons.seconds() + budget
         self._budget = budget
         self._account = Account()
-        self._selection = Selection(want, self._account)
+        self._selection = Selection(wanted.want, self._account, wanted.places)
+        self._collected = Collected(wanted.places)
         self._branch: Branch | None = None
-        self._left: list[Known] = []
-        self._asking: dict[bytes, Copy | None] = {}
+        self._round: Round | None = None
+        self._refinement: Refinement | None = None
         self._missing = 0
-        self._timer: IDelayedCall | None = None
         self._over = False
 
     def begin(self) -> None:
         """Flood."""
         self._flood.isNew(self._id, self._ttl)
         self._flood.begin(
-            self, self._id, self._text, self._expression, self._want, self._ttl, self._budget * (1 - RESERVE),
-            None, self._router, True, self._started,
+            self, self._id, self._wanted, self._ttl, self._budget * (1 - RESERVE), None, self._router, True, self._started
         )
 
     def _started(self, branch: Branch) -> None:
@@ -88,115 +84,74 @@ class Gathering:
         if branch is not None:
             branch.cancel()
         if not self._over:
-            self._end("cancelled")
+            self._end("cancelled", "estimated")
 
     def hitsFound(self, hits: list[Hit]) -> None:
+        self._take(hits, self._commons.peerId)
+
+    def _take(self, hits: list[Hit], source: PeerId) -> None:
         chosen = self._selection.choose(hits)
-        if chosen:
-            self._sink.found(chosen, self._commons.peerId)  # type: ignore[attr-defined]
+        if chosen and not self._over:
+            self._collected.take(chosen)
+            self._sink.found(chosen, source)  # type: ignore[attr-defined]
+
+    def _genuine(self, source: PeerId, hits: list[Hit]) -> None:
+        """Hits that came directly."""
+        self._take(self._flood.checker.genuine(hits, source), source)
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:
         self._branch = None
         self._account.add(receipt)
         if status != "answered":
-            self._end(status)
+            self._end(status, "estimated")
             return
+        left: list[PeerId] = []
         if self._ttl == limits.TTL_ALL:
             named = {*self._account.answeredBy, *self._account.pruned}
-            self._left = [known for known in self._membership.superPeers() if known.peerId[:NAME_BYTES] not in named]
-        if self._left:
-            wait = max(0.0, self._deadline - self._commons.seconds())
-            self._timer = self._commons.clock.callLater(wait, self._timeOver)
-        self._askMore()
+            left = [one.peerId for one in self._membership.superPeers() if one.peerId[:NAME_BYTES] not in named]
+        self._round = Round(
+            self._commons, self._membership, self._copies, self._deadline - LAST * self._budget, self._ask, self._genuine,
+            self._answered, self._allAsked,
+        )
+        self._round.begin(left)
 
     # --- those that are missing --------------------------------------------------------------------------------------
 
-    def _askMore(self) -> None:
-        while self._left and len(self._asking) < self._commons.settings.askAtOnce and not self._over:
-            known = self._left.pop(0)
-            self._asking[known.peerId] = None
-            link = self._commons.links.get(known.peerId)
-            if link is not None:
-                self._ask(link)
-            else:
-                self._dial(known.peerId, self._membership.addresses(known.peerId)[:2])
-        if not self._left and not self._asking:
-            self._end("answered")
+    def _ask(self, link: "Link", receiver: Round, budget: float) -> Copy | None:
+        return self._copies.send(link, receiver, self._id, self._wanted, 1, budget, True)
 
-    def _dial(self, peer: PeerId, left: list[str]) -> None:
-        if not left:
-            self._membership.markDead(peer, True)
-            self._silent(peer)
-            return
-
-        def failed(failure: Failure) -> None:
-            failure.trap(SuperpeerError)
-            if peer in self._asking:
-                self._dial(peer, left[1:])
-
-        self._commons.links.dial(left[0], peer).addCallbacks(self._ask, failed)
-
-    def _ask(self, link: "Link") -> None:
-        if link.peerId not in self._asking or self._over:
-            return
-        budget = max(0.05, 0.9 * (self._deadline - self._commons.seconds()))
-        copy = self._copies.send(
-            link, self, self._id, self._text, limits.ANALYSIS, self._want, 1, min(budget, limits.BUDGET), True
-        )
-        self._asking[link.peerId] = copy
-        if copy is None:
-            self._silent(link.peerId)
-
-    def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
-        chosen = self._selection.choose(self._flood.checker.genuine(hits, copy.link.peerId))
-        if chosen and not self._over:
-            self._sink.found(chosen, copy.link.peerId)  # type: ignore[attr-defined]
-
-    def copyEnded(self, copy: Copy, done: Done | None) -> None:
-        if self._over:
-            return
-        peer = copy.link.peerId
-        if done is not None and done.status == "refused" and done.code == "not-serving":
-            # It has just ceased to be a super-peer, so it holds nothing: nobody is missing.
-            self._asking.pop(peer, None)
-            self._askMore()
-            return
-        if done is None or done.status != "answered" or done.receipt is None:
-            self._silent(peer)
-            return
+    def _answered(self, peer: PeerId, receipt: Receipt) -> None:
         # It speaks for itself alone: that others answered is not its to say.
-        own = Receipt(
-            answeredBy=peer[:NAME_BYTES], matched=done.receipt.matched, held=done.receipt.held,
-            heldMore=done.receipt.heldMore, bound=done.receipt.bound, documents=done.receipt.documents,
-            length=done.receipt.length, frequencies=done.receipt.frequencies, sent=1, answered=1,
-            unfiltered=done.receipt.unfiltered, excluded=done.receipt.excluded,
+        name = peer[:NAME_BYTES]
+        self._account.add(
+            Receipt(
+                answeredBy=name, matched=receipt.matched, held=receipt.held, heldMore=receipt.heldMore, bound=receipt.bound,
+                documents=receipt.documents, length=receipt.length, frequencies=receipt.frequencies, sent=1, answered=1,
+                unfiltered=receipt.unfiltered, excluded=receipt.excluded,
+                ranked=min(1, receipt.ranked), balance=receipt.balance, fronts=[(name, front) for _, front in receipt.fronts],
+            )
         )
-        self._account.add(own)
-        self._commons.report(peer, Deed.ANSWERED)
-        self._asking.pop(peer, None)
-        self._askMore()
 
-    def _silent(self, peer: bytes) -> None:
-        if self._asking.pop(peer, False) is not False:
-            self._missing += 1
-            self._askMore()
+    def _allAsked(self, silent: list[PeerId]) -> None:
+        self._round = None
+        self._missing = len(silent)
+        self._refinement = Refinement(
+            self._flood, self._membership, self._copies, self._id, self._wanted, self._account, self._collected, self._deadline,
+            self._genuine, self._ranked,
+        )
+        self._refinement.begin(not silent)
 
-    def _timeOver(self) -> None:
-        for peer, copy in self._asking.items():
-            if copy is not None:
-                self._commons.report(PeerId(peer), Deed.LATE)
-        self._end("answered")
+    def _ranked(self, ranking: str) -> None:
+        self._end("answered", ranking)
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, ranking: str) -> None:
         if self._over:
             return
         self._over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._missing += len(self._asking) + len(self._left)
-        for copy in self._asking.values():
-            if copy is not None:
-                self._copies.drop(copy)
-        self._asking.clear()
+        if self._round is not None:
+            self._round.stop()
+            self._missing += len(self._round.silent)
+        if self._refinement is not None:
+            self._refinement.stop()
         self._selection.settle()
-        self._sink.gathered(status, self._account.receipt(), self._missing)  # type: ignore[attr-defined]
+        self._sink.gathered(status, self._account.receipt(), self._missing, ranking)  # type: ignore[attr-defined]

@@ -10,7 +10,11 @@ from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId, peerIdOf
 from overlay.index.folding import fold
 from overlay.index.record import verifyHead
-from overlay.questions import Deed
+from overlay.index.scoring import scorer
+from overlay.questions import Deed, RowView
+from overlay.search.receipts import statisticsOf
+from overlay.search.wanted import Wanted
+from overlay.verdict import Verdict
 from overlay.wire.query import Hit, Receipt
 from overlay.wire.statements import RecordHead
 
@@ -65,6 +69,7 @@ class Outcome:
     @ivar at: where the word at fault begins in what was asked, in characters; -1 if that is not known.
     @ivar why: if there are no hits, why (see L{overlay.search.why}).
     @ivar left: words that the query had no room for.
+    @ivar ranking: C{exact} if this is the order that one index of all records would give, and these are its scores; else C{estimated}.
     """
 
     hits: list[FoundHit]
@@ -77,7 +82,7 @@ class Outcome:
     held: int = 0
     missing: int = 0
     elapsed: float = 0.0
-    ranking: str = "local"
+    ranking: str = "estimated"
     at: int = -1
     why: Mapping[str, Any] = {}
     left: tuple[str, ...] = ()
@@ -98,12 +103,33 @@ class Outcome:
         return self.answered + len(self.receipt.prunedNames) // 8 + self.missing
 
 
+@attrs.frozen(slots=True)
+class RankedRow:
+    """
+    @ivar hit: with the score that the policy gave.
+    @ivar score: by the formula.
+    @ivar parts: of the record that stands for the row; empty if not known.
+    """
+
+    hit: FoundHit
+    score: float
+    parts: bytes
+
+
+@attrs.define(slots=True)
+class _Kept:
+    score: float
+    head: RecordHead
+    snippet: str
+    parts: bytes
+
+
 class Gathered:
     """Hits as they come, verified and merged."""
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
-        self._rows: dict[bytes, dict[tuple[bytes, str], tuple[float, RecordHead, str]]] = {}
+        self._rows: dict[bytes, dict[tuple[bytes, str], _Kept]] = {}
         self._count = 0
         self.forged = 0
 
@@ -125,7 +151,7 @@ class Gathered:
             rows = self._rows.setdefault(head.content, {})
             key = (head.owner, head.location)
             held = rows.get(key)
-            if held is not None and held[1].number >= head.number:
+            if held is not None and held.head.number >= head.number:
                 continue
             if held is None:
                 if self._count >= KEPT_MOST:
@@ -133,7 +159,7 @@ class Gathered:
                         del self._rows[head.content]
                     continue
                 self._count += 1
-            rows[key] = (hit.score, head, hit.snippet)
+            rows[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
             changed[head.content] = None
         return [self._row(content) for content in changed]
 
@@ -154,18 +180,49 @@ class Gathered:
 
     def _row(self, content: bytes) -> FoundHit:
         """The best of the records of one content stands for all."""
-        ordered = sorted(self._rows[content].values(), key=lambda one: (-one[0], one[1].owner, one[1].location))
-        score, head, snippet = ordered[0]
-        owners = tuple(dict.fromkeys(PeerId(one[1].owner) for one in ordered))
+        ordered = sorted(self._rows[content].values(), key=lambda one: (-one.score, one.head.owner, one.head.location))
+        best = ordered[0]
+        head = best.head
+        owners = tuple(dict.fromkeys(PeerId(one.head.owner) for one in ordered))
         return FoundHit(
-            head.content, head.size, head.mediaType, head.modified, owners, head.location, head.name, score, snippet
+            head.content, head.size, head.mediaType, head.modified, owners, head.location, head.name, best.score, best.snippet
         )
 
-    def rows(self, want: int, sort: str = "score") -> list[FoundHit]:
-        """The first, in one of L{ORDERS}; of equal ones the better first, and then by content."""
-        rows = self.all()
-        return (rows if sort == "score" else sorted(rows, key=ORDERS[sort]))[:want]
+    def rank(self, wanted: Wanted, receipt: Receipt) -> None:
+        """Score by the numbers of all records, as a receipt gives them."""
+        if not receipt.ranked or wanted.formula.order != "bm25":
+            return
+        size = 1 + wanted.places
+        score = scorer(statisticsOf(receipt.documents, receipt.length, receipt.frequencies, wanted.terms), wanted.formula)
+        for rows in self._rows.values():
+            for one in rows.values():
+                if len(one.parts) >= size:
+                    one.score = score(one.parts[:size])
+
+    def rows(self, want: int) -> list[FoundHit]:
+        """The best, in their order: by score, then by content."""
+        return self.all()[:want]
 
     def all(self) -> list[FoundHit]:
         """Every row, the best first."""
         return sorted(map(self._row, self._rows), key=ORDERS["score"])
+
+    def judged(self, ranking: Any, sort: str = "score") -> list[tuple[RankedRow, Verdict]]:
+        """
+        Every row as a policy orders them.
+
+        @param ranking: guarded L{overlay.interfaces.IRanking}.
+        @param sort: one of L{ORDERS}; of equal ones the better first, and then by content.
+        """
+        trust = self._commons.trust
+        made = []
+        for row in self.all():
+            view = RowView(
+                row.score, row.size, row.mediaType, row.modified, row.location, len(row.owners), max(map(trust, row.owners))
+            )
+            verdict: Verdict = ranking.score(view)
+            made.append((RankedRow(attrs.evolve(row, score=verdict.score), row.score, self._partsOf(row)), verdict))
+        return sorted(made, key=lambda one: ORDERS[sort](one[0].hit))
+
+    def _partsOf(self, row: FoundHit) -> bytes:
+        return self._rows[row.content][(row.owners[0], row.location)].parts

@@ -1,21 +1,28 @@
 """The accounting of a search: one receipt from many, and the keys by which hits held back are counted once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
+from overlay.index.census import MODULUS, NAME_BYTES
+from overlay.index.scoring import Front, Parts, Statistics
 from overlay.wire import limits
 from overlay.wire.query import Hit, Receipt
 
-NAME_BYTES = 8
-"""By so many bytes of its id a receipt names a super-peer."""
+NOBODY = bytes(NAME_BYTES)
+"""In place of a name: records that came this way, and were held back on it."""
 KEY_BYTES = 8
 
 
 def keyOf(owner: bytes, recordId: bytes) -> bytes:
     """The 8 bytes by which a receipt names a hit that is held back."""
     return hashlib.blake2b(owner + recordId, digest_size=KEY_BYTES).digest()
+
+
+def statisticsOf(documents: int, length: int, frequencies: Mapping[str, int], terms: Sequence[str]) -> Statistics:
+    """The numbers of a receipt, in the order of the expression."""
+    return Statistics(documents, length, tuple(frequencies.get(term, 0) for term in terms))
 
 
 def namesOf(joined: bytes, size: int = NAME_BYTES) -> list[bytes]:
@@ -30,6 +37,8 @@ class Account:
 
     @ivar answeredBy: names of super-peers that evaluated the query, in the order of their answers.
     @ivar held: keys of hits held back, with the best score known for any of them in C{bound}.
+    @ivar fronts: names of super-peers, and what covers the records that they have held back.
+    @ivar spared: parts of hits held back here that fewer than C{want} others cover, with the first content of each.
     """
 
     answeredBy: dict[bytes, None] = attrs.field(factory=dict)
@@ -50,10 +59,15 @@ class Account:
     frequencies: dict[str, int] = attrs.field(factory=dict)
     unfiltered: int = 0
     excluded: dict[str, int] = attrs.field(factory=dict)
+    ranked: int = 0
+    balance: int = 0
+    fronts: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    spared: dict[Parts, int] = attrs.field(factory=dict)
 
     def add(self, receipt: Receipt) -> None:
         """Take in the receipt of a branch."""
-        for name in namesOf(receipt.answeredBy):
+        answered = namesOf(receipt.answeredBy)
+        for name in answered:
             if len(self.answeredBy) < limits.ANSWERED_NAMES:
                 self.answeredBy[name] = None
         for name in namesOf(receipt.prunedNames):
@@ -71,14 +85,27 @@ class Account:
             self.hold(key, receipt.bound)
         self.heldMore += receipt.heldMore
         self.bound = max(self.bound, receipt.bound)
-        self.documents += receipt.documents
-        self.length += receipt.length
-        for term, count in receipt.frequencies.items():
-            if term in self.frequencies or len(self.frequencies) < limits.QUERY_TERMS:
-                self.frequencies[term] = self.frequencies.get(term, 0) + count
+        self.count(receipt.documents, receipt.length, receipt.frequencies, len(answered))
         # No more can be left out than there are.
         unfiltered = min(receipt.unfiltered, receipt.documents)
         self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
+        self.balance = (self.balance + receipt.balance) % MODULUS
+        self.ranked += min(receipt.ranked, len(answered))
+        room = limits.FRONTS - len(self.fronts)
+        self.fronts += receipt.fronts[:room]
+        if len(receipt.fronts) > room:
+            self.ranked = 0
+
+    def count(self, documents: int, length: int, frequencies: Mapping[str, int], answered: int) -> None:
+        """
+        The numbers of C{answered} super-peers, no larger than those can be.
+        """
+        documents = min(documents, answered * limits.INDEXED)
+        self.documents += documents
+        self.length += min(length, documents * limits.WORDS)
+        for term, count in frequencies.items():
+            if term in self.frequencies or len(self.frequencies) < limits.QUERY_TERMS:
+                self.frequencies[term] = self.frequencies.get(term, 0) + min(count, documents)
 
     def leaveOut(self, unfiltered: int, excluded: Mapping[str, int]) -> None:
         """So many records match but for filters, which leave out so many of them."""
@@ -86,6 +113,12 @@ class Account:
         for one, count in excluded.items():
             if one in self.excluded or len(self.excluded) < limits.QUERY_TERMS:
                 self.excluded[one] = self.excluded.get(one, 0) + count
+
+    def statistics(self, terms: Sequence[str]) -> Statistics:
+        """
+        @param terms: what scores, in the order of the expression.
+        """
+        return statisticsOf(self.documents, self.length, self.frequencies, terms)
 
     def hold(self, key: bytes, score: float) -> None:
         """A hit is held back."""
@@ -103,11 +136,15 @@ class Account:
 
     def receipt(self) -> Receipt:
         """As it stands."""
+        fronts = list(self.fronts)
+        if self.spared:
+            fronts.append((NOBODY, Front.of(self.spared, lambda parts: float(sum(parts[1:]))).encode()))
         return Receipt(
             b"".join(self.answeredBy), b"".join(self.pruned), self.sent, self.answered, self.prunedCopies, self.duplicate,
             self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
+            self.ranked if len(fronts) <= limits.FRONTS else 0, self.balance, fronts[: limits.FRONTS],
         )
 
 

@@ -13,7 +13,7 @@ from overlay.search.flood import IAsker
 from overlay.search.gathering import ISink
 from overlay.search.receipts import KEY_BYTES, keyOf
 from overlay.wire import limits
-from overlay.wire.query import Done, Hit, Hits, Query, Receipt
+from overlay.wire.query import Done, Hit, Hits, Query, Receipt, Refine
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -33,7 +33,7 @@ class Reply:
     @ivar cancel_: ends the work behind it; C{abandon_} the same when nobody waits any more.
     """
 
-    def __init__(self, link: "Link", query: Query, ended: "Callable[[Reply], None]") -> None:
+    def __init__(self, link: "Link", query: Query | Refine, ended: "Callable[[Reply], None]") -> None:
         self._link = link
         self._ended = ended
         self._copy = query.copy
@@ -77,28 +77,30 @@ class Reply:
                 continue
             self._held[keyOf(head.owner, recordIdOf(head.owner, head.location))] = hit.score
 
-    def gathered(self, status: str, receipt: Receipt, missing: int) -> None:
+    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
         """A gathering has ended."""
-        self._finish(status, receipt, missing)
+        self._finish(status, receipt, missing, ranking)
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:
-        self._finish(status, receipt, 0)
+        self._finish(status, receipt, 0, "")
 
-    def _finish(self, status: str, receipt: Receipt, missing: int) -> None:
+    def _finish(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
         if self._over:
             return
         self._over = True
         while self._waiting:
             self._sendSome()
         if self._held:
+            # What does not arrive is not ranked.
+            ranking = ranking and "estimated"
             room = limits.HELD_KEYS - len(receipt.held) // KEY_BYTES
             keys = list(self._held)
             receipt = msgspec.structs.replace(
                 receipt, held=receipt.held + b"".join(keys[:room]), heldMore=receipt.heldMore + len(keys[room:]),
-                bound=max(receipt.bound, *self._held.values()),
+                bound=max(receipt.bound, *self._held.values()), ranked=0,
             )
         self._ended(self)
-        self._link.send(Done(self.id, self._copy, status, receipt, missing=missing))
+        self._link.send(Done(self.id, self._copy, status, receipt, missing=missing, ranking=ranking))
 
     def cancel(self) -> None:
         """The asker wants no more; the C{Done} still goes."""

@@ -11,23 +11,24 @@ from zope.interface import implementer
 from overlay.commons import Commons, Component
 from overlay.errors import BadQuery
 from overlay.identity.ids import PeerId, shortText
-from overlay.index.expression import Expression
 from overlay.index.registry import Registry
 from overlay.index.spans import marks
-from overlay.questions import Deed, Work
+from overlay.questions import Deed, Formula, Work
 from overlay.search.copies import EMPTY, Copies, Copy, IReceiver
+from overlay.search.explanation import Explained
 from overlay.search.flood import Branch, Flood, evaluate
 from overlay.search.gathering import Gathering, ISink
-from overlay.search.language import parseQuery
 from overlay.search.outcome import FoundHit, Gathered, Outcome
 from overlay.search.receipts import Account
+from overlay.search.refining import recounted, refined
 from overlay.search.replies import Reply
 from overlay.search.selection import Selection
+from overlay.search.wanted import Wanted
 from overlay.search.why import whyNothing
 from overlay.search.wording import Wording, wordingOf
 from overlay.wire import limits
 from overlay.wire.message import Message
-from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt, Refine
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -86,19 +87,22 @@ class Search:
         self._over = False
         self._cancelled = False
         self._failure: Done | None = None
+        self._wanted: Wanted | None = None
 
     def begin(self) -> None:
         """Start it."""
         try:
             wording = self._wording = wordingOf(self.asked, self._commons.analysis, self._match, self._types)
+            formula = self._commons.policies.ranking.formula()
+            wanted = self._wanted = Wanted(wording.text, wording.expression, self._reach, formula)
         except BadQuery as problem:
             self._end("failed", EMPTY, code="query", text=str(problem), word=problem.word, at=problem.at)
             return
         self.text = wording.text
         if self._searches.membership.serving:
             self._gathering = Gathering(
-                self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, self.text,
-                wording.expression, self._reach, self._ttl, self._budget, self._router,
+                self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, wanted,
+                self._ttl, self._budget, self._router,
             )
             self._gathering.begin()
         else:
@@ -123,6 +127,9 @@ class Search:
 
     def _askHome(self) -> None:
         """One home, and the next only if that fails, or says nothing for a while."""
+        wanted = self._wanted
+        if wanted is None:
+            return
         homes = [link for link in self._searches.homes.links() if link.peerId not in self._tried]
         preferred = self._searches.homes.preferred()
         left = self._budget - (self._commons.seconds() - self._started)
@@ -134,8 +141,7 @@ class Search:
             self.id = self._commons.random.randbytes(16)
             budget = left - min(0.2, 0.1 * left)
             copy = self._searches.copies.send(
-                link, self, self.id, self.text, limits.ANALYSIS, self._reach, self._ttl,
-                min(budget, limits.BUDGET), False, self._router,
+                link, self, self.id, wanted, self._ttl, min(budget, limits.BUDGET), False, self._router
             )
             if copy is not None:
                 self._open[copy] = None
@@ -172,7 +178,7 @@ class Search:
                 self._askHome()
         else:
             self._commons.report(copy.link.peerId, Deed.ANSWERED)
-            self.gathered(done.status, done.receipt, done.missing)
+            self.gathered(done.status, done.receipt, done.missing, done.ranking)
 
     def _timeOver(self) -> None:
         for copy in self._open:
@@ -191,17 +197,19 @@ class Search:
         if rows and self._onHits is not None:
             self._onHits(rows)
 
-    def gathered(self, status: str, receipt: Receipt, missing: int) -> None:
+    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
+        # A home of an older version says nothing of it.
+        ranking = "exact" if ranking == "exact" else "estimated"
         if self._cancelled or status == "cancelled":
             self._end("cancelled", receipt, missing=missing)
         elif missing or receipt.lost or receipt.refused or receipt.notReached:
-            self._end("incomplete", receipt, missing=missing)
+            self._end("incomplete", receipt, missing=missing, order=ranking)
         else:
-            self._end("complete", receipt)
+            self._end("complete", receipt, order=ranking)
 
     def _end(
         self, status: str, receipt: Receipt, code: str = "", text: str = "", word: str = "", retry: float = 0.0,
-        missing: int = 0, at: int = -1,
+        missing: int = 0, order: str = "estimated", at: int = -1,
     ) -> None:
         if self._over:
             return
@@ -212,11 +220,17 @@ class Search:
             if timer is not None and timer.active():
                 timer.cancel()
         elapsed = self._commons.seconds() - self._started
-        hits = self._gathered.rows(self.want, self._sort)
+        if self._wanted is not None:
+            self._gathered.rank(self._wanted, receipt)
+        ranking = self._commons.policies.ranking
+        judged = self._gathered.judged(ranking, self._sort)
+        hits = [row.hit for row, _ in judged[: self.want]]
+        if self._wanted is not None:
+            self._searches.lastRows = Explained(self._wanted, receipt, order, ranking.pluginName, judged[: self.want])
         held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))
         why = {} if hits or not receipt.answeredBy else whyNothing(receipt, self.asked, self._commons.analysis)
         left = self._wording.left if self._wording is not None else ()
-        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed, at=at, why=why, left=left)
+        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed, order, at, why, left)
         self._commons.tally.count("queries", status)
         self._commons.tally.observe("search_seconds", elapsed)
         self._searches.remember(self, outcome, self._gathered.forged)
@@ -227,6 +241,7 @@ class Searches(Component):
     """
     @ivar copies: of queries that this peer has sent.
     @ivar flood: this peer's part in searches.
+    @ivar lastRows: of the search of this peer's user that ended last, for C{EXPLAIN hit}.
     """
 
     def __init__(
@@ -243,6 +258,7 @@ class Searches(Component):
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}
         self._last: list[dict[str, Any]] = []
+        self.lastRows: Explained | None = None
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
         return {
@@ -250,6 +266,7 @@ class Searches(Component):
             Hits: self.copies.hitsReceived,
             Done: self.copies.doneReceived,
             Cancel: self._cancelReceived,
+            Refine: self._refineReceived,
         }
 
     def stop(self) -> None:
@@ -356,32 +373,55 @@ class Searches(Component):
             self._refuse(link, query, "busy", "too many queries run at once", 1.0)
             return
         try:
-            expression = parseQuery(query.expression, commons.analysis)
+            wanted = Wanted.ofQuery(query, commons.analysis)
         except BadQuery as problem:
             self._refuse(link, query, "query", str(problem))
             return
         if query.direct:
-            self._answerDirectly(link, query, expression)
+            self._answerDirectly(link, query, wanted)
         elif neighbour or link.isSuper:
-            self._floodOn(link, query, expression)
+            self._floodOn(link, query, wanted)
         else:
-            self._gatherFor(link, query, expression)
+            self._gatherFor(link, query, wanted)
 
-    def _refuse(self, link: "Link", query: Query, code: str, text: str, retry: float = 0.0) -> None:
+    def _refineReceived(self, link: "Link", refine: Refine) -> None:
+        """One more question to this super-peer alone."""
+        cost = NEIGHBOUR_COST if self._neighbours.isNeighbour(link.peerId) else 1.0 + refine.want / 200
+        if not self.membership.serving:
+            self._refuse(link, refine, "not-serving", "this peer is no super-peer")
+            return
+        admitted = self.commons.admit(link.peerId, Work.QUERY, cost)
+        if not admitted:
+            self._refuse(link, refine, "rate", "too many queries", admitted.wait)
+            return
+        try:
+            wanted = Wanted.of(refine.expression, max(1, refine.want), Formula("bm25", refine.k1, refine.b))
+        except BadQuery as problem:
+            self._refuse(link, refine, "query", str(problem))
+            return
+        reply = Reply(link, refine, self.replied)
+        if refine.want:
+            hits, receipt = refined(
+                self.flood, wanted, refine.documents, refine.length, refine.frequencies, refine.least
+            )
+            reply.found(hits, self.commons.peerId)
+        else:
+            receipt = recounted(self.flood, wanted, refine.among)
+        reply.branchEnded("answered", receipt)
+
+    def _refuse(self, link: "Link", query: Query | Refine, code: str, text: str, retry: float = 0.0) -> None:
         self.commons.tally.count("drops", "query-" + code)
         link.send(Done(query.id, query.copy, "refused", None, code, text[: limits.REASON_TEXT], retry))
 
-    def _answerDirectly(self, link: "Link", query: Query, expression: Expression) -> None:
+    def _answerDirectly(self, link: "Link", query: Query, wanted: Wanted) -> None:
         account = Account()
-        selection = Selection(query.want, account)
-        hits = evaluate(
-            self._registry, expression, query.want, account, selection, self.commons.peerId, self.flood.checker
-        )
+        selection = Selection(query.want, account, wanted.places)
+        hits = evaluate(self._registry, wanted, account, selection, self.commons.peerId, self.flood.checker)
         reply = Reply(link, query, self.replied)
         reply.found(hits, self.commons.peerId)
-        reply.gathered("answered", account.receipt(), 0)
+        reply.branchEnded("answered", account.receipt())
 
-    def _floodOn(self, link: "Link", query: Query, expression: Expression) -> None:
+    def _floodOn(self, link: "Link", query: Query, wanted: Wanted) -> None:
         new = self.flood.isNew(query.id, query.ttl)
         if new is None:
             link.send(Done(query.id, query.copy, "duplicate"))
@@ -393,19 +433,17 @@ class Searches(Component):
             reply.abandon_ = branch.abandon
 
         self.flood.begin(
-            reply, query.id, query.expression, expression, query.want, query.ttl, query.budget, link.peerId,
-            query.router, new, started,
+            reply, query.id, wanted, query.ttl, query.budget, link.peerId, query.router, new, started,
         )
 
-    def _gatherFor(self, link: "Link", query: Query, expression: Expression) -> None:
+    def _gatherFor(self, link: "Link", query: Query, wanted: Wanted) -> None:
         """A leaf asks: this home owns the search."""
         if self.flood.isNew(query.id, query.ttl) is None:
             link.send(Done(query.id, query.copy, "duplicate"))
             return
         reply = self._replyTo(link, query)
         gathering = Gathering(
-            self.flood, self.membership, self.copies, reply, query.id, query.expression, expression, query.want,
-            query.ttl, query.budget, query.router,
+            self.flood, self.membership, self.copies, reply, query.id, wanted, query.ttl, query.budget, query.router,
         )
         reply.cancel_ = reply.abandon_ = gathering.cancel
         gathering.begin()

@@ -66,6 +66,15 @@ HELD_KEYS = 1024
 ANSWERED_NAMES = 16 * 1024
 """Most super-peers that a receipt names."""
 HITS_PER_MESSAGE = 50
+PARTS = 1 + QUERY_TERMS
+"""Bytes of the parts by which a hit is scored."""
+FRONTS = 4096
+"""Super-peers whose held-back records a receipt bounds; one that would bound more cannot be ranked exactly."""
+FRONT = 8 * (PARTS + 8)
+INDEXED = 2_000_000
+"""Records that one super-peer is believed to hold at most."""
+WORDS = 2**20
+"""Words that a record is believed to have at most, on average."""
 
 # Membership and election.
 ADVERTS_PER_MESSAGE = 32

@@ -12,7 +12,7 @@ import msgspec
 
 from overlay.wire import limits
 from overlay.wire.message import Adverts_, Code, Message, Real, Text
-from overlay.wire.query import Cancel, Done, Hits, Query
+from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
 from overlay.wire.statements import Addresses, AddressText, Capacity, Count, Digest, Id, Mandate, NetworkId, Signed
 
@@ -218,7 +218,7 @@ MESSAGES: dict[int, type[Message]] = {
         Hello, Goodbye, Ping, Pong, NetworkChanged,
         Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer,
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
-        Query, Hits, Done, Cancel,
+        Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,
     )
 }

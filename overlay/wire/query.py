@@ -8,6 +8,9 @@ from overlay.wire import limits
 from overlay.wire.message import Code, Message, Priority, QueryId, Real, Text
 from overlay.wire.statements import Count, Key, Signature
 
+K1 = Annotated[float, msgspec.Meta(ge=0.01, le=100.0)]
+B = Annotated[float, msgspec.Meta(ge=0.01, le=1.0)]
+
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
@@ -17,6 +20,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar key: the owner's public key.
     @ivar snippet: a passage of the text with matches.
     @ivar score: by the super-peer that evaluated it.
+    @ivar parts: what it is scored by (see L{overlay.index.scoring}); empty if the order is not by BM25.
     """
 
     head: Annotated[bytes, msgspec.Meta(max_length=limits.HEAD)]
@@ -24,6 +28,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: Key
     snippet: Annotated[str, msgspec.Meta(max_length=400)]
     score: Real
+    parts: Annotated[bytes, msgspec.Meta(max_length=limits.PARTS)] = b""
 
 
 class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
@@ -37,6 +42,8 @@ class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
     @ivar budget: seconds within which the C{Done} must be back.
     @ivar direct: an ask: evaluate whatever was seen before, forward nothing.
     @ivar router: name of the router that the searcher prefers; empty for each super-peer's own.
+    @ivar order: C{newest}, or empty for BM25.
+    @ivar tuning: k1 and b of BM25; None for 1.2 and 0.75.
     """
 
     priority: ClassVar[Priority] = Priority.SEARCH
@@ -50,6 +57,8 @@ class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
     budget: Annotated[float, msgspec.Meta(gt=0, le=limits.BUDGET)]
     direct: bool = False
     router: Code = ""
+    order: Code = ""
+    tuning: tuple[K1, B] | None = None
 
 
 class Hits(Message, frozen=True, array_like=True, tag=31, gc=False):
@@ -60,6 +69,10 @@ class Hits(Message, frozen=True, array_like=True, tag=31, gc=False):
     id: QueryId
     copy: Count
     hits: Annotated[list[Hit], msgspec.Meta(max_length=limits.HITS_PER_MESSAGE)]
+
+
+Name = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+FrontText = Annotated[bytes, msgspec.Meta(max_length=limits.FRONT)]
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -75,11 +88,15 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar held: first 8 bytes of the key (see L{overlay.search.receipt}) of each hit held back, joined.
     @ivar heldMore: hits held back that C{held} had no room for.
     @ivar bound: no hit held back has a better score.
-    @ivar documents: records in the indices that answered.
+    @ivar documents: records in the indices that answered, each counted at one of its owner's homes.
     @ivar length: words in them.
     @ivar frequencies: for each query term, records that have it.
     @ivar unfiltered: where nothing matched, records that match but for the filters.
     @ivar excluded: of those, how many each filter leaves out, by its text.
+    @ivar ranked: super-peers among those that answered whose numbers are those of their records, each counted once.
+    @ivar balance: 0 if together they have counted each owner once (see L{overlay.index.census}).
+    @ivar fronts: name of a super-peer, and what covers all records that it has held back (see L{overlay.index.scoring}); only of those
+        that may hold one of the best.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -102,6 +119,9 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     excluded: Annotated[
         dict[Annotated[str, msgspec.Meta(max_length=2 * limits.EXPRESSION)], Count], msgspec.Meta(max_length=limits.QUERY_TERMS)
     ] = {}
+    ranked: Count = 0
+    balance: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    fronts: Annotated[list[tuple[Name, FrontText]], msgspec.Meta(max_length=limits.FRONTS)] = []
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
@@ -112,6 +132,8 @@ class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
     @ivar code: of a refusal; C{query} for an expression that cannot be understood.
     @ivar retry: seconds until it would be admitted.
     @ivar missing: only from the searcher's own home: super-peers known to be alive that did not answer even when asked directly.
+    @ivar ranking: likewise: C{exact} if the best hits by the receipt's numbers have all come, and these count every record once; else
+        C{estimated}.
     """
 
     # As the hits: it must not overtake them.
@@ -125,6 +147,7 @@ class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
     text: Text = ""
     retry: Real = 0.0
     missing: Count = 0
+    ranking: Code = ""
 
 
 class Cancel(Message, frozen=True, array_like=True, tag=33, gc=False):
@@ -132,3 +155,31 @@ class Cancel(Message, frozen=True, array_like=True, tag=33, gc=False):
 
     id: QueryId
     copy: Count
+
+
+class Refine(Message, frozen=True, array_like=True, tag=34, gc=False):
+    """
+    A direct question to a super-peer that has answered already; C{Hits} and C{Done} come back as for a query.
+
+    @ivar want: how many of the best hits by the numbers given; 0 for the receipt alone.
+    @ivar among: names of all super-peers that answered, joined: to count each owner at the first of its homes among these. Empty for
+        all.
+    @ivar documents: over all records, and likewise C{length} and C{frequencies}, these in the order of the expression.
+    @ivar least: no hit with a lower score is wanted.
+    """
+
+    priority: ClassVar[Priority] = Priority.SEARCH
+
+    id: QueryId
+    copy: Count
+    expression: Annotated[str, msgspec.Meta(max_length=limits.EXPRESSION)]
+    analysis: Count
+    want: Annotated[int, msgspec.Meta(ge=0, le=limits.WANT)]
+    budget: Annotated[float, msgspec.Meta(gt=0, le=limits.BUDGET)]
+    among: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
+    documents: Count = 0
+    length: Count = 0
+    frequencies: Annotated[list[Count], msgspec.Meta(max_length=limits.PARTS)] = []
+    least: Real = 0.0
+    k1: K1 = 1.2
+    b: B = 0.75

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from overlay.index.store import StoredRecord
 from overlay.lab.world import LabPeer, World
-from overlay.questions import Deed
+from overlay.questions import Deed, Formula
 from overlay.search.checking import REMEMBERED, Checker
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
+from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire import limits
 from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
@@ -279,8 +280,8 @@ def test_forgedHits() -> None:
     leaf, home = leafAndHome(world)
     real = home.peer.registry.search
 
-    def forge(*args: Any) -> Any:
-        found = real(*args)
+    def forge(*args: Any, **more: Any) -> Any:
+        found = real(*args, **more)
         rows = [type(row)(row.owner, row.recordId, row.head, b"x" * 64, row.key, row.snippet, row.score) for row in found.rows]
         return type(found)(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
 
@@ -461,7 +462,7 @@ def test_hitsThatWereNotAskedFor() -> None:
             self.done = done
 
     receiver = Receiver()
-    copy = copies.send(link, receiver, b"i" * 16, "dawn", 1, 1, 1, 1.0)
+    copy = copies.send(link, receiver, b"i" * 16, Wanted.of("dawn", 1, Formula()), 1, 1.0)
     assert copy is not None
     hit = Hit(b"head", b"s" * 64, b"k" * 32, "", 1.0)
     for _ in range(40):

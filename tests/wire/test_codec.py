@@ -178,4 +178,4 @@ def test_theDocumentedBytes() -> None:
     """The bytes of a message are what another implementation expects: an array with its number first."""
     assert encode(Ping(5, 1.5)) == b"\x93\x03\x05\xcb\x3f\xf8" + bytes(6)
     query = Query(b"q" * 16, 1, "dawn", 1, 10, 0, 20.0)
-    assert msgspec.msgpack.decode(encode(query)) == [30, b"q" * 16, 1, "dawn", 1, 10, 0, 20.0, False, ""]
+    assert msgspec.msgpack.decode(encode(query)) == [30, b"q" * 16, 1, "dawn", 1, 10, 0, 20.0, False, "", "", None]

@@ -89,8 +89,8 @@ class Mute(Peer):
 class InflatingRegistry(Registry):
     """Counts everything that it has many times."""
 
-    def search(self, expression: Expression, want: int, without: Any = frozenset()) -> Found:
-        found = super().search(expression, want, without)
+    def search(self, expression: Expression, want: int, *args: Any, **more: Any) -> Found:
+        found = super().search(expression, want, *args, **more)
         return attrs.evolve(
             found, matched=found.matched * INFLATED, documents=found.documents * INFLATED, length=found.length * INFLATED,
             frequencies={term: count * INFLATED for term, count in found.frequencies.items()},

@@ -1,0 +1,68 @@
+"""
+Whose records a super-peer counts. A record lives at every home of its owner and is counted at one: the first, in the order in which its
+owner has signed them, of those that are asked.
+
+A super-peer sees only what it holds itself. That all of them together have counted each owner once, and have held the same of it, shows
+in their I{balances}: for an owner with m homes the one that counts it adds m - 1 times a hash of what it holds, and each other takes it
+away once, so that the sum over all is 0; and it is not 0, but for a chance of 2**-63, if a home is absent, holds nothing or something
+else, or goes by another list (an incremental multiset hash, Clarke and others 2003, "MSet-Add-Hash").
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable
+
+import attrs
+
+from overlay.identity.ids import PeerId
+from overlay.index.store import Registration
+
+NAME_BYTES = 8
+"""By so many bytes of its id a super-peer is named."""
+MODULUS = 2**63
+
+
+@attrs.frozen(slots=True)
+class Census:
+    """
+    @ivar uncounted: owners that are counted elsewhere.
+    @ivar balance: 0 to L{MODULUS} - 1.
+    """
+
+    uncounted: frozenset[bytes] = frozenset()
+    balance: int = 0
+
+    @classmethod
+    def of(
+        cls, home: PeerId, held: Iterable[Registration], restored: Collection[bytes] = (), among: Collection[bytes] | None = None
+    ) -> "Census":
+        """
+        @param home: the super-peer that holds them.
+        @param restored: owners that have not been linked since this peer started; they are not counted.
+        @param among: names of those that are asked; None for all.
+        """
+        uncounted: list[bytes] = []
+        balance = 0
+        for one in held:
+            homes = one.homes
+            if not homes and one.owner == home:
+                homes = (home,)
+            listed = [peer for peer in homes if among is None or peer[:NAME_BYTES] in among]
+            if one.owner in restored:
+                uncounted.append(one.owner)
+                balance += _hashOf(one)
+            elif home not in listed:
+                # It is registered elsewhere by now, or has not said where.
+                if homes:
+                    uncounted.append(one.owner)
+                balance += _hashOf(one)
+            elif listed[0] == home:
+                balance += (len(listed) - 1) * _hashOf(one)
+            else:
+                uncounted.append(one.owner)
+                balance -= _hashOf(one)
+        return cls(frozenset(uncounted), balance % MODULUS)
+
+
+def _hashOf(one: Registration) -> int:
+    whole = b"".join((one.owner, one.digest, *one.homes))
+    return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big") % MODULUS or 1

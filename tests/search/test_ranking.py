@@ -1,0 +1,206 @@
+"""The order of a search over many super-peers is that of one index of all records."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overlay.identity.ids import PeerId
+from overlay.index.census import Census
+from overlay.index.indexed import IndexedStore
+from overlay.index.rowtable import MemoryRows
+from overlay.index.scoring import Front, Statistics, covers, normal, scorer
+from overlay.index.store import Change, Found, Registration, Request
+from overlay.lab.pinned import everybody
+from overlay.lab.world import LabPeer, World
+from overlay.questions import Formula
+from overlay.search.language import parseQuery
+from overlay.search.outcome import Outcome
+from overlay.settings import Settings
+
+SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited"}
+VOCABULARY = [f"word{letter}" for letter in "abcdefghijklmnop"]
+QUERIES = [
+    "worda", "wordb wordc", "wordd OR worde", "wordf OR wordg OR wordh OR wordi OR wordj", '"worda wordb"', "worda -wordb",
+    "wordk type:pdf", "name:wordc OR worda", "wor* wordb", "type:pdf", "size:>60 wordb OR wordp", "wordp", "nowhere OR wordo",
+]
+
+
+def network(seed: int, serving: int, leaves: int, homes: int) -> World:
+    """Super-peers, and leaves that each have so many homes."""
+    world = World(seed, Settings(role="super", homes=homes), specs=SPECS, plugins=[everybody])
+    first = world.add("s0")
+    for number in range(1, serving):
+        world.add(f"s{number}", [first])
+    world.run(30)
+    for number in range(leaves):
+        world.add(f"l{number}", [world.peers[f"s{number % serving}"]], settings=Settings(role="leaf", homes=homes))
+    assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 200)
+    return world
+
+
+def fill(world: World, rng: random.Random, each: int) -> None:
+    """Everybody shares some documents, unlike in number, length and words, and some of like content."""
+    weights = [1 / (1 + rank) for rank in range(len(VOCABULARY))]
+    for peer in world.peers.values():
+        documents = []
+        for number in range(rng.randrange(each + 1)):
+            text = " ".join(rng.choices(VOCABULARY, weights, k=rng.choice([1, 3, 8, 30, 120])))
+            name = f"s/{rng.choice(VOCABULARY)} {number}.txt" if rng.random() < 0.4 else f"s/{peer.name}-{number}.txt"
+            documents.append(world.document(name, text, mediaType=rng.choice(["text/plain", "application/pdf"])))
+        peer.share(*documents)
+    world.run(5)
+    assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 100)
+
+
+def central(world: World, peers: Sequence[LabPeer] | None = None) -> IndexedStore:
+    """One index of what everybody shares."""
+    store = IndexedStore(MemoryRows())
+    for one in world.peers.values() if peers is None else peers:
+        own = one.peer.own
+        records = [record for record in map(own.byId, own._ids()) if record is not None]
+        store.apply(Change(one.peerId, one.identity.publicKey, additions=records))
+    return store
+
+
+def rowsOf(store: IndexedStore, world: World, text: str, want: int, formula: Formula = Formula()) -> list[tuple[float, bytes]]:
+    """Score and content of the best rows of one index; records of one content are one row."""
+    now = next(iter(world.peers.values())).peer.commons.now()
+    found: Found = store.search(Request(parseQuery(text), 100_000, now, formula=formula))
+    from overlay.index.record import openHead
+
+    best: dict[bytes, float] = {}
+    for row in found.rows:
+        content = openHead(row.head).content
+        best[content] = max(row.score, best.get(content, row.score))
+    return sorted(((score, content) for content, score in best.items()), key=lambda one: (-one[0], one[1]))[:want]
+
+
+def assertCentral(outcome: Outcome, expected: list[tuple[float, bytes]]) -> None:
+    assert [hit.content for hit in outcome.hits] == [content for _, content in expected]
+    assert [hit.score for hit in outcome.hits] == pytest.approx([score for score, _ in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize(("seed", "serving", "leaves", "homes"), [(1, 1, 3, 2), (2, 3, 8, 2), (3, 5, 12, 3), (4, 6, 14, 1)])
+def test_asOneIndex(seed: int, serving: int, leaves: int, homes: int) -> None:
+    """Whatever is asked, by a leaf or a super-peer, for few rows or many: the same rows, order and scores, and the receipt says so."""
+    world = network(seed, serving, leaves, homes)
+    rng = random.Random(seed)
+    for _ in range(2):
+        fill(world, rng, 16)
+        store = central(world)
+        for text in QUERIES:
+            for want in (1, 3, 10, 200):
+                searcher = rng.choice(list(world.peers.values()))
+                outcome = searcher.search(text, want=want)
+                assert (outcome.status, outcome.ranking) == ("complete", "exact"), (text, want)
+                assertCentral(outcome, rowsOf(store, world, text, want))
+    refined = sum(one.peer.commons.tally.get("refined", "asked") for one in world.peers.values())
+    assert refined > 0 or serving == 1
+
+
+@given(st.data())
+def test_whatCoversScoresNoLess(data: st.DataObject) -> None:
+    """Whatever the numbers of all records are, parts that cover others score no less, and a front bounds all that it was made of."""
+    places = data.draw(st.integers(0, 4))
+    some = st.lists(
+        st.tuples(
+            st.binary(min_size=1 + places, max_size=1 + places).map(lambda one: normal(bytes(byte % 7 for byte in one))),
+            st.integers(0, 2**64 - 1),
+        ),
+        max_size=40,
+    )
+    documents = data.draw(st.integers(1, 10**6))
+    numbers = Statistics(
+        documents, data.draw(st.integers(0, 10**8)),
+        tuple(data.draw(st.lists(st.integers(0, documents), min_size=places, max_size=places))),
+    )
+    score = scorer(numbers, Formula("bm25", data.draw(st.floats(0.01, 100)), data.draw(st.floats(0.01, 1))))
+    held = data.draw(some)
+    for one, _ in held:
+        for other, _ in held:
+            if covers(one, other):
+                assert score(one) >= score(other)
+    first: dict[bytes, int] = {}
+    for parts, content in held:
+        first[parts] = min(content, first.get(parts, content))
+    front = Front.of(first, scorer(Statistics(1, 1, (1,) * places)))
+    entries = list(Front.decode(front.encode(), places))
+    assert entries == list(front.entries.items())
+    for parts, content in held:
+        assert any(covers(above, parts) and at <= content for above, at in entries)
+    shown = data.draw(some)
+    want = data.draw(st.integers(1, 3))
+    left = front.without(shown, want)
+    for parts, content in front.entries.items():
+        if parts not in left.entries:
+            better = sum((-score(one), at) <= (-score(parts), content) for one, at in shown)
+            assert better >= want
+
+
+@given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True), max_size=8), st.data())
+def test_theBalance(lists: list[list[int]], data: st.DataObject) -> None:
+    """Each owner is counted at one home, and the balances add up to nothing; with anything amiss they do not."""
+    homes = [PeerId(bytes([number]) * 20) for number in range(6)]
+    held: dict[PeerId, list[Registration]] = {home: [] for home in homes}
+    for number, places in enumerate(lists):
+        owner = PeerId(bytes([100 + number]) * 20)
+        for place in places:
+            held[homes[place]].append(Registration(owner, b"", 1, bytes([number]) * 32, 1, 1, tuple(homes[one] for one in places)))
+    census = {home: Census.of(home, held[home]) for home in homes}
+    counted = [one.owner for home in homes for one in held[home] if one.owner not in census[home].uncounted]
+    assert sorted(counted) == sorted({one.owner for some in held.values() for one in some})
+    assert sum(one.balance for one in census.values()) % 2**63 == 0
+    shared = [number for number, places in enumerate(lists) if len(places) > 1]
+    if shared:
+        number = data.draw(st.sampled_from(shared))
+        gone = homes[data.draw(st.sampled_from(lists[number]))]
+        del census[gone]
+        assert sum(one.balance for one in census.values()) % 2**63 != 0
+        among = [home[:8] for home in census]
+        again = {home: Census.of(home, held[home], (), among) for home in census}
+        assert sum(one.balance for one in again.values()) % 2**63 == 0
+
+
+def test_newestFirst() -> None:
+    """With the ranking C{newest} the order is that of the time of change, whoever holds what."""
+    world = network(5, 3, 4, 2)
+    rng = random.Random(5)
+    for number, peer in enumerate(world.peers.values()):
+        peer.share(*(
+            world.document(f"s/{number}-{at}.txt", "dawn " * rng.randint(1, 4) + f"{number}x{at}", modified=rng.randrange(10**9)) for at in range(12)
+        ))
+    world.run(5)
+    searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="leaf"), specs={"ranking": "newest"})
+    world.until(world.registered, 60)
+    outcome = searcher.search("dawn", want=7)
+    store = central(world)
+    assert [hit.content for hit in outcome.hits] == [content for _, content in rowsOf(store, world, "dawn", 7, Formula("newest"))]
+    assert outcome.ranking == "exact" and [hit.score for hit in outcome.hits] == [float(hit.modified) for hit in outcome.hits]
+
+
+def test_withHomesThatComeAndGo() -> None:
+    """While super-peers vanish and others come: whenever the receipt says exact it is the central order, and it says so again soon."""
+    world = network(6, 6, 14, 2)
+    rng = random.Random(6)
+    fill(world, rng, 12)
+    said: list[str] = []
+    for turn in range(4):
+        gone = world.peers[f"s{1 + turn}"]
+        gone.crash()
+        for wait in (0.5, 5.0, 30.0, 60.0):
+            world.run(wait)
+            alive = [one for one in world.peers.values() if one.running]
+            store = central(world, alive)
+            searcher = rng.choice([one for one in alive if not one.isSuper])
+            for text in rng.sample(QUERIES, 4):
+                outcome = searcher.search(text, want=8)
+                said.append(outcome.ranking)
+                if outcome.ranking == "exact" and outcome.status == "complete":
+                    assertCentral(outcome, rowsOf(store, world, text, 8))
+        assert said[-1] == "exact"
+        gone.restart()
+        world.run(30)
+        assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 200)
