@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 RECOUNT_MOST = 64
-"""Super-peers that are all asked once more whom they count, if together they have not counted each owner once."""
+"""Super-peers that are all asked once more, if together they have not counted each owner once, or hits were let go on the way."""
 _SLACK = 1 - 1e-12
 
 
@@ -181,6 +181,9 @@ class Refinement:
         if not names:
             self._ended("exact" if exact else "estimated")
             return
+        if NOBODY in names and len(self._account.answeredBy) <= RECOUNT_MOST:
+            # Who held back what was let go on the way is not known.
+            names = list(self._account.answeredBy)
         peers = [one for one in map(self._peer, names) if one is not None]
         complete = exact and len(peers) == len(names) and NOBODY not in names
         tally = self._commons.tally

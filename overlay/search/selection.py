@@ -17,7 +17,7 @@ from overlay.index.scoring import Parts, covers
 from overlay.search.receipts import Account, keyOf
 from overlay.wire.query import Hit
 
-SPARE = 4
+SPARE = 8
 """So many times C{want} hits are passed on whatever they score."""
 KINDS_MOST = 1024
 """Different parts that are compared with each other; a hit of further ones is passed on."""
