@@ -18,6 +18,8 @@ from overlay.options import defaultData
 
 HITS, NOTHING, WRONG, UNREACHED = 0, 1, 2, 3
 INTERRUPTED = 130
+EXPLAINED = 20
+"""Rows of a search whose scores C{--explain} takes apart."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,14 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--type", metavar="PART,...", help="one of these in the media type, as in pdf,text/")
     search.add_argument("--ttl", metavar="N|all", help="super-peers on the longest way, your own home included [default: all]")
     search.add_argument("--router", metavar="NAME", help="the router that super-peers are asked to use")
-    search.add_argument("--explain", action="store_true", help="show passages, and how the search went")
+    search.add_argument("--explain", action="store_true", help="show passages, how the search went, and every part of the scores")
     add("status", "How this peer is.")
     add("peers", "Whom this peer knows.")
     add("share", "What this peer shares, and what not.")
     add("stats", "Counters of this peer.")
-    explain = add("explain", "Why: explain role, explain peer PREFIX, explain search [N], explain policies.")
-    explain.add_argument("topic", choices=("role", "peer", "search", "policies"))
-    explain.add_argument("argument", nargs="?", default="", help="a prefix of a peer's id, or 1 for the last search")
+    explain = add("explain", "Why: explain role, explain peer PREFIX, explain search [N], explain hit [N], explain policies.")
+    explain.add_argument("topic", choices=("role", "peer", "search", "hit", "policies"))
+    explain.add_argument("argument", nargs="?", default="", help="a prefix of a peer's id, 1 for the last search, or a row of it by number or content hash")
     plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")
     plugins.add_argument("--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugin files of your own")
     invite = add("invite", "Print the string by which others join: twistd superpeer --join STRING.")
@@ -150,7 +152,11 @@ def _search(args: argparse.Namespace) -> int:
         except Refused as problem:
             problem.query = query
             raise
-        explanation = client.request("EXPLAIN search")["listing"] if args.explain else None
+        explanation = None
+        if args.explain:
+            explanation = client.request("EXPLAIN search")["listing"]
+            numbers = range(1, min(len(rows), EXPLAINED) + 1)
+            explanation["hits"] = {str(number): client.request(f"EXPLAIN hit {number}")["listing"] for number in numbers}
     if args.json:
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))

@@ -226,7 +226,7 @@ class ModeCommand(Command):
 class ExplainCommand(Command):
     verb = "EXPLAIN"
     format = "EXPLAIN role | peer PREFIX | search [N] | hit [N] | policies"
-    help = "Why this peer is or is not a super-peer, what it holds of another, how a search went, why a hit of the last one is in its place."
+    help = "Why this peer is or is not a super-peer, what it holds of another, how a search went, why a hit of the last is in its place."
     topic: str = "role"
     argument: str = ""
 

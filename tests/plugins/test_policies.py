@@ -13,7 +13,7 @@ from overlay.errors import StoreFull, UsageError
 from overlay.identity.ids import PeerId, idText
 from overlay.interfaces import POINTS
 from overlay.policy import PolicySurroundings, findPlugins
-from overlay.questions import Candidate, Claim, Deed, Load, NeighbourView, Progress, Standing, Work
+from overlay.questions import Candidate, Claim, Deed, Formula, Load, NeighbourView, Progress, RowView, Standing, Work
 from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire.statements import Capacity
 
@@ -264,3 +264,43 @@ def test_appointed() -> None:
     for wrong in ({}, {"peers": "nonsense"}):
         with pytest.raises(UsageError):
             build("election", "appointed", **wrong)
+
+
+# --- ranking ---------------------------------------------------------------------------------------------------------
+
+
+def row(score: float, owners: int = 1, trust: float = 0.5, modified: int = 0) -> RowView:
+    return RowView(score, 10, "text/plain", modified, "s/a.txt", owners, trust)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "view", "expected"),
+    [
+        ({}, row(3.0, 9, 0.1), 3.0),
+        ({"trust": "0.05"}, row(3.0, 9, 0.5), 3.0),
+        ({"trust": "0.1"}, row(3.0, 9, 1.0), 3.15),
+        ({"trust": "0.1"}, row(3.0, 9, 0.0), 2.85),
+        ({"availability": "0.1"}, row(3.0, 1), 3.0),
+        ({"availability": "0.1"}, row(3.0, 4), 3.225),
+        ({"trust": "0.1", "availability": "0.1"}, row(3.0, 2, 1.0), 3.3),
+    ],
+)
+def test_trustAndAvailabilityCountALittle(arguments: dict[str, str], view: RowView, expected: float) -> None:
+    """The score of a row is the documented function of its fit, its owners and their trust, with every part as a reason."""
+    verdict = build("ranking", "bm25", **arguments).score(view)
+    assert verdict.score == pytest.approx(expected) and len(verdict.reasons) == 1 + len(arguments)
+
+
+def test_formulas() -> None:
+    """Each ranking says by what the super-peers choose."""
+    assert build("ranking", "bm25").formula() == Formula("bm25", 1.2, 0.75)
+    assert build("ranking", "bm25", k1="2", b="0.5").formula() == Formula("bm25", 2.0, 0.5)
+    assert build("ranking", "newest").formula().order == "newest"
+    assert build("ranking", "newest").score(row(1.0, modified=77)).score == 77.0
+
+
+@pytest.mark.parametrize("wrong", [{"b": "0"}, {"k1": "-1"}, {"trust": "2"}, {"availability": "-0.1"}])
+def test_wrongPartsOfARanking(wrong: dict[str, str]) -> None:
+    """An argument that is out of bounds is refused by name."""
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        build("ranking", "bm25", **wrong)

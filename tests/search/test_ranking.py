@@ -3,15 +3,18 @@
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from overlay.errors import UsageError
 from overlay.identity.ids import PeerId
 from overlay.index.census import Census
 from overlay.index.indexed import IndexedStore
+from overlay.index.record import openHead
 from overlay.index.rowtable import MemoryRows
-from overlay.index.scoring import Front, Statistics, covers, normal, scorer
+from overlay.index.scoring import BM25, Front, Statistics, covers, normal, scorer
 from overlay.index.store import Change, Found, Registration, Request
 from overlay.lab.pinned import everybody
 from overlay.lab.world import LabPeer, World
@@ -65,12 +68,10 @@ def central(world: World, peers: Sequence[LabPeer] | None = None) -> IndexedStor
     return store
 
 
-def rowsOf(store: IndexedStore, world: World, text: str, want: int, formula: Formula = Formula()) -> list[tuple[float, bytes]]:
+def rowsOf(store: IndexedStore, world: World, text: str, want: int, formula: Formula = BM25) -> list[tuple[float, bytes]]:
     """Score and content of the best rows of one index; records of one content are one row."""
     now = next(iter(world.peers.values())).peer.commons.now()
     found: Found = store.search(Request(parseQuery(text), 100_000, now, formula=formula))
-    from overlay.index.record import openHead
-
     best: dict[bytes, float] = {}
     for row in found.rows:
         content = openHead(row.head).content
@@ -170,7 +171,7 @@ def test_newestFirst() -> None:
     rng = random.Random(5)
     for number, peer in enumerate(world.peers.values()):
         peer.share(*(
-            world.document(f"s/{number}-{at}.txt", "dawn " * rng.randint(1, 4) + f"{number}x{at}", modified=rng.randrange(10**9)) for at in range(12)
+            world.document(f"s/{number}-{at}.txt", f"dawn {number}x{at}", modified=rng.randrange(10**9)) for at in range(12)
         ))
     world.run(5)
     searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="leaf"), specs={"ranking": "newest"})
@@ -204,3 +205,73 @@ def test_withHomesThatComeAndGo() -> None:
         gone.restart()
         world.run(30)
         assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 200)
+
+
+def test_everyPartIsExplained() -> None:
+    """C{EXPLAIN hit} gives the parts of a score, and they add up to it; by number, or by content."""
+    world = network(7, 3, 6, 2)
+    fill(world, random.Random(7), 10)
+    searcher = world.peers["l1"]
+    outcome = searcher.search("worda OR wor* OR nowhere", want=5)
+    explained = searcher.peer.searches.lastRows
+    assert explained is not None and len(explained.rows) == 5
+    for number, hit in enumerate(outcome.hits, 1):
+        said = explained.row(str(number))
+        assert said == explained.row(hit.content.hex()[:12])
+        assert (said["location"], said["score"], said["ranking"]) == (hit.location, hit.score, "exact")
+        assert said["BM25"] == pytest.approx(hit.score) == pytest.approx(sum(one["score"] for one in said["terms"]))
+        for one in said["terms"]:
+            assert one["together"] == sum(one["occurrences"].values())
+            expected = one["together"] * (said["k1"] + 1) / (one["together"] + said["k1"] * said["length part"])
+            assert one["worth"] == pytest.approx(expected) and one["score"] == pytest.approx(one["weight"] * expected)
+    assert [one["term"] for one in explained.row("")["terms"]] == ["worda", "wor*", "nowhere"]
+    for wrong in ("6", "0", "ffffffffff", "x"):
+        with pytest.raises(UsageError):
+            explained.row(wrong)
+
+
+def test_aRankingThatRaises() -> None:
+    """A ranking that raises is replaced by the order of BM25."""
+
+    class Broken:
+        def formula(self) -> Formula:
+            raise RuntimeError("no formula")
+
+        def score(self, row: object) -> object:
+            raise RuntimeError("no score")
+
+    world = network(8, 2, 3, 2)
+    fill(world, random.Random(8), 10)
+    searcher = world.peers["l0"]
+    before = searcher.search("worda", want=5)
+    policies = searcher.peer.commons.policies
+    broken = type(policies.ranking)(
+        "ranking", type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, policies.ranking._log
+    )
+    object.__setattr__(policies, "ranking", broken)
+    after = searcher.search("worda", want=5)
+    assert after.hits == before.hits and len(after.hits) > 1 and broken.failures > len(after.hits)
+
+
+def test_aPeerOfAnOlderVersion() -> None:
+    """One that sends no parts and counts as before is answered and shown; the order is an estimate."""
+    world = network(9, 3, 4, 2)
+    fill(world, random.Random(9), 10)
+    old = world.peers["s1"].peer.searches
+    real = old._replyTo
+
+    def reply(link: object, query: object) -> object:
+        made = real(link, query)  # type: ignore[arg-type]
+        send = made._finish
+        made._finish = lambda status, receipt, missing, ranking: send(  # type: ignore[method-assign]
+            status, msgspec.structs.replace(receipt, ranked=0, balance=0, fronts=[]), missing, ""
+        )
+        pass_ = made.hitsFound
+        made.hitsFound = lambda hits: pass_([msgspec.structs.replace(one, parts=b"") for one in hits])  # type: ignore[method-assign]
+        return made
+
+    old._replyTo = reply  # type: ignore[assignment, method-assign]
+    expected = {content for _, content in rowsOf(central(world), world, "worda", 500)}
+    for searcher in ("s0", "s2"):
+        outcome = world.peers[searcher].search("worda", want=500)
+        assert {hit.content for hit in outcome.hits} == expected and outcome.ranking == "estimated"
