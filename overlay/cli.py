@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add("stats", "Counters of this peer.")
     explain = add("explain", "Why: explain role, explain peer PREFIX, explain search [N], explain hit [N], explain policies.")
     explain.add_argument("topic", choices=("role", "peer", "search", "hit", "policies"))
-    explain.add_argument("argument", nargs="?", default="", help="a prefix of a peer's id, 1 for the last search, or a row of it by number or content hash")
+    explain.add_argument("argument", nargs="?", default="", help="whose id begins so; 1 for the last search; a row by number or hash")
     plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")
     plugins.add_argument("--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugin files of your own")
     invite = add("invite", "Print the string by which others join: twistd superpeer --join STRING.")
