@@ -111,7 +111,7 @@ class Gathering:
             left = [one.peerId for one in self._membership.superPeers() if one.peerId[:NAME_BYTES] not in named]
         self._round = Round(
             self._commons, self._membership, self._copies, self._deadline - LAST * self._budget, self._ask, self._genuine,
-            self._answered, self._allAsked,
+            self._answered, self._allAsked, ceasedAnswers=True,
         )
         self._round.begin(left)
 

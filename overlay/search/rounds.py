@@ -29,12 +29,14 @@ class Round:
     @param found: gets hits as they come.
     @param answered: gets the receipt of each that answers.
     @param ended: is called once, with those that stayed silent.
+    @param ceasedAnswers: whether it is an answer, if with no receipt, that a peer serves no more.
     """
 
     def __init__(
         self, commons: Commons, membership: "Membership", copies: Copies, deadline: float,
         send: "Callable[[Link, Round, float], Copy | None]", found: Callable[[PeerId, list[Hit]], None],
         answered: Callable[[PeerId, Receipt], None], ended: Callable[[list[PeerId]], None],
+        ceasedAnswers: bool = False,
     ) -> None:
         self._commons = commons
         self._membership = membership
@@ -44,6 +46,7 @@ class Round:
         self._found = found
         self._answered = answered
         self._ended = ended
+        self._ceasedAnswers = ceasedAnswers
         self._left: list[PeerId] = []
         self._asking: dict[PeerId, Copy | None] = {}
         self._silent: list[PeerId] = []
@@ -100,7 +103,7 @@ class Round:
         if self._over:
             return
         peer = copy.link.peerId
-        if done is not None and done.status == "refused" and done.code == "not-serving":
+        if self._ceasedAnswers and done is not None and done.status == "refused" and done.code == "not-serving":
             # It has just ceased to be a super-peer, so it holds nothing: nobody is missing.
             self._asking.pop(peer, None)
             self._askMore()
