@@ -1,7 +1,7 @@
 """
 How well a record fits a term: Okapi BM25 (Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond",
 equation 3.15) with the never negative weight of Lucene, C{ln(1 + (N - n + 0.5) / (n + 0.5))}. A word of the name or location counts as
-L{NAME_WEIGHT} more occurrences in the text, as in BM25F (Robertson, Zaragoza and Taylor 2004).
+L{NAME_WEIGHT} more occurrences in the text, a word of the title as L{TITLE_WEIGHT} more, as in BM25F (Robertson, Zaragoza and Taylor 2004).
 
 Counts above 16 and lengths above 31 are rounded down to steps of at most an eighth and a sixteenth. So records fall into few
 classes of one score, which can be ranked class by class, and every store rounds alike.
@@ -12,6 +12,7 @@ import math
 K1 = 1.2
 B = 0.75
 NAME_WEIGHT = 3
+TITLE_WEIGHT = 2
 MOST_LEVEL = 255
 
 

@@ -15,6 +15,7 @@ class Document:
     @ivar text: the beginning of the text, within the text limit; empty if there is none.
     @ivar terms: distinct terms of the whole text with their counts, the most telling ones within the term limit.
     @ivar length: words in the whole text.
+    @ivar title: what the document calls itself; its words count among those of the text as well.
     """
 
     location: str
@@ -26,3 +27,4 @@ class Document:
     text: str = ""
     terms: tuple[tuple[str, int], ...] = ()
     length: int = 0
+    title: str = ""

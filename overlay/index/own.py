@@ -349,5 +349,5 @@ def _says(held: StoredRecord, document: Document, dialect: str) -> bool:
         (head.content, head.size, head.modified) == (document.content, document.size, max(0, document.modified))
         and (head.mediaType, head.name) == (mediaTypeOf(document), nameOf(document))
         and held.text == document.text.encode("utf-8", "replace")
-        and held.terms == packTerms(document.terms, document.length, dialect)
+        and held.terms == packTerms(document.terms, document.length, dialect, document.title)
     )

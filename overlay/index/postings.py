@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from overlay.errors import Damaged
 from overlay.identity.ids import idText
 from overlay.index import analysis, columns
-from overlay.index.bm25 import NAME_WEIGHT, lengthClass, level
+from overlay.index.bm25 import NAME_WEIGHT, TITLE_WEIGHT, lengthClass, level
 from overlay.index.dialect import analysisOf
 from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
@@ -51,7 +51,9 @@ class Entry:
         """
         opened = openHead(head)
         unpacked = openTerms(terms)
-        counted, length = unpacked.counted, unpacked.length
+        counted, length, titles = unpacked.counted, unpacked.length, unpacked.titles
+        if titles:
+            counted = tuple((term, count + TITLE_WEIGHT if term in titles else count) for term, count in counted)
         # The terms were checked when they came: their dialect is the network's.
         named = dict.fromkeys(analysisOf(unpacked.dialect).nameWords(opened.location))
         weights = {

@@ -13,6 +13,7 @@ from overlay.identity.ids import peerIdOf
 from overlay.identity.network import Network
 from overlay.identity.signing import ISignatureScheme
 from overlay.index import analysis
+from overlay.index.dialect import analysisOf
 from overlay.index.document import Document
 from overlay.index.store import StoredRecord
 from overlay.wire import limits
@@ -47,9 +48,8 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     counts: Annotated[
         list[Annotated[int, msgspec.Meta(ge=1, le=MOST_OF_A_TERM)]], msgspec.Meta(max_length=limits.TERMS)
     ]
-
-
     dialect: Annotated[str, msgspec.Meta(max_length=limits.DIALECT)] = ""
+    titles: Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(max_length=limits.TERMS)] = []
 
 
 _UNDERSTOOD = (1, analysis.VERSION)
@@ -61,17 +61,23 @@ _encoder = msgspec.msgpack.Encoder()
 _packed = msgspec.msgpack.Decoder(_Packed)
 
 
-def packTerms(terms: Iterable[tuple[str, int]], length: int, dialect: str = "") -> bytes:
+def packTerms(terms: Iterable[tuple[str, int]], length: int, dialect: str = "", title: str = "") -> bytes:
     """
     Terms and counts as bytes, always the same for the same terms: MessagePack C{[version, length, [term ...], [count ...]]} in the
-    order of terms, with the dialect as a fifth item if there is one.
+    order of terms, with the dialect as a fifth item if there is one. If any of them are words of the title, their places among the
+    terms follow the dialect, in order, as a sixth.
 
     @param length: words in the whole text.
     @param dialect: in which they were made; see L{overlay.index.dialect}.
+    @param title: of the document, whose words count more.
     """
     ordered = sorted(terms)
-    fields: tuple = (analysis.VERSION, length, [term for term, count in ordered], [count for term, count in ordered])
-    return _encoder.encode((*fields, dialect) if dialect else fields)
+    packed: list[object] = [analysis.VERSION, length, [term for term, count in ordered], [count for term, count in ordered]]
+    words = frozenset(analysisOf(dialect).of(analysis.words(title))) if title else frozenset()
+    titles = [place for place, (term, _) in enumerate(ordered) if term in words]
+    if dialect or titles:
+        packed.append(dialect)
+    return _encoder.encode([*packed, titles] if titles else packed)
 
 
 @attrs.frozen(slots=True)
@@ -82,11 +88,13 @@ class Terms:
     @ivar counted: terms with their counts, in order.
     @ivar length: words of the whole text.
     @ivar dialect: in which they were made.
+    @ivar titles: those that are words of the title.
     """
 
     counted: tuple[tuple[str, int], ...]
     length: int
     dialect: str
+    titles: frozenset[str] = frozenset()
 
 
 def unpackTerms(packed: bytes) -> tuple[tuple[tuple[str, int], ...], int]:
@@ -120,7 +128,10 @@ def openTerms(packed: bytes) -> Terms:
         if not term.isascii() and len(term.encode("utf-8", "surrogatepass")) > limits.TERM:
             raise Malformed("packed terms: a term is too long")
         previous = term
-    return Terms(tuple(zip(terms, found.counts, strict=True)), found.length, found.dialect)
+    if found.titles and max(found.titles) >= len(terms):
+        raise Malformed("packed terms: a word of the title that is no term")
+    titles = frozenset(terms[place] for place in found.titles)
+    return Terms(tuple(zip(terms, found.counts, strict=True)), found.length, found.dialect, titles)
 
 
 # --- records --------------------------------------------------------------------------------------------------------
@@ -181,7 +192,7 @@ def makeRecord(
     if not 0 < len(document.location) <= limits.LOCATION or not isEncodable(document.location):
         raise Malformed("a location that no record can hold")
     text = document.text.encode("utf-8", "replace")
-    terms = packTerms(document.terms, document.length, network.dialect)
+    terms = packTerms(document.terms, document.length, network.dialect, document.title)
     head = RecordHead(
         network=network.id,
         owner=identity.peerId,

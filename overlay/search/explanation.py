@@ -79,7 +79,7 @@ class Explained:
             terms.append(
                 {
                     "term": name, "records with it": frequency, "weight": weight,
-                    "occurrences": {"name": NAME_WEIGHT if named and level else 0, "text": max(0, level - NAME_WEIGHT * named)},
+                    "occurrences": {"name": NAME_WEIGHT if named and level else 0, "title and text": max(0, level - NAME_WEIGHT * named)},
                     "together": level, "worth": worth, "score": weight * worth,
                 }
             )

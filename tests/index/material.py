@@ -11,7 +11,7 @@ from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId, idText
 from overlay.identity.network import Network
 from overlay.index import analysis
-from overlay.index.bm25 import K1, NAME_WEIGHT, B, classLength, lengthClass, level
+from overlay.index.bm25 import K1, NAME_WEIGHT, TITLE_WEIGHT, B, classLength, lengthClass, level
 from overlay.index.document import Document
 from overlay.index.expression import (
     And,
@@ -27,7 +27,7 @@ from overlay.index.expression import (
     Size,
     Word,
 )
-from overlay.index.record import makeRecord, openHead, unpackTerms
+from overlay.index.record import makeRecord, openHead, openTerms, unpackTerms
 from overlay.index.store import StoredRecord
 from overlay.lab.scheme import StandInScheme
 
@@ -49,11 +49,12 @@ def document(
     modified: int = 1_600_000_000,
     mediaType: str = "text/plain",
     content: bytes | None = None,
+    title: str = "",
 ) -> Document:
     """A document with the terms of its text."""
     terms, length = analysis.countTerms(text, 512)
     digest = content if content is not None else hashlib.sha256((location + text).encode("utf-8", "replace")).digest()
-    return Document(location, location.rpartition("/")[2], size, modified, mediaType, digest, text, terms, length)
+    return Document(location, location.rpartition("/")[2], size, modified, mediaType, digest, text, terms, length, title)
 
 
 def record(
@@ -84,7 +85,9 @@ class Naive:
 
     @property
     def counts(self) -> dict[str, int]:
-        counts = dict(unpackTerms(self.stored.terms)[0])
+        opened = openTerms(self.stored.terms)
+        terms, titles = opened.counted, opened.titles
+        counts = {term: count + TITLE_WEIGHT * (term in titles) for term, count in terms}
         for name in self.names:
             counts[name] = counts.get(name, 0) + NAME_WEIGHT
         return counts

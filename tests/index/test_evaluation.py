@@ -97,7 +97,9 @@ def filled(chosen: list[tuple]) -> tuple[IndexedStore, list[Naive]]:
     held: dict[bytes, Naive] = {}
     for number, name, text, size, modified, mediaType, expires in chosen:
         owner = OWNERS[number]
-        made = document(name, text, size=size, modified=modified, mediaType=mediaType)
+        # The first words of the longer ones are their titles.
+        title = " ".join(text.split()[:2]) if len(text) > 30 else ""
+        made = document(name, text, size=size, modified=modified, mediaType=mediaType, title=title)
         one = record(owner, made, issued=NOW - 1000, expires=NOW + expires)
         store.apply(Change(owner.peerId, owner.publicKey, additions=[one]))
         held[owner.peerId + one.recordId] = Naive(owner.peerId, one)

@@ -13,15 +13,16 @@ from overlay.identity.network import Network
 from overlay.index.record import (
     EMPTY_DIGEST,
     LONGEST_LIFE,
+    Terms,
     addDigest,
     makeRecord,
     openHead,
-    openTerms,
     packTerms,
     recordIdOf,
     removeDigest,
     renewRecord,
     trimmed,
+    openTerms,
     unpackTerms,
     verifyBody,
     verifyHead,
@@ -40,6 +41,16 @@ def test_packedTermsComeBack(terms: dict[str, int], more: int) -> None:
     packed = packTerms(terms.items(), length)
     assert unpackTerms(packed) == (tuple(sorted(terms.items())), length)
     assert packTerms(reversed(list(terms.items())), length) == packed
+
+
+def test_wordsOfTheTitle() -> None:
+    """The words of a title are named by their places among the terms; without any the bytes are those of records without titles."""
+    terms = [("bloom", 2), ("filter", 1), ("tree", 4)]
+    assert msgspec.msgpack.decode(packTerms(terms, 9, "A Tree of Bloom")) == [1, 9, ["bloom", "filter", "tree"], [2, 1, 4], [0, 2]]
+    assert openTerms(packTerms(terms, 9, title="A Tree of Bloom")) == Terms(tuple(terms), 9, "", frozenset({"bloom", "tree"}))
+    assert packTerms(terms, 9, "nothing of it") == packTerms(terms, 9)
+    with pytest.raises(Malformed):
+        openTerms(msgspec.msgpack.encode([1, 9, ["bloom"], [2], "", [1]]))
 
 
 @given(st.binary(max_size=40))
