@@ -118,7 +118,7 @@ class Evaluation:
         ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)
         best = ranking.best(rows, min(len(rows), request.want + limits.HELD_KEYS))
         shown, held = best[: request.want], best[request.want :]
-        unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, alive)
+        unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, counted)
         mayBeBetter = len(rows) > request.want > 0 and request.formula.order != "newest"
         if request.statistics is not None:
             shown, held = _distinct(best, request.want)

@@ -264,7 +264,7 @@ def test_whyNothing() -> None:
     desk.searches[2].end(hitOf(1), why=why)
     lines = said(transport)
     assert lines[1].endswith(
-        " ranking=local left=the,of unknown=blo%20om known=a=3,b=0 unfiltered=2 excluded=-%22x%20y%22=2,type:pdf=1"
+        " ranking=estimated left=the,of unknown=blo%20om known=a=3,b=0 unfiltered=2 excluded=-%22x%20y%22=2,type:pdf=1"
     )
     assert {key: json.loads(lines[-3])[key] for key in why} == why
     assert json.loads(lines[-2])["marks"] == [[0, 1]] and not set(why) & set(json.loads(lines[-1]))

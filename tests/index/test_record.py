@@ -46,9 +46,11 @@ def test_packedTermsComeBack(terms: dict[str, int], more: int) -> None:
 def test_wordsOfTheTitle() -> None:
     """The words of a title are named by their places among the terms; without any the bytes are those of records without titles."""
     terms = [("bloom", 2), ("filter", 1), ("tree", 4)]
-    assert msgspec.msgpack.decode(packTerms(terms, 9, "A Tree of Bloom")) == [1, 9, ["bloom", "filter", "tree"], [2, 1, 4], [0, 2]]
+    assert msgspec.msgpack.decode(packTerms(terms, 9, title="A Tree of Bloom")) == [
+        2, 9, ["bloom", "filter", "tree"], [2, 1, 4], "", [0, 2]
+    ]
     assert openTerms(packTerms(terms, 9, title="A Tree of Bloom")) == Terms(tuple(terms), 9, "", frozenset({"bloom", "tree"}))
-    assert packTerms(terms, 9, "nothing of it") == packTerms(terms, 9)
+    assert packTerms(terms, 9, title="nothing of it") == packTerms(terms, 9)
     with pytest.raises(Malformed):
         openTerms(msgspec.msgpack.encode([1, 9, ["bloom"], [2], "", [1]]))
 

@@ -19,7 +19,7 @@ from overlay.index.registry import Registry
 from overlay.index.store import StoredRecord
 from overlay.plugins.memory import MemoryStore
 from overlay.questions import Deed
-from overlay.storage import MemoryStorage
+from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire import limits
 from overlay.wire.registration import RecordBody, Register, Registered, RenewedHead
 from overlay.wire.statements import HomeList, Signed, seal
@@ -292,10 +292,14 @@ def test_fullDiskForRefusals(monkeypatch: pytest.MonkeyPatch) -> None:
     """If only the refusals cannot be stored, what was stored is acknowledged."""
     at = Setting(quotaRecords=1)
 
-    def full(rows: object) -> None:
-        raise StoreFull("disk")
+    refused, put = at.storage.table("refused"), MemoryTable.putMany
 
-    monkeypatch.setattr(at.storage.table("refused"), "putMany", full)
+    def full(table: MemoryTable, rows: Any) -> None:
+        if table is refused:
+            raise StoreFull("disk")
+        put(table, rows)
+
+    monkeypatch.setattr(MemoryTable, "putMany", full)
     at.own.update([document("a/0"), document("a/1")], [])
     assert at.deliver()[0].code == ""
 

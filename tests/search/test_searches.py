@@ -68,7 +68,8 @@ def test_whyNothing() -> None:
     """A search that finds nothing says which word is in no record and what each filter has left out, summed over all that answered."""
     world = small()
     asker = world.leaves()[0]
-    holding = sum(one.peer.registry.totals().records for one in world.superPeers())
+    # Each record counts once, however many homes it has.
+    holding = sum(one.peer.own.count for one in world.peers.values())
     outcome = asker.search("dawn type:pdf size:<1G")
     assert (outcome.status, outcome.hits, outcome.answered) == ("complete", [], len(world.superPeers()))
     assert outcome.why == {
