@@ -1,6 +1,5 @@
 """The set of all links of one peer: dialling, accepting, keep-alive, duplicates, and the end of them all."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,8 +15,9 @@ from overlay.identity.network import Network
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
 from overlay.link.link import EARLY, LEAF_SLOWER, Link
+from overlay.link.sightings import Sightings
 from overlay.questions import Deed
-from overlay.wire.address import formatAddress, parseAddress
+from overlay.wire.address import formatAddress
 from overlay.wire.message import Message
 from overlay.wire.messages import Goodbye, Hello, NetworkChanged
 from overlay.wire.statements import Signed
@@ -75,8 +75,8 @@ class Links:
         self._young: dict[Link, IDelayedCall] = {}
         self._probes: dict[Link, IDelayedCall] = {}
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
-        self._reached: Counter[str] = Counter()
-        self._seen: Counter[str] = Counter()
+        self._reached = Sightings()
+        self._seen = Sightings()
         self._listening: IListening | None = None
         self._timer: IDelayedCall | None = None
         self._ticked = 0.0
@@ -105,10 +105,10 @@ class Links:
 
     def observedAddresses(self) -> list[str]:
         """C{HOST:PORT} at which others reached us, then at which they see us; most often first."""
-        reached = [address for address, _ in self._reached.most_common(4)]
+        reached = self._reached.most(4)
         if not self.port:
             return []
-        seen = [formatAddress(host, self.port) for host, _ in self._seen.most_common(4)]
+        seen = [formatAddress(host, self.port) for host in self._seen.most(4)]
         return list(dict.fromkeys(reached + seen))
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -282,20 +282,10 @@ class Links:
         if not link.dialled:
             self.wasDialled = True
             if hello.reachedAt:
-                self._note(self._reached, hello.reachedAt)
+                self._reached.note(hello.reachedAt)
         if hello.seen:
-            self._note(self._seen, hello.seen)
+            self._seen.note(hello.seen)
         return None
-
-    def _note(self, counter: Counter[str], text: str) -> None:
-        """Remember an address that somebody told us; strangers can add no more than a few."""
-        try:
-            parseAddress(text)
-        except Exception:
-            return
-        counter[text] += 1
-        if len(counter) > 32:
-            del counter[counter.most_common()[-1][0]]
 
     def opened(self, link: Link) -> None:
         """A link has passed its hello."""

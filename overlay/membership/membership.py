@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from overlay import __version__
-from overlay.commons import Commons, Component
+from overlay.commons import Commons
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.membership.cache import PeerCache
@@ -12,11 +11,12 @@ from overlay.membership.clock import NetworkTime
 from overlay.membership.gossip import Gossip
 from overlay.membership.known import Known
 from overlay.membership.met import Met
+from overlay.membership.presence import Presence
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
-from overlay.wire.statements import Advert, Capacity, Mandate, Signed, seal, unseal
+from overlay.wire.statements import Advert, Signed, unseal
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -25,12 +25,8 @@ KNOWN_MOST = 20_000
 """Peers that a super-peer knows at most."""
 LEAF_KNOWN_MOST = 32
 """A leaf knows no more than it may want for homes."""
-LOAD_SOON = 1.0
-LOAD_LATER = 60.0
-"""Seconds after which a change of load is told, if it is more than a tenth or not."""
 SILENT = 2.5
 """A super-peer whose advert is older than so many advert intervals is taken for dead."""
-_SEQUENCE = b"sequence"
 
 
 def _unjudged(advert: Advert) -> tuple[bool, bool, str]:
@@ -41,16 +37,12 @@ def _none() -> int:
     return 0
 
 
-def _unmeasured(uptime: float) -> Capacity:
-    return Capacity(uptime=int(uptime))
-
-
-class Membership(Component):
+class Membership(Presence):
     """
+    Whom this peer knows, beside what it says of itself.
+
     @ivar judge: whether an advert's mandate or heir list holds; L{overlay.roles.election} sets it.
     @ivar liveMandates: how many mandates there are that are not brand new; the election sets it.
-    @ivar loadOf: registrations that this peer holds; hosting sets it.
-    @ivar capacity: what this machine has free, by uptime; the daemon sets it.
     @ivar cache: super-peers remembered over a restart.
     @ivar met: since when each linked peer is known to have been up.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
@@ -60,23 +52,11 @@ class Membership(Component):
         super().__init__(commons)
         self.judge: Callable[[Advert], tuple[bool, bool, str]] = _unjudged
         self.liveMandates: Callable[[], int] = _none
-        self.loadOf: Callable[[], int] = _none
-        self.capacity: Callable[[float], Capacity] = _unmeasured
         self.changed: list[Callable[[bytes], None]] = []
-        self.role = "leaf"
         self._known: dict[bytes, Known] = {}
         self._serving: tuple[Known, ...] | None = None
-        self._mandate: Mandate | None = None
-        self._heirs: Signed | None = None
-        self._own: Signed | None = None
-        self._ownAdvert: Advert | None = None
-        self._started = commons.seconds()
-        self._issuedAt = float("-inf")
-        self._issueSoon: Any = None
-        self._table = commons.softTable("membership")
         self.cache = PeerCache(commons)
         self.met = Met(commons)
-        self._sequence = int.from_bytes(self._table.get(_SEQUENCE) or b"\0", "big")
         commons.networkTime = NetworkTime(commons, commons.links)
         commons.links.ownAdvert = self.ownSigned
         commons.links.knownBefore = self._knownBefore
@@ -92,13 +72,12 @@ class Membership(Component):
         }
 
     def start(self) -> None:
-        self._started = self.commons.seconds()
+        super().start()
         self.gossip.start()
 
     def stop(self) -> None:
+        super().stop()
         self.gossip.stop()
-        if self._issueSoon is not None and self._issueSoon.active():
-            self._issueSoon.cancel()
 
     def linkMade(self, link: "Link") -> None:
         self.refresh()
@@ -345,87 +324,3 @@ class Membership(Component):
         """Send adverts over a link."""
         for start in range(0, len(adverts), limits.ADVERTS_PER_MESSAGE):
             link.send(Adverts(list(adverts[start : start + limits.ADVERTS_PER_MESSAGE])))
-
-    # --- this peer ---------------------------------------------------------------------------------------------------
-
-    @property
-    def serving(self) -> bool:
-        return self.role == "super"
-
-    def uptime(self) -> float:
-        """Seconds since the start."""
-        return self.commons.seconds() - self._started
-
-    def ownAddresses(self) -> list[str]:
-        """At which others may dial this peer."""
-        if not self.commons.links.port:
-            return []
-        return list(self.commons.settings.advertise or self.commons.links.observedAddresses())[: limits.ADDRESSES]
-
-    def setRole(self, role: str, mandate: Mandate | None = None, heirs: Signed | None = None) -> None:
-        """This peer has another role, or other grounds for it: tell everybody linked."""
-        self.role, self._mandate, self._heirs = role, mandate, heirs
-        self.commons.links.serving = self.serving
-        self.announce()
-
-    def announce(self) -> None:
-        """Issue a new advert and send it to all links."""
-        self._own = None
-        self.gossip.tell(self.ownSigned(), True)
-
-    def refresh(self) -> None:
-        """Tell if the last advert was getting old, or if this peer has other addresses now."""
-        before, told = self._own, self._ownAdvert
-        signed = self.ownSigned()
-        if signed is not before and told is not None:
-            self.gossip.tell(signed, told.addresses != self.ownAdvert().addresses)
-
-    def loadChanged(self) -> None:
-        """
-        The number of registrations has changed: tell the linked super-peers, soon if it is much, else within a minute. All others hear of
-        it when they compare what they know.
-        """
-        if self._ownAdvert is None:
-            return
-        load, said, soon = self.loadOf(), self._ownAdvert.load, self._issueSoon
-        wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
-        if soon is None and load != said:
-            self._issueSoon = self.commons.clock.callLater(wait, self._loadTold)
-        elif soon is not None and soon.active() and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
-            soon.reset(wait)
-
-    def _loadTold(self) -> None:
-        self._issueSoon = None
-        if self._ownAdvert is not None and self._ownAdvert.load != self.loadOf():
-            self._own = None
-            self.gossip.tell(self.ownSigned(), False)
-
-    def ownAdvert(self) -> Advert:
-        """This peer's current advert."""
-        self.ownSigned()
-        assert self._ownAdvert is not None
-        return self._ownAdvert
-
-    def ownSigned(self) -> Signed:
-        """The same, signed; a new one if addresses have changed or the last one is getting old."""
-        commons = self.commons
-        seconds = commons.seconds()
-        addresses = self.ownAddresses()
-        own = self._ownAdvert
-        if (
-            self._own is not None and own is not None and own.addresses == addresses
-            and seconds - self._issuedAt < commons.settings.advert
-            # Our clock was wrong when it was issued, and the others' have put it right since.
-            and abs(own.issued + seconds - self._issuedAt - commons.now()) < limits.CLOCK_SLACK / 2
-        ):
-            return self._own
-        self._sequence += 1
-        self._table.put(_SEQUENCE, self._sequence.to_bytes(8, "big"))
-        now = int(commons.now())
-        self._ownAdvert = Advert(
-            commons.network.id, commons.peerId, self._sequence, now, now + int(limits.ADVERT_LIFE), self.role, addresses,
-            self.capacity(self.uptime()), self.loadOf(), f"superpeer/{__version__}", self._mandate, self._heirs,
-        )
-        self._own = seal(commons.identity, self._ownAdvert)
-        self._issuedAt = seconds
-        return self._own

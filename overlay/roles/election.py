@@ -18,13 +18,13 @@ from overlay.questions import Deed, Load, Standing
 from overlay.roles.balance import Balance
 from overlay.roles.caller import Caller, votersFirst
 from overlay.roles.elector import Elector
+from overlay.roles.explanation import explainRole
 from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper, Summoner
 from overlay.roles.mandate import GENESIS, checkMandate
 from overlay.roles.observations import Observations
 from overlay.roles.role import Role
 from overlay.roles.verifier import Verifier
 from overlay.roles.wait import Backoff
-from overlay.verdict import Verdict
 from overlay.wire.message import Message
 from overlay.wire.messages import (
     MandateAnswer,
@@ -47,9 +47,8 @@ if TYPE_CHECKING:
     from overlay.roles.hosting import Hosting
 
 TICK = 1.0
-"""Seconds between two looks of a peer that serves, or has no home."""
 CALM = 15.0
-"""Of a leaf whose homes are well; the loss of the last one is told."""
+"""Seconds between two looks, of a peer that serves or has no home, and of a leaf whose homes are well: the loss of the last is told."""
 WELL_LOOKS = 4
 """Looks of such a leaf after which the policy is asked again whether to serve."""
 GRACE = 60.0
@@ -108,7 +107,6 @@ class Election(Component):
         self._timer: IDelayedCall | None = None
         self._petitioned = float("-inf")
         self._wellFor = WELL_LOOKS - 1
-        self._introduced: tuple[bytes, ...] = ()
         membership.judge = self.verifier.judge
         membership.liveMandates = self._liveMandates
         hosting.load = self.load
@@ -256,7 +254,7 @@ class Election(Component):
         life = self.role.life
         if self.bootstrap.since is None and self.state == "leaf":
             # All is well, and so it was a moment ago: the policy is asked now and then all the same.
-            self._introduce()
+            self.homes.introduce()
             self._wellFor += 1
             if self._wellFor % WELL_LOOKS:
                 return
@@ -288,17 +286,6 @@ class Election(Component):
         if self.commons.settings.role == "super" and home is not None and seconds - self._petitioned >= GRACE:
             self._petitioned = seconds
             home.send(self._qualification(0))
-
-    def _introduce(self) -> None:
-        """Tell this leaf's homes of one another, so that heirs who have just begun to serve find one network."""
-        links = self.homes.links()
-        ids = tuple(link.peerId for link in links)
-        if ids == self._introduced:
-            return
-        self._introduced = ids
-        for link in links:
-            known = [self.membership.get(other) for other in ids if other != link.peerId]
-            self.membership.show(link, [one.signed for one in known if one is not None])
 
     def _serve(self) -> None:
         if self.role.resigning:
@@ -411,37 +398,4 @@ class Election(Component):
 
     def explain(self) -> dict[str, Any]:
         """Why this peer is or is not a super-peer: each question to the policy, with values and thresholds."""
-        election = self.commons.policies.election
-        standing = self.standing()
-        asked: dict[str, Verdict] = {"may it serve": election.mayServe(standing)}
-        if self.membership.serving:
-            load = self.load()
-            asked["should it call an election"] = election.shouldCall(load)
-            asked["should it resign"] = election.shouldResign(load)
-            asked["does it admit another leaf"] = election.admits(load)
-        else:
-            asked["how long it would wait with no super-peer in reach"] = election.patience(standing)
-        return {
-            "role": self.membership.role,
-            "state": self.state,
-            "because": self.role.because,
-            "plugin": election.pluginName,
-            "setting": self.commons.settings.role,
-            "barred": round(self.role.barredFor, 1),
-            "unreachable": None if self.bootstrap.since is None else round(self.commons.seconds() - self.bootstrap.since, 1),
-            "mandate": self.role.describeMandate(),
-            "questions": [{"question": name, **verdict.asJSON()} for name, verdict in asked.items()],
-            "observed": self._observed(),
-            "seats": list(self.caller.history),
-        }
-
-    def _observed(self) -> list[dict[str, Any]]:
-        """Those leaves of this super-peer that have been dialled back, with how fit the policy finds them."""
-        rows = []
-        for link in self.hosting.leaves():
-            if self.observations.last(link.peerId) is None or link.advert is None:
-                continue
-            candidate = self.observations.candidate(link.peerId, link, link.advert.capacity)
-            verdict = self.commons.policies.election.fitness(candidate)
-            rows.append({"peer": shortText(link.peerId), **verdict.asJSON()})
-        return sorted(rows, key=lambda row: -row["score"])[:10]
+        return explainRole(self)

@@ -55,6 +55,7 @@ class Homes(Component):
         self._running = False
         self._former: list[bytes] = []
         self._returningUntil = 0.0
+        self._introduced: tuple[bytes, ...] = ()
         self.paused = False
         self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
@@ -111,6 +112,17 @@ class Homes(Component):
     def views(self) -> list[HomeView]:
         """Each home, for people and tests."""
         return [home.view() for home in self._homes.values()]
+
+    def introduce(self) -> None:
+        """Tell the homes of one another, so that heirs who have just begun to serve find one network."""
+        links = self.links()
+        ids = tuple(link.peerId for link in links)
+        if ids == self._introduced:
+            return
+        self._introduced = ids
+        for link in links:
+            known = [self._membership.get(other) for other in ids if other != link.peerId]
+            self._membership.show(link, [one.signed for one in known if one is not None])
 
     # --- the role ----------------------------------------------------------------------------------------------------
 

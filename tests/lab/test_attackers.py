@@ -18,7 +18,7 @@ from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.roles.mandate import BadMandate, checkMandate, electorateOf
 from overlay.search.language import parseQuery
-from overlay.search.searches import HEDGE
+from overlay.search.search import HEDGE
 from overlay.settings import Settings
 from overlay.wire import limits
 from overlay.wire.message import Message

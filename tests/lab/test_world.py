@@ -5,7 +5,7 @@ import random
 import pytest
 
 from overlay.lab.world import World
-from overlay.search.searches import HEDGE
+from overlay.search.search import HEDGE
 
 SMALL = {"election": "fittest:wanted=5"}
 
