@@ -60,7 +60,7 @@ def test_anAttackedChurn(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["parameters"]["attack"] == "dropper" and found["parameters"]["bandwidth"] is True
     assert found["figures"]["arrivals"] > 10 and found["figures"]["departures"] > 10
     # The droppers keep nothing of what others register, and too few homes are left that do; a peer that comes back is found again.
-    assert 0.5 < found["figures"]["recall"] <= 1
+    assert 0.1 < found["figures"]["recall"] <= 1
 
 
 def outage(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
