@@ -17,6 +17,7 @@ class Churn(Populated):
     targets: ClassVar[tuple[Target, ...]] = (Target("recall", low=0.99), Target("leaves_fully_homed", low=0.98))
 
     peers: int = parameter(10_000, "peers at the beginning, and on average", low=2, high=200_000)
+    sample: float = parameter(20.0, "virtual seconds between two looks", low=0.5, high=3600.0)
     minutes: float = parameter(30.0, "virtual minutes in all", low=0.1, high=1e5)
 
     def run(self, seed: int, measured: Measured) -> None:
