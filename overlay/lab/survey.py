@@ -163,9 +163,10 @@ class Survey:
         self._recalled(when, len(found & still) / len(still))
 
     def _recalled(self, when: float, value: float) -> None:
-        self.measured.sample("recall", when, value)
         if when <= self._since:
+            # What was under way when something happened is neither of before nor of after.
             return
+        self.measured.sample("recall", when, value)
         self.recalls.append((when, value))
         if self.counts:
             self._values.setdefault("recall", []).append(value)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Links of one peer."""
+LATE = 3.0
+"""A look that comes so many seconds after its time means that this machine itself has slept: silence meanwhile says nothing of others."""
 FEW = 4
 """Links that are looked at only when they want it."""
 FAREWELL = 2.0
@@ -79,7 +81,7 @@ class Links:
         self._seen = Sightings()
         self._listening: IListening | None = None
         self._timer: IDelayedCall | None = None
-        self._ticked = 0.0
+        self._due = 0.0
         self._empty: Deferred[None] | None = None
         self._running = False
 
@@ -122,8 +124,7 @@ class Links:
 
     def _nowListening(self, listening: IListening) -> None:
         self._listening = listening
-        self._ticked = self.commons.seconds()
-        self._timer = self.commons.clock.callLater(self._wait(self._ticked, 0.0), self._tick)
+        self._tickAfter(self._wait(self.commons.seconds(), 0.0))
 
     def stop(self) -> Deferred[None]:
         """
@@ -175,13 +176,16 @@ class Links:
 
     def _tick(self) -> None:
         seconds = self.commons.seconds()
-        late = seconds - self._ticked > self.commons.settings.dead / 2 + self.commons.settings.keepAlive
-        self._ticked = seconds
+        late = seconds - self._due > LATE
         # A leaf gives signs of life less often, since its homes have many links.
         beat = EARLY * self.commons.settings.keepAlive * (1 if self.serving else LEAF_SLOWER)
         for link in list(self._links.values()):
             link.tick(seconds, late, beat)
-        self._timer = self.commons.clock.callLater(self._wait(seconds, beat), self._tick)
+        self._tickAfter(self._wait(seconds, beat))
+
+    def _tickAfter(self, wait: float) -> None:
+        self._due = self.commons.seconds() + wait
+        self._timer = self.commons.clock.callLater(wait, self._tick)
 
     # --- making links ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from overlay.errors import SuperpeerError
 from overlay.wire.address import parseAddress
 
 MOST = 32
-"""Addresses remembered: strangers can add no more than a few."""
+"""Addresses remembered."""
 
 
 class Sightings:
@@ -23,9 +23,11 @@ class Sightings:
             parseAddress(text)
         except SuperpeerError:
             return
+        if text not in self._counts and len(self._counts) >= MOST:
+            # The rarest, and of those the oldest; what was told often fades, so that a machine that has moved is found again.
+            del self._counts[min(self._counts, key=self._counts.__getitem__)]
+            self._counts = Counter({one: (count + 1) // 2 for one, count in self._counts.items()})
         self._counts[text] += 1
-        if len(self._counts) > MOST:
-            del self._counts[self._counts.most_common()[-1][0]]
 
     def most(self, count: int) -> list[str]:
         """Those that were told most often, the most often first."""

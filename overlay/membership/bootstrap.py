@@ -128,7 +128,10 @@ class Bootstrap(Component):
             self.poke()
 
     def advertChanged(self, link: "Link") -> None:
+        before = self.since
         self._see()
+        if before is None and self.since is not None:
+            self.poke()
 
     def _reached(self) -> bool:
         membership = self._membership

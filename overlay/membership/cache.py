@@ -15,15 +15,17 @@ class PeerCache:
     """Adverts as they were when they were news: what they say of addresses is what counts."""
 
     def __init__(self, commons: Commons) -> None:
+        self._commons = commons
         self._table = commons.softTable("peers")
 
     def __contains__(self, peer: bytes) -> bool:
         return self._table.get(peer) is not None
 
     def put(self, known: Known) -> None:
-        """Remember a super-peer; an earlier one makes room."""
+        """Remember a super-peer; another makes room."""
         if self._table.get(known.peerId) is None and self._table.count() >= MOST:
-            self._table.remove(next(iter(self._table.keys())))
+            # A random one: ids are cheap to make, so no place among them is safer than another.
+            self._table.remove(self._commons.random.choice(list(self._table.keys())))
         self._table.put(known.peerId, pack(known.signed))
 
     def adverts(self) -> list[Signed]:

@@ -46,6 +46,7 @@ class Presence(Component):
         self._heirs: Signed | None = None
         self._own: Signed | None = None
         self._ownAdvert: Advert | None = None
+        self._stopped = False
         self._started = commons.seconds()
         self._issuedAt = float("-inf")
         self._issueSoon: IDelayedCall | None = None
@@ -56,6 +57,7 @@ class Presence(Component):
         self._started = self.commons.seconds()
 
     def stop(self) -> None:
+        self._stopped = True
         if self._issueSoon is not None and self._issueSoon.active():
             self._issueSoon.cancel()
 
@@ -96,13 +98,13 @@ class Presence(Component):
         The number of registrations has changed: tell the linked super-peers, soon if it is much, else within a minute. All others hear of
         it when they compare what they know.
         """
-        if self._ownAdvert is None:
+        if self._ownAdvert is None or self._stopped:
             return
         load, said, soon = self.loadOf(), self._ownAdvert.load, self._issueSoon
         wait = LOAD_SOON if abs(load - said) > 0.1 * said else LOAD_LATER
         if soon is None and load != said:
             self._issueSoon = self.commons.clock.callLater(wait, self._loadTold)
-        elif soon is not None and soon.active() and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
+        elif soon is not None and wait == LOAD_SOON and soon.getTime() > self.commons.seconds() + wait:
             soon.reset(wait)
 
     def _loadTold(self) -> None:

@@ -139,6 +139,13 @@ class Election(Component):
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._petitions.pop(link.peerId, None)
+        self._lookSoon()
+
+    def advertChanged(self, link: "Link") -> None:
+        self._lookSoon()
+
+    def _lookSoon(self) -> None:
+        """The last home may be gone, with its link or without."""
         timer = self._timer
         if timer is not None and timer.active() and not self.homes.links() and timer.getTime() > self.commons.seconds() + TICK:
             timer.reset(TICK)

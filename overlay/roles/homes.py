@@ -175,7 +175,8 @@ class Homes(Component):
                     del self._leaving[peer]
             elif peer not in self._homes or seconds >= until:
                 self._leave(peer)
-        wait = CALM if len(self.links()) >= self.wanted and not self._leaving else EVERY
+        deferred = any(home.state == "deferred" for home in self._homes.values())
+        wait = CALM if len(self.links()) >= self.wanted and not self._leaving and not deferred else EVERY
         self._timer = self.commons.clock.callLater(wait, self._look)
 
     def _choose(self, count: int, seconds: float) -> "list[Known]":
@@ -310,8 +311,9 @@ class Homes(Component):
             if not others:
                 # Whoever is registered there already evens nothing out by leaving here.
                 return
-            for known in others:
-                self._begin(known)
+            if link.peerId not in self._leaving:
+                # One for one: a home that names many does not make this leaf theirs.
+                self._begin(others[0])
         within = min(max(message.within, 1.0), 300.0)
         self._leaving[link.peerId] = (self.commons.seconds() + min(within, MOVE_WAIT), message.code)
         self._lookSoon()

@@ -19,7 +19,7 @@ class Checker:
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
-        self._good: dict[bytes, None] = {}
+        self._good: dict[bytes, int] = {}
 
     def genuine(self, hits: Iterable[Hit], source: PeerId) -> list[Hit]:
         """
@@ -33,10 +33,11 @@ class Checker:
     def _isGenuine(self, hit: Hit, source: PeerId) -> bool:
         commons = self._commons
         name = hashlib.blake2b(hit.key + hit.signature + hit.head, digest_size=16).digest()
-        if name in self._good:
+        expires = self._good.get(name)
+        if expires is not None and commons.now() < expires:
             return True
         try:
-            verifyHead(commons.scheme, commons.network.id, hit.key, hit.head, hit.signature, commons.now())
+            head = verifyHead(commons.scheme, commons.network.id, hit.key, hit.head, hit.signature, commons.now())
         except Expired:
             commons.tally.count("drops", "expired-hit")
             return False
@@ -47,5 +48,5 @@ class Checker:
             return False
         if len(self._good) >= REMEMBERED:
             del self._good[next(iter(self._good))]
-        self._good[name] = None
+        self._good[name] = head.expires
         return True

@@ -52,6 +52,7 @@ class Round:
         self._silent: list[PeerId] = []
         self._timer: IDelayedCall | None = None
         self._over = False
+        self._busy = False
 
     def begin(self, peers: Iterable[PeerId]) -> None:
         """Ask them."""
@@ -62,6 +63,10 @@ class Round:
         self._askMore()
 
     def _askMore(self) -> None:
+        if self._busy:
+            # Whoever cannot even be asked is noted below, where this goes on: hundreds of them must not be as many calls deep.
+            return
+        self._busy = True
         while self._left and len(self._asking) < self._commons.settings.askAtOnce and not self._over:
             peer = self._left.pop(0)
             self._asking[peer] = None
@@ -70,6 +75,7 @@ class Round:
                 self._ask(link)
             else:
                 self._dial(peer, self._membership.addresses(peer)[:2])
+        self._busy = False
         if not self._left and not self._asking:
             self._end()
 

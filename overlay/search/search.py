@@ -126,6 +126,8 @@ class Search:
             if copy is not None:
                 self._open[copy] = None
                 if homes:
+                    if self._hedge is not None and self._hedge.active():
+                        self._hedge.cancel()
                     self._hedge = self._commons.clock.callLater(HEDGE, self._silent)
                 return
         if self._open:

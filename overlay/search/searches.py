@@ -198,7 +198,8 @@ class Searches(Component):
             self._refuse(link, refine, "rate", "too many queries", admitted.wait)
             return
         try:
-            wanted = Wanted.of(refine.expression, max(1, refine.want), Formula("bm25", refine.k1, refine.b))
+            formula = Formula("bm25", refine.k1, refine.b)
+            wanted = Wanted.of(refine.expression, max(1, refine.want), formula, self.commons.analysis)
         except BadQuery as problem:
             self._refuse(link, refine, "query", str(problem))
             return

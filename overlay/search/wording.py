@@ -46,10 +46,10 @@ def wordingOf(text: str, analysis: Analysis = PLAIN, match: str = "all", types: 
         chosen, left = _anyOf(text, analysis, len(types), limits.EXPRESSION - len(clause) - 3)
     else:
         chosen = text.strip()
-        whole = parseQuery(text, analysis)
-        if clause and isinstance(whole, Or):
-            chosen = f"({chosen})"
+        parseQuery(text, analysis)
     if clause:
+        if isinstance(parseQuery(chosen, analysis), Or):
+            chosen = f"({chosen})"
         chosen = f"{chosen} {clause}"
     try:
         return Wording(chosen, parseQuery(chosen, analysis), left)

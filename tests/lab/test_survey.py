@@ -183,7 +183,7 @@ def test_trafficOfThoseWhoLeave() -> None:
 
 
 def test_whatWasBeforeDoesNotCount() -> None:
-    """A search that was under way at a restart is in the series, and in no figure; while they come to their end no others begin."""
+    """A search that was under way at a restart is in no series and no figure; while they come to their end no others begin."""
     survey = surveyed(8, every=5.0)
     world = worldOf(survey)
     survey.start()
@@ -198,7 +198,7 @@ def test_whatWasBeforeDoesNotCount() -> None:
     began = world.time.seconds()
     survey.finish()
     assert survey.idle and world.time.seconds() - began <= 2 * BUDGET
-    assert survey.recalls == [] and survey.measured.series["recall"][-1][0] == began
+    assert survey.recalls == [] and survey.measured.series["recall"][-1][0] < began
     assert survey.measured.series["peers"][-1][0] <= began
     survey.figures()
     assert "recall" not in survey.measured.figures

@@ -242,6 +242,21 @@ def test_signsOfLife(serving: bool, every: float) -> None:
     assert all(one is WANTED for one in wire.sent[before:])
 
 
+def test_aPauseOfTenSeconds() -> None:
+    """A leaf gives few signs of life: one that was due while this machine slept for ten seconds is asked for before the link is given up."""
+    place, wires, clock = alone()
+    wire = answered(place, wires)
+    advance(clock, place.commons.settings.keepAlive)
+    wire.receive(Pong(asked(wire)[-1].token, WALL))
+    advance(clock, 13.0)
+    before = len(asked(wire))
+    clock.advance(10.0)
+    assert not wire.ended and len(asked(wire)) > before
+    wire.receive(Pong(asked(wire)[-1].token, WALL))
+    advance(clock, 10.0)
+    assert not wire.ended
+
+
 def test_afterASleepTheOtherIsAskedFirst() -> None:
     """When this machine was suspended, silence proves nothing: one more interval is given."""
     place, wires, clock = alone()

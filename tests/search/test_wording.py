@@ -153,3 +153,10 @@ def test_filtersStayFilters() -> None:
     assert wordingOf("a b -c ext:py", match="any", types=("text/",)).expression == And(
         (Or((Word("a"), Word("b"))), Not(Word("c")), Extension("py"), MediaType("text/"))
     )
+
+
+def test_aTypeHoldsForAllAlternatives() -> None:
+    """What is asked for with match=any is one of the words, and of that type whichever it is."""
+    assert wordingOf("socket timeout", match="any", types=("pdf",)).text == "(socket OR timeout) type:pdf"
+    assert wordingOf("socket timeout", match="any", types=("pdf", "html")).text == "(socket OR timeout) (type:pdf OR type:html)"
+    assert wordingOf("socket", match="any", types=("pdf",)).text == "socket type:pdf"

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import attrs
 
-from overlay.lab.experiment import Measured, Target, parameter
+from overlay.lab.experiment import Impossible, Measured, Target, parameter
 from overlay.lab.experiments.populated import Populated
 
 
@@ -19,6 +19,11 @@ class Churn(Populated):
     peers: int = parameter(10_000, "peers at the beginning, and on average", low=2, high=200_000)
     sample: float = parameter(20.0, "virtual seconds between two looks", low=0.5, high=3600.0)
     minutes: float = parameter(30.0, "virtual minutes in all", low=0.1, high=1e5)
+
+    def check(self) -> None:
+        super().check()
+        if 60 * self.minutes <= self.settle:
+            raise Impossible(f"--minutes must be more than the {self.settle:g} s of --settle, not {self.minutes:g}")
 
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.begin(seed, measured)

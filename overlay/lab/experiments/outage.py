@@ -9,6 +9,9 @@ from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.populated import Populated
 from overlay.lab.survey import Survey
 
+INSTANT = 0.1
+"""Virtual seconds after the deaths at which the first search begins."""
+
 
 @attrs.define(kw_only=True)
 class Outage(Populated):
@@ -40,6 +43,8 @@ class Outage(Populated):
             population.end(member, "silent" if self.silent else "reset")
         measured.figure("super_peers_killed", len(victims))
         measured.figure("super_peers_left", len(serving) - len(victims))
+        world.run(INSTANT)
+        survey.searchForRecall()
         for _ in self.steps(world, self.after, 10.0):
             self._figures(measured, survey)
         survey.finish()
