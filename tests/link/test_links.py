@@ -243,7 +243,7 @@ def test_signsOfLife(serving: bool, every: float) -> None:
 
 
 def test_aPauseOfTenSeconds() -> None:
-    """A leaf gives few signs of life: one that was due while this machine slept for ten seconds is asked for before the link is given up."""
+    """A leaf gives few signs of life: after ten seconds of sleep it is asked for one before its link is given up."""
     place, wires, clock = alone()
     wire = answered(place, wires)
     advance(clock, place.commons.settings.keepAlive)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from overlay.lab.world import LabPeer, World
 from overlay.questions import Formula
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
+from overlay.search.refining import Refinement
 from overlay.settings import Settings
 
 SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited"}
@@ -275,3 +277,32 @@ def test_aPeerOfAnOlderVersion() -> None:
     for searcher in ("s0", "s2"):
         outcome = world.peers[searcher].search("worda", want=500)
         assert {hit.content for hit in outcome.hits} == expected and outcome.ranking == "estimated"
+
+
+def test_whatIsAskedOnceMoreIsInTheDialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a network stems, a recount counts stems: the numbers and scores are those of the stems themselves on a plain network."""
+
+    def recount(self: Refinement, complete: bool) -> None:
+        self._recount()
+
+    monkeypatch.setattr(Refinement, "begin", recount)
+    found = []
+    for dialect, query in (("", "run filter"), ("stem:english", "running filters")):
+        world = World(3, Settings(role="super"), specs=SPECS, plugins=[everybody])
+        world.network = attrs.evolve(world.network, dialect=dialect)
+        first = world.add("s0")
+        for number in range(1, 4):
+            world.add(f"s{number}", [first])
+        world.run(30)
+        for number in range(6):
+            world.add(f"l{number}", [world.peers[f"s{number % 4}"]], settings=Settings(role="leaf"))
+        rng = random.Random(1)
+        for peer in world.peers.values():
+            texts = [" ".join(rng.choices(["run", "fast", "filter", "tree"], k=rng.choice([3, 8, 30]))) for _ in range(12)]
+            peer.share(*[world.document(f"s/{peer.name}-{at}.txt", text) for at, text in enumerate(texts)])
+        assert world.until(lambda world=world: world.time.calls % 50 == 0 and world.registered(), 300)
+        world.run(5)
+        outcome = world.peers["l0"].search(query, want=5)
+        assert outcome.ranking == "exact" and world.net.sent["Refine"] > 0
+        found.append((outcome.receipt.documents, dict(outcome.receipt.frequencies), [hit.score for hit in outcome.hits]))
+    assert found[0] == found[1]
