@@ -340,7 +340,7 @@ def test_aTraceIsRun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     """The population is that of the file."""
     file = tmp_path / "trace"
     file.write_text("".join(f"{-100 - number} 5000\n" for number in range(8)) + "70 100\n80 5000\n")
-    found = report(capsys, "churn", "--sessions", f"trace:{file}", "--minutes", "3", "--settle", "60", "--dialable", "1")
+    found = report(capsys, "churn", "--sessions", f"trace:{file}", "--minutes", "3", "--settle", "60", "--dialable", "1", "--sample", "10")
     assert (found["figures"]["arrivals"], found["figures"]["departures"]) == (2, 1)
     assert dict(map(tuple, found["series"]["peers"]))[90] == 10
 
