@@ -18,6 +18,7 @@ from overlay.membership.bootstrap import Bootstrap
 from overlay.membership.governance import Governance, saveNetwork
 from overlay.membership.membership import Membership
 from overlay.membership.neighbours import Neighbours
+from overlay.membership.tree import Tree
 from overlay.policies import Policies
 from overlay.roles.election import Election
 from overlay.roles.homes import Homes
@@ -46,6 +47,7 @@ class Peer:
 
     makeMembership: type[Membership] = Membership
     makeNeighbours: type[Neighbours] = Neighbours
+    makeTree: type[Tree] = Tree
     makeOwn: type[OwnRegistration] = OwnRegistration
     makeRegistry: type[Registry] = Registry
     makeHosting: type[Hosting] = Hosting
@@ -72,6 +74,7 @@ class Peer:
         self.governance = Governance(commons)
         self.membership = self.makeMembership(commons)
         self.neighbours = self.makeNeighbours(commons, self.membership)
+        self.tree = self.makeTree(commons, self.membership, self.neighbours)
         self.bootstrap = Bootstrap(commons, self.membership, list(bootstrap))
         self.own = self.makeOwn(commons)
         self.registry = self.makeRegistry(commons, policies.store)
@@ -80,9 +83,11 @@ class Peer:
         self.election = self.makeElection(
             commons, self.membership, self.neighbours, self.homes, self.hosting, self.bootstrap
         )
-        self.searches = self.makeSearches(commons, self.membership, self.neighbours, self.registry, self.homes)
+        self.searches = self.makeSearches(
+            commons, self.membership, self.neighbours, self.registry, self.homes, self.tree
+        )
         self.components: list[Component] = [
-            self.governance, self.membership, self.neighbours, self.bootstrap,
+            self.governance, self.membership, self.neighbours, self.tree, self.bootstrap,
             self.homes, self.hosting, self.election, self.searches,
         ]
         self.bootstrap.needed = self._needs

@@ -125,6 +125,21 @@ def _whole(specs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
 _parsed = cache(parseSpec)
 
 
+def _built(surroundings: PolicySurroundings, listed: ListedPlugin, arguments: Mapping[str, str]) -> Any:
+    """
+    @raise UsageError: an argument is wrong, or the object lacks a method.
+    """
+    point = listed.point
+    policy = listed.plugin.build(surroundings, arguments)
+    try:
+        verifyObject(POINTS[point], policy)
+    except Invalid as problem:
+        said = " ".join(str(problem).split())
+        raise BadPlugin(f"{point} {listed.name} from {listed.file}: {said}") from problem
+    guard = _GUARDS.get(point)
+    return policy if guard is None else guard(point, listed, policy, surroundings.clock, surroundings.log)
+
+
 @attrs.frozen(slots=True, eq=False)
 class Policies:
     """
@@ -142,6 +157,9 @@ class Policies:
     ranking: Any
     store: Any
     specs: Mapping[str, str]
+    _surroundings: PolicySurroundings
+    _catalogue: Catalogue
+    _routers: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def build(
@@ -159,19 +177,34 @@ class Policies:
         built: dict[str, Any] = {}
         for point, spec in whole.items():
             name, arguments = _parsed(spec)
-            listed = catalogue.find(point, name)
-            policy = listed.plugin.build(surroundings, arguments)
-            try:
-                verifyObject(POINTS[point], policy)
-            except Invalid as problem:
-                said = " ".join(str(problem).split())
-                raise BadPlugin(f"{point} {name} from {listed.file}: {said}") from problem
-            guard = _GUARDS.get(point)
-            built[point] = policy if guard is None else guard(point, listed, policy, surroundings.clock, surroundings.log)
+            built[point] = _built(surroundings, catalogue.find(point, name), arguments)
         return cls(
             built["election"], built["reputation"], built["rate-limit"], built["router"], built["ranking"], built["store"],
-            whole,
+            whole, surroundings, catalogue,
         )
+
+    def routerNames(self) -> list[str]:
+        """Routers that a searcher may ask for: that of this peer, and those that are shipped."""
+        shipped = (one.name for one in self._catalogue.plugins if one.point == "router" and one.shipped)
+        return sorted({self.router.pluginName, *shipped})
+
+    def routerNamed(self, name: str) -> Any:
+        """
+        The router that a searcher asks for; the one of this peer if that is not to be had here.
+
+        A plugin of the operator's own is used only where it was named: whoever searches cannot choose it.
+        """
+        if not name or name == self.router.pluginName:
+            return self.router
+        router = self._routers.get(name)
+        if router is None:
+            listed = next(
+                (one for one in self._catalogue.plugins if (one.point, one.name) == ("router", name) and one.shipped), None
+            )
+            if listed is None:
+                return self.router
+            router = self._routers[name] = _built(self._surroundings, listed, {})
+        return router
 
     def last(self, point: str) -> list[tuple[str, float, Any, Any]]:
         """The last questions and answers at one point: (method, clock seconds, whom about, answer), newest first."""

@@ -188,10 +188,15 @@ def parseSpec(spec: str) -> tuple[str, dict[str, str]]:
 
 @attrs.frozen(slots=True)
 class ListedPlugin:
-    """One plugin that was found, and the file that it came from."""
+    """
+    One plugin that was found, and the file that it came from.
+
+    @ivar shipped: whether it came with this program, and not from a folder of the operator's.
+    """
 
     plugin: Any
     file: str
+    shipped: bool = False
 
     @property
     def point(self) -> str:
@@ -287,6 +292,11 @@ def _pluginFiles() -> list[tuple[str, str]]:
     return found
 
 
+def _shippedFolder() -> Path:
+    """Where the plugins lie that ship; folders that are added come after it."""
+    return Path(importlib.import_module(PLUGIN_PACKAGE).__path__[0])
+
+
 def _collect(
     module: ModuleType, file: str, found: dict[tuple[str, str], ListedPlugin], problems: list[str]
 ) -> None:
@@ -306,7 +316,7 @@ def _collect(
         if key in found and found[key].plugin is not value:
             problems.append(f"{file}: {value.point} {value.name} is already defined by {found[key].file}")
             continue
-        found[key] = ListedPlugin(value, file)
+        found[key] = ListedPlugin(value, file, Path(file).parent == _shippedFolder())
     if not offered:
         made = [
             one.__name__

@@ -173,10 +173,14 @@ class NeighbourView:
     One neighbour as a router sees it.
 
     @ivar rtt: seconds, or None.
+    @ivar tree: whether the link to it belongs to the spanning tree, or may do so: it has not fallen silent.
+    @ivar below: whether it is a child of this super-peer in that tree.
     """
 
     peerId: PeerId
     rtt: float | None
+    tree: bool = True
+    below: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -195,6 +199,7 @@ class Progress:
     @ivar asked: those asked already.
     @ivar answered: those whose answer is in.
     @ivar hits: passed upward so far.
+    @ivar settled: whether this super-peer has its place in the spanning tree.
     """
 
     id: bytes
@@ -208,6 +213,7 @@ class Progress:
     asked: frozenset[PeerId]
     answered: frozenset[PeerId]
     hits: int
+    settled: bool = True
 
 
 @attrs.frozen(slots=True)

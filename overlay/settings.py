@@ -34,6 +34,7 @@ class Settings:
     @ivar neighbours: neighbours that a super-peer seeks.
     @ivar mostNeighbours: neighbours that it accepts.
     @ivar gossip: between two rounds of advert gossip.
+    @ivar beacon: between two beacons of the root of the spanning tree; 0 for no tree.
     @ivar advert: between two adverts of one peer when nothing changed.
     @ivar mandate: how long a mandate lasts.
     @ivar searchTimeout: budget of a search that names none.
@@ -59,6 +60,7 @@ class Settings:
     neighbours: int = attrs.field(default=10, validator=_between(1, 64))
     mostNeighbours: int = attrs.field(default=16, validator=_between(1, 128))
     gossip: float = attrs.field(default=5.0, validator=_between(0.1, 600))
+    beacon: float = attrs.field(default=10.0, validator=_between(0, 3600))
     advert: float = attrs.field(default=600.0, validator=_between(1, 7200))
     mandate: float = attrs.field(default=3600.0, validator=_between(1, 86400))
     searchTimeout: float = attrs.field(default=10.0, validator=_between(0.1, 120))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.known import Known
 
-SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0)
+SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0, beacon=0.0)
 """Links that neither fall silent nor talk while nothing is searched for."""
 SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited", "router": "flood"}
 SETTLING = 2.0
@@ -118,10 +118,10 @@ class PinnedPeer(Peer):
     makeElection = SettledElection
 
 
-def pinnedWorld(measured: Measured, seed: int, codec: str, latency: Latency) -> World:
+def pinnedWorld(measured: Measured, seed: int, codec: str, latency: Latency, settings: Settings = SETTINGS) -> World:
     """A world whose peers are L{PinnedPeer}s unless they are made otherwise."""
     scheme = Ed25519() if codec == "full" else None
-    return measured.world(seed, SETTINGS, scheme, codec, latency, SPECS, makePeer=PinnedPeer, plugins=[everybody])
+    return measured.world(seed, settings, scheme, codec, latency, SPECS, makePeer=PinnedPeer, plugins=[everybody])
 
 
 def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float = 0.0) -> list[LabPeer]:
@@ -141,3 +141,11 @@ def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float 
             assert isinstance(neighbours, PinnedNeighbours) and near.peer.links.get(far.peerId) is not None
             neighbours.pin(far.peerId)
     return peers
+
+
+def introduce(peers: Sequence[LabPeer]) -> None:
+    """Let everybody know everybody, as gossip would: a spanning tree has to know who may be its root."""
+    adverts = [one.peer.membership.ownSigned() for one in peers]
+    for one in peers:
+        for signed in adverts:
+            one.peer.membership.take(signed)

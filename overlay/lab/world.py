@@ -147,11 +147,11 @@ class LabPeer:
 
     def search(
         self, text: str, want: int = 20, timeout: float = 10.0, ttl: int = limits.TTL_ALL,
-        onHits: Callable[[list[FoundHit]], None] | None = None,
+        onHits: Callable[[list[FoundHit]], None] | None = None, router: str = "",
     ) -> Outcome:
         """Search, and let time pass until the search has ended."""
         outcomes: list[Outcome] = []
-        search = self.peer.searches.search(text, want, timeout, onHits=onHits, ttl=ttl)
+        search = self.peer.searches.search(text, want, timeout, router, onHits, ttl)
         search.finished.addCallback(outcomes.append)
         self.world.time.runUntil(lambda: outcomes, timeout + 60.0)
         return outcomes[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPEN_WORK = 16
 """Bits of work that an open network asks for by default."""
-FEATURES: tuple[str, ...] = ()
+FEATURES: tuple[str, ...] = ("tree",)
 AGENT = f"superpeer/{__version__}"
 PURPOSES = ("link", "probe")
 _COMMON = frozenset(FEATURES)
@@ -132,7 +132,8 @@ class Greeting:
             link.advert, link.advertSigned = advert, hello.advert
         link.boot = hello.boot
         link.version = min(PROTOCOL[1], hello.versions[1])
-        link.features = _COMMON.intersection(hello.features) if _COMMON else _COMMON
+        common = _COMMON.intersection(hello.features)
+        link.features = _COMMON if common == _COMMON else common
         link.generation = hello.generation
         # Most peers run the same program.
         link.agent = AGENT if hello.agent == AGENT else "".join(one for one in hello.agent if one.isprintable())

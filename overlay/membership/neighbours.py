@@ -38,7 +38,8 @@ class Neighbours(Component):
     The graph stays connected by two rules: with few super-peers everybody is everybody's neighbour; with more, each keeps its
     wanted number of random ones, and whoever lost all of them is accepted even over the limit.
 
-    @ivar changed: called when a neighbour is gained or lost.
+    @ivar active: whether this peer serves, and so has neighbours or seeks them.
+    @ivar changed: called when a neighbour is gained or lost, and when this peer begins or ceases to serve.
     """
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -49,6 +50,7 @@ class Neighbours(Component):
         self._avoid: dict[bytes, float] = {}
         self._timer: IDelayedCall | None = None
         self._looks = 0
+        self.active = False
         self.changed: list[Callable[[], None]] = []
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
@@ -78,6 +80,8 @@ class Neighbours(Component):
         """This peer serves now."""
         if self._timer is None:
             self._timer = self.commons.clock.callLater(0.0, self._look)
+        self.active = True
+        self._notify()
 
     def end(self) -> None:
         """It serves no longer."""
@@ -86,6 +90,7 @@ class Neighbours(Component):
             link.send(NeighbourAnswer(False, "resigned"))
         self._agreed.clear()
         self._asked.clear()
+        self.active = False
         self._notify()
 
     def needs(self, link: "Link") -> bool:
@@ -200,8 +205,9 @@ class Neighbours(Component):
         if full and len(self._agreed) >= 2 * most:
             link.send(NeighbourAnswer(False, "full", self._membership.sample(4, frozenset({link.peerId, commons.peerId}))))
             return
-        self._add(link.peerId)
+        # What is sent to a new neighbour comes after this.
         link.send(NeighbourAnswer(True))
+        self._add(link.peerId)
         if full:
             # Nobody is turned away, for it may be alone; a random other makes room and looks for somebody else.
             leaving = PeerId(commons.random.choice(sorted(self._agreed.keys() - {link.peerId})))

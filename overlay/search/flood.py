@@ -28,6 +28,7 @@ from overlay.wire.query import Done, Hit, Receipt
 
 if TYPE_CHECKING:
     from overlay.membership.neighbours import Neighbours
+    from overlay.membership.tree import Tree
 
 BRANCHES_MOST = 4096
 SEEN_MOST = 20_000
@@ -102,6 +103,7 @@ class Branch:
         self._ttl = ttl
         self._origin = origin
         self._router = router
+        self._policy = flood.commons.policies.routerNamed(router)
         self._evaluates = evaluates
         commons = flood.commons
         self._started = commons.seconds()
@@ -132,9 +134,10 @@ class Branch:
     # --- asking on ---------------------------------------------------------------------------------------------------
 
     def _neighbours(self) -> list[NeighbourView]:
+        tree = self._flood.tree
         return [
-            NeighbourView(link.peerId, link.rtt) for link in self._flood.neighbours.linked()
-            if link.peerId != self._origin
+            NeighbourView(link.peerId, link.rtt, tree.isTree(link.peerId), tree.isChild(link.peerId))
+            for link in self._flood.neighbours.linked() if link.peerId != self._origin
         ]
 
     def _route(self) -> None:
@@ -151,9 +154,9 @@ class Branch:
         progress = Progress(
             self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
             seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._asked),
-            frozenset(self._answered), self._selection.passed,
+            frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
         )
-        route: Route = self._flood.commons.policies.router.next(progress)
+        route: Route = self._policy.next(progress)
         able = {one.peerId for one in neighbours}
         for peer in route.pruned:
             if peer in able and peer not in self._asked:
@@ -273,9 +276,10 @@ class Flood:
     @ivar checker: of all hits that this peer passes on.
     """
 
-    def __init__(self, commons: Commons, neighbours: "Neighbours", registry: Registry, copies: Copies) -> None:
+    def __init__(self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, copies: Copies) -> None:
         self.commons = commons
         self.neighbours = neighbours
+        self.tree = tree
         self.registry = registry
         self.copies = copies
         self.checker = Checker(commons)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
     from overlay.membership.neighbours import Neighbours
+    from overlay.membership.tree import Tree
     from overlay.roles.homes import Homes
 
 PER_LINK = 256
@@ -48,7 +49,8 @@ class Searches(Component):
     """
 
     def __init__(
-        self, commons: Commons, membership: "Membership", neighbours: "Neighbours", registry: Registry, homes: "Homes"
+        self, commons: Commons, membership: "Membership", neighbours: "Neighbours", registry: Registry, homes: "Homes",
+        tree: "Tree",
     ) -> None:
         super().__init__(commons)
         self.membership = membership
@@ -56,7 +58,7 @@ class Searches(Component):
         self._neighbours = neighbours
         self._registry = registry
         self.copies = Copies(commons)
-        self.flood = Flood(commons, neighbours, registry, self.copies)
+        self.flood = Flood(commons, neighbours, tree, registry, self.copies)
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}

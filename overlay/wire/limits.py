@@ -77,6 +77,8 @@ WORDS = 2**20
 """Words that a record is believed to have at most, on average."""
 
 # Membership and election.
+TREE_HOPS = 1000
+"""Farthest from its root that a super-peer is believed to be."""
 ADVERTS_PER_MESSAGE = 32
 ADVERT_IDS_PER_MESSAGE = 512
 ADVERT_LIFE = 2 * 3600.0

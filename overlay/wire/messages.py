@@ -137,6 +137,21 @@ class NeighbourAnswer(Message, frozen=True, array_like=True, tag=14, gc=False):
     adverts: Adverts_ = []
 
 
+class Beacon(Message, frozen=True, array_like=True, tag=15, gc=False):
+    """
+    Where the sender stands in the spanning tree, and what it wants of this link. Only to neighbours whose hello has the feature C{tree}.
+
+    @ivar pulse: signed L{Pulse} of the root that the sender follows; None if it follows none.
+    @ivar hops: of the sender from that root.
+    @ivar standing: C{parent}: the receiver is the sender's parent; C{awake}: the link is to carry queries; C{silent}: it need not, and
+        carries none if the receiver says so too. Anything else is taken for C{awake}.
+    """
+
+    pulse: Signed | None
+    hops: Annotated[int, msgspec.Meta(ge=0, le=limits.TREE_HOPS)]
+    standing: Code
+
+
 # --- election -------------------------------------------------------------------------------------------------------
 
 
@@ -216,7 +231,7 @@ MESSAGES: dict[int, type[Message]] = {
     cast(int, one.__struct_config__.tag): one
     for one in (
         Hello, Goodbye, Ping, Pong, NetworkChanged,
-        Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer,
+        Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon,
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,

@@ -210,6 +210,16 @@ class NetworkChange(Statement, frozen=True, array_like=True, tag="network", gc=F
     issued: Seconds
 
 
+class Pulse(Statement, frozen=True, array_like=True, tag="pulse", gc=False):
+    """
+    The root of the spanning tree, who signs, is alive.
+
+    @ivar round: grows with each beacon of this root, over restarts too.
+    """
+
+    round: Count
+
+
 S = TypeVar("S", bound=Statement)
 
 _encoder = msgspec.msgpack.Encoder()
