@@ -225,6 +225,7 @@ class Route:
     @ivar pruned: neighbours that are proved to hold nothing.
     @ivar wait: seconds after which to ask the router again; 0 if it has no more to say until an answer comes.
     @ivar stop: true if no more neighbours will be asked for this query.
+    @ivar announce: whether everybody is to be reached along the tree, so that ids of queries are compared over silent links.
     @ivar reasons: why, for C{EXPLAIN}.
     """
 
@@ -233,3 +234,4 @@ class Route:
     wait: float = 0.0
     stop: bool = True
     reasons: tuple = ()
+    announce: bool = False

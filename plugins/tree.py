@@ -18,7 +18,10 @@ class Tree:
     def next(self, progress: Progress) -> Route:
         ask = tuple(one.peerId for one in progress.neighbours if one.tree and one.peerId not in progress.asked)
         silent = sum(not one.tree for one in progress.neighbours)
-        return Route(ask, reasons=(Reason("neighbours in the tree", len(ask)), Reason("silent links", silent)))
+        # Where a neighbour is lost on the way, whoever takes its place in the tree is asked.
+        return Route(
+            ask, stop=False, reasons=(Reason("neighbours in the tree", len(ask)), Reason("silent links", silent)), announce=True
+        )
 
 
 tree = PolicyPlugin("router", "tree", "overlay.plugins.tree:Tree", "Asks along one spanning tree that all searches share, and that heals.")

@@ -13,8 +13,13 @@ from overlay.wire.statements import Signed
 PARENT = "parent"
 AWAKE = "awake"
 SILENT = "silent"
-STANDINGS = (PARENT, AWAKE, SILENT)
-"""What one end wants of a link: it leads to its parent; it is to carry queries all the same; it need not."""
+BACKUP = "backup"
+STANDINGS = (PARENT, AWAKE, SILENT, BACKUP)
+"""
+What one end wants of a link: it leads to its parent; it is to carry queries all the same; it need not; it need not, but each end is to
+tell the other which queries it knows.
+"""
+_QUIET = (SILENT, BACKUP)
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -53,6 +58,7 @@ class Limb:
     @ivar theirs: what it wants of the link; empty if it has said nothing yet.
     @ivar ours: what it was told that this peer wants, and C{told} where it was told that this peer stands.
     @ivar until: this end keeps the link awake until then, in clock seconds.
+    @ivar woken: whether this end keeps it awake until the next beacon, since a query has been missed.
     """
 
     peerId: PeerId
@@ -61,11 +67,12 @@ class Limb:
     ours: str = ""
     told: tuple[PeerId, int, int] | None = None
     until: float = 0.0
+    woken: bool = False
 
     def isSilent(self, own: Label | None) -> bool:
         """Whether both ends have consented, under one root, that the link carries no queries."""
         return (
-            self.ours == SILENT and self.theirs == SILENT
+            self.ours in _QUIET and self.theirs in _QUIET
             and own is not None and self.label is not None and self.label.root == own.root
         )
 
@@ -137,3 +144,17 @@ def _instead(limbs: Iterable[Limb], own: PeerId, label: Label) -> PeerId | None:
     ]
     nearest = min(able, default=None)
     return nearest[1] if nearest is not None and nearest < (label.hops, own) else None
+
+
+def backupOf(limbs: Iterable[Limb], label: Label | None, parent: PeerId | None) -> PeerId | None:
+    """
+    The neighbour with which ids of queries are compared: the nearest to the root that is neither parent nor child. What is nearer than a
+    peer does not lie below it, nor below its parent.
+    """
+    able = [
+        (limb.label.hops, limb.peerId) for limb in limbs
+        if label is not None and limb.label is not None and limb.label.root == label.root
+        and limb.peerId != parent and limb.theirs != PARENT
+    ]
+    nearest = min(able, default=None)
+    return None if nearest is None else nearest[1]

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
-from overlay.membership.limbs import AWAKE, PARENT, SILENT, STANDINGS, Label, Limb, Place, place
+from overlay.membership.limbs import AWAKE, BACKUP, PARENT, SILENT, STANDINGS, Label, Limb, Place, backupOf, place
 from overlay.questions import Deed, Work
 from overlay.wire.message import Message
 from overlay.wire.messages import Beacon
@@ -123,6 +123,24 @@ class Tree(Component):
         serving = self._serving
         limb = serving.limbs.get(peer) if serving is not None else None
         return limb is not None and limb.theirs == PARENT
+
+    @property
+    def compared(self) -> list[tuple[PeerId, bool]]:
+        """Neighbours beyond silent links with which ids of queries are compared, by id, and whether this peer has chosen them for that."""
+        serving = self._serving
+        if serving is None:
+            return []
+        return sorted(
+            (one.peerId, one.ours == BACKUP) for one in serving.limbs.values()
+            if BACKUP in (one.ours, one.theirs) and one.isSilent(serving.place.label)
+        )
+
+    def wake(self, peer: PeerId, woken: bool = True) -> None:
+        """Keep the link to a neighbour awake until the next beacon, since a query was missed; or no longer, since it has come after all."""
+        limb = self._serving.limbs.get(peer) if self._serving is not None else None
+        if limb is not None and limb.woken != woken:
+            limb.woken = woken
+            self._tell()
 
     @property
     def _place(self) -> Place:
@@ -260,6 +278,8 @@ class Tree(Component):
             if serving.waiting is not None and not found.wait:
                 serving.waiting.cancel()
                 serving.waiting = None
+            for limb in serving.limbs.values():
+                limb.woken = False
             if found.label.root != self.commons.peerId:
                 self._lookAgain(OVERDUE * self.commons.settings.beacon)
         if found.parent != before.parent:
@@ -290,11 +310,14 @@ class Tree(Component):
         label = serving.place.label
         settled, seconds = self.settled, self.commons.seconds()
         said = None if label is None else label.key
+        backup = backupOf(serving.limbs.values(), label, self.parent) if settled and not self.root else None
         for peer, limb in serving.limbs.items():
-            if peer == serving.place.parent:
+            if peer == self.parent:
                 standing = PARENT
+            elif not settled or limb.woken or limb.until > seconds:
+                standing = AWAKE
             else:
-                standing = SILENT if settled and limb.until <= seconds else AWAKE
+                standing = BACKUP if peer == backup else SILENT
             if (standing, said) == (limb.ours, limb.told):
                 continue
             link = self.commons.links.get(peer)

@@ -115,6 +115,7 @@ class Branch:
         self._answered: set[PeerId] = set()
         self._timer: IDelayedCall = commons.clock.callLater(budget, self._timeOver)
         self._again: IDelayedCall | None = None
+        self._announced = False
         self._more = True
         self._over = False
 
@@ -166,6 +167,9 @@ class Branch:
         for peer in route.ask:
             if peer in able and peer not in self._asked:
                 self._ask(peer)
+        if route.announce and self._evaluates and self._ttl == limits.TTL_ALL and not self._announced:
+            self._announced = True
+            self._flood.announced(self.id, self._origin)
         self._more = not route.stop
         if self._more and route.wait > 0:
             self._again = self._flood.commons.clock.callLater(route.wait, self._routeAgain)
@@ -173,6 +177,11 @@ class Branch:
     def _routeAgain(self) -> None:
         self._route()
         self._endIfComplete()
+
+    def graft(self, peer: PeerId) -> None:
+        """A neighbour that this query has not reached wants it."""
+        if not self._over and self._ttl == limits.TTL_ALL and peer not in self._asked and peer != self._origin:
+            self._ask(peer)
 
     def _ask(self, peer: PeerId) -> None:
         flood = self._flood
@@ -267,6 +276,10 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
+def _ignore(id: bytes, origin: bytes | None) -> None:
+    """Nobody is told."""
+
+
 class Flood:
     """
     All branches at one super-peer, and the table of queries seen.
@@ -274,6 +287,7 @@ class Flood:
     @ivar registry: what is searched.
     @ivar copies: that were sent on.
     @ivar checker: of all hits that this peer passes on.
+    @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
     def __init__(self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, copies: Copies) -> None:
@@ -283,6 +297,7 @@ class Flood:
         self.registry = registry
         self.copies = copies
         self.checker = Checker(commons)
+        self.announced: Callable[[bytes, bytes | None], None] = _ignore
         self._seen: dict[bytes, _Seen] = {}
         self._branches: dict[Branch, None] = {}
 
@@ -312,6 +327,21 @@ class Flood:
             return None
         seen.hops = ttl
         return False
+
+    def hasSeen(self, id: bytes) -> bool:
+        """Whether a query has come here."""
+        return id in self._seen
+
+    def graft(self, id: bytes, peer: PeerId) -> bool:
+        """
+        Send a query that still runs to a neighbour that it has not reached.
+
+        @return: whether it runs.
+        """
+        found = [branch for branch in self._branches if branch.id == id]
+        for branch in found[:1]:
+            branch.graft(peer)
+        return bool(found)
 
     def begin(
         self, asker: object, id: bytes, wanted: Wanted, ttl: int, budget: float, origin: bytes | None, router: str,

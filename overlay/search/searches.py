@@ -9,6 +9,7 @@ from overlay.errors import BadQuery
 from overlay.identity.ids import shortText
 from overlay.index.registry import Registry
 from overlay.questions import Deed, Formula, Work
+from overlay.search.announcing import Announcing
 from overlay.search.copies import Copies
 from overlay.search.explanation import Explained
 from overlay.search.flood import Branch, Flood, evaluate
@@ -22,6 +23,7 @@ from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.message import Message
+from overlay.wire.messages import QueryIds
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Searches(Component):
         self._registry = registry
         self.copies = Copies(commons)
         self.flood = Flood(commons, neighbours, tree, registry, self.copies)
+        self._announcing = Announcing(commons, tree, self.flood)
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}
@@ -72,6 +75,7 @@ class Searches(Component):
             Done: self.copies.doneReceived,
             Cancel: self._cancelReceived,
             Refine: self._refineReceived,
+            QueryIds: self._announcing.received,
         }
 
     def stop(self) -> None:
@@ -80,6 +84,7 @@ class Searches(Component):
         for reply in list(self._replies.values()):
             reply.abandon()
         self.flood.stop()
+        self._announcing.stop()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         for key, reply in list(self._replies.items()):

@@ -77,6 +77,8 @@ WORDS = 2**20
 """Words that a record is believed to have at most, on average."""
 
 # Membership and election.
+QUERY_IDS = 256
+"""Most ids of queries in one message about them."""
 TREE_HOPS = 1000
 """Farthest from its root that a super-peer is believed to be."""
 ADVERTS_PER_MESSAGE = 32

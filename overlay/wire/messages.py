@@ -11,7 +11,7 @@ from typing import Annotated, cast
 import msgspec
 
 from overlay.wire import limits
-from overlay.wire.message import Adverts_, Code, Message, Real, Text
+from overlay.wire.message import Adverts_, Code, Message, QueryId, Real, Text
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
 from overlay.wire.statements import Addresses, AddressText, Capacity, Count, Digest, Id, Mandate, NetworkId, Signed
@@ -144,12 +144,25 @@ class Beacon(Message, frozen=True, array_like=True, tag=15, gc=False):
     @ivar pulse: signed L{Pulse} of the root that the sender follows; None if it follows none.
     @ivar hops: of the sender from that root.
     @ivar standing: C{parent}: the receiver is the sender's parent; C{awake}: the link is to carry queries; C{silent}: it need not, and
-        carries none if the receiver says so too. Anything else is taken for C{awake}.
+        carries none if the receiver says so too; C{backup}: likewise, but each end tells the other of the queries that it knows. Anything
+        else is taken for C{awake}.
     """
 
     pulse: Signed | None
     hops: Annotated[int, msgspec.Meta(ge=0, le=limits.TREE_HOPS)]
     standing: Code
+
+
+class QueryIds(Message, frozen=True, array_like=True, tag=18, gc=False):
+    """
+    Over a silent link of the spanning tree.
+
+    @ivar have: queries that the sender has passed on.
+    @ivar wanted: queries that the receiver has, and that have not reached the sender: to be sent if they still run.
+    """
+
+    have: Annotated[list[QueryId], msgspec.Meta(max_length=limits.QUERY_IDS)]
+    wanted: Annotated[list[QueryId], msgspec.Meta(max_length=limits.QUERY_IDS)] = []
 
 
 # --- election -------------------------------------------------------------------------------------------------------
@@ -231,7 +244,7 @@ MESSAGES: dict[int, type[Message]] = {
     cast(int, one.__struct_config__.tag): one
     for one in (
         Hello, Goodbye, Ping, Pong, NetworkChanged,
-        Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon,
+        Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon, QueryIds,
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,
