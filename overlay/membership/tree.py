@@ -49,15 +49,17 @@ class _Serving:
 
     @ivar suspects: roots that fell silent, with the last round that was heard of each.
     @ivar heard: when the present root was last heard of.
+    @ivar lost: the root and the round by which there is no way any more: a newer one is waited for, so that no circle arises.
     """
 
-    __slots__ = ("heard", "limbs", "place", "release", "since", "suspects", "timer", "waiting")
+    __slots__ = ("heard", "limbs", "lost", "place", "release", "since", "suspects", "timer", "waiting")
 
     def __init__(self, seconds: float) -> None:
         self.limbs: dict[PeerId, Limb] = {}
         self.place = _NOWHERE
         self.suspects: dict[PeerId, int] = {}
         self.heard = self.since = seconds
+        self.lost: tuple[PeerId, int] | None = None
         self.timer: IDelayedCall | None = None
         self.waiting: IDelayedCall | None = None
         self.release: IDelayedCall | None = None
@@ -225,6 +227,8 @@ class Tree(Component):
         serving = self._serving
         if serving is None or label.round <= serving.suspects.get(label.root, -1):
             return False
+        if serving.lost is not None and serving.lost[0] == label.root and label.round <= serving.lost[1]:
+            return False
         known = self._membership.get(label.root)
         return known is not None and known.alive and known.recognised
 
@@ -254,6 +258,10 @@ class Tree(Component):
         before = serving.place
         found = place(serving.limbs.values(), self.commons.peerId, before, self._isRoot, patient)
         label = found.label
+        if label is not None and label.root != self.commons.peerId and found.parent is None:
+            # Those below hear that there is no way to the root here, and look for another one themselves.
+            serving.lost = (label.root, label.round)
+            found, label = _NOWHERE, None
         follows = label is not None and label.root != self.commons.peerId and self._isRoot(label)
         if not self.root and not (follows and label is not None and label.root < self.commons.peerId) and self._isLowest():
             self._lead()
