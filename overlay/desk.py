@@ -41,6 +41,9 @@ class Desk:
     ) -> Any:
         return self.peer.searches.search(text, want, timeout, router, onHits, ttl, match, types, sort)
 
+    def routers(self) -> list[str]:
+        return self.peer.commons.policies.routerNames()
+
     # --- how this peer is --------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
@@ -182,6 +185,8 @@ class Desk:
     def explain(self, topic: str, argument: str) -> dict[str, Any]:
         if topic == "role":
             return self.peer.election.explain()
+        if topic == "tree":
+            return self.peer.tree.explain()
         if topic == "peer":
             return self._explainPeer(self._find(argument))
         if topic == "search":

@@ -98,6 +98,36 @@ def test_unknownPlugin() -> None:
         Policies.build(surroundings(), {"router": "nosuch", "store": "memory"})
 
 
+def test_routersByName(folder: Path) -> None:
+    """A searcher may have any router that ships; one of the operator's own only where it is in use. All others are this peer's own."""
+    (folder / "mine.py").write_text(OWN_ROUTER)
+    addPluginFolder(folder)
+    policies = Policies.build(surroundings(), {"store": "memory"})
+    assert {"flood", "tree"} <= set(policies.routerNames()) and "mine" not in policies.routerNames()
+    assert policies.routerNamed("") is policies.routerNamed("flood") is policies.router
+    assert policies.routerNamed("mine") is policies.routerNamed("nope") is policies.router
+    tree = policies.routerNamed("tree")
+    assert tree.pluginName == "tree" and policies.routerNamed("tree") is tree
+    policies = Policies.build(surroundings(), {"store": "memory", "router": "mine"})
+    assert "mine" in policies.routerNames() and policies.routerNamed("mine") is policies.routerNamed("") is policies.router
+    assert policies.routerNamed("flood").pluginName == "flood"
+
+
+OWN_ROUTER = """
+from zope.interface import implementer
+from overlay.interfaces import IRouter
+from overlay.policy import PolicyPlugin
+from overlay.questions import Route
+
+@implementer(IRouter)
+class Mine:
+    def next(self, progress):
+        return Route(())
+
+mine = PolicyPlugin("router", "mine", Mine, "Asks nobody.")
+"""
+
+
 def test_unknownPoint() -> None:
     """An unknown plugin point is refused with the nearest that exists."""
     with pytest.raises(UsageError, match="did you mean 'router'"):

@@ -225,8 +225,11 @@ class ModeCommand(Command):
 @attrs.frozen
 class ExplainCommand(Command):
     verb = "EXPLAIN"
-    format = "EXPLAIN role | peer PREFIX | search [N] | hit [N] | policies"
-    help = "Why this peer is or is not a super-peer, what it holds of another, how a search went, why a hit of the last is in its place."
+    format = "EXPLAIN role | tree | peer PREFIX | search [N] | hit [N] | policies"
+    help = (
+        "Why this peer is or is not a super-peer, where it stands in the spanning tree, what it holds of another, how a search went,"
+        " why a hit of the last is in its place."
+    )
     topic: str = "role"
     argument: str = ""
 
@@ -239,7 +242,7 @@ class ExplainCommand(Command):
         argument = argument.strip()
         if topic == "peer" and not argument:
             raise CommandError(501, "EXPLAIN peer needs a prefix of an id", "peer")
-        if topic in ("role", "policies") and argument:
+        if topic in ("role", "tree", "policies") and argument:
             raise CommandError(501, f"EXPLAIN {topic} takes nothing after it", argument.split()[0])
         return cls(topic, argument)
 
@@ -247,7 +250,7 @@ class ExplainCommand(Command):
         return f"{self.verb} {self.topic} {self.argument}".rstrip()
 
 
-_TOPICS = ("role", "peer", "search", "hit", "policies")
+_TOPICS = ("role", "tree", "peer", "search", "hit", "policies")
 
 
 @attrs.frozen

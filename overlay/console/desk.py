@@ -32,6 +32,9 @@ class IDesk(Interface):
     ) -> ISearchHandle:
         """Begin a search; C{onHits} is called with rows as they come. The rest is as L{overlay.search.searches.Searches.search} has it."""
 
+    def routers() -> "list[str]":
+        """Names of the routers that a search may ask for."""
+
     def status() -> dict:
         """How this peer is, in a few lines."""
 
@@ -42,7 +45,7 @@ class IDesk(Interface):
         """What it shares, and what not."""
 
     def explain(topic: str, argument: str) -> dict:
-        """Why: C{role}, C{peer} with a prefix of an id, C{search} with a number, C{hit} with a number or a content hash, C{policies}."""
+        """Why: C{role}, C{tree}, C{peer} with a prefix of an id, C{search} with a number, C{hit} with a number or hash, C{policies}."""
 
     def stats() -> dict:
         """Counters."""

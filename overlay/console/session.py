@@ -234,6 +234,9 @@ class Session:
         if self.outstanding >= RUNNING_MOST:
             self._say(403, f"{RUNNING_MOST} searches run already", retry=1)
             return
+        router, routers = command.router, self._desk.routers()
+        if router and router not in routers:
+            raise CommandError(501, f"there is no router {router!r}; there are: {', '.join(routers)}", f"router={router}")
         self._number += 1
         one = self._searches[f"q{self._number}"] = _Running(f"q{self._number}", command)
         while len(self._searches) > KEPT_MOST + RUNNING_MOST:

@@ -143,9 +143,13 @@ def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float 
     return peers
 
 
-def introduce(peers: Sequence[LabPeer]) -> None:
-    """Let everybody know everybody, as gossip would: a spanning tree has to know who may be its root."""
-    adverts = [one.peer.membership.ownSigned() for one in peers]
+def introduce(peers: Sequence[LabPeer], whom: Sequence[LabPeer] | None = None) -> None:
+    """
+    Let everybody know some others, as gossip would: a spanning tree has to know who may be its root.
+
+    @param whom: None for everybody.
+    """
+    adverts = [one.peer.membership.ownSigned() for one in (peers if whom is None else whom)]
     for one in peers:
         for signed in adverts:
             one.peer.membership.take(signed)

@@ -6,6 +6,7 @@ goes in, what is to be done comes out.
 from collections.abc import Callable, Iterable
 
 import attrs
+from twisted.internet.interfaces import IDelayedCall
 
 from overlay.identity.ids import PeerId
 from overlay.wire.statements import Signed
@@ -90,6 +91,32 @@ class Place:
     label: Label | None
     parent: PeerId | None
     wait: bool = False
+
+
+NOWHERE = Place(None, None)
+
+
+class Serving:
+    """
+    What a super-peer keeps of the tree while it serves; a leaf keeps nothing.
+
+    @ivar suspects: roots that fell silent, with the last round that was heard of each.
+    @ivar placed: since when it has had its present parent, or none.
+    @ivar heard: when the present root was last heard of.
+    @ivar lost: the root and the round by which there is no way any more: a newer one is waited for, so that no circle arises.
+    """
+
+    __slots__ = ("heard", "limbs", "lost", "place", "placed", "release", "since", "suspects", "timer", "waiting")
+
+    def __init__(self, seconds: float) -> None:
+        self.limbs: dict[PeerId, Limb] = {}
+        self.place = NOWHERE
+        self.suspects: dict[PeerId, int] = {}
+        self.heard = self.since = self.placed = seconds
+        self.lost: tuple[PeerId, int] | None = None
+        self.timer: IDelayedCall | None = None
+        self.waiting: IDelayedCall | None = None
+        self.release: IDelayedCall | None = None
 
 
 def place(

@@ -10,12 +10,23 @@ Rodrigues, 2007), but shaped by the beacon and not by what is searched for: what
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IDelayedCall
-
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
-from overlay.identity.ids import PeerId
-from overlay.membership.limbs import AWAKE, BACKUP, PARENT, SILENT, STANDINGS, Label, Limb, Place, backupOf, place
+from overlay.identity.ids import PeerId, idText, shortText
+from overlay.membership.limbs import (
+    AWAKE,
+    BACKUP,
+    NOWHERE,
+    PARENT,
+    SILENT,
+    STANDINGS,
+    Label,
+    Limb,
+    Place,
+    Serving,
+    backupOf,
+    place,
+)
 from overlay.questions import Deed, Work
 from overlay.wire.message import Message
 from overlay.wire.messages import Beacon
@@ -40,29 +51,6 @@ COST = 0.2
 """Of a beacon, as the rate limit counts what concerns members."""
 BOOT_ROUNDS = 2**32
 """Rounds that a root may count between two of its starts."""
-_NOWHERE = Place(None, None)
-
-
-class _Serving:
-    """
-    What there is while this peer serves.
-
-    @ivar suspects: roots that fell silent, with the last round that was heard of each.
-    @ivar heard: when the present root was last heard of.
-    @ivar lost: the root and the round by which there is no way any more: a newer one is waited for, so that no circle arises.
-    """
-
-    __slots__ = ("heard", "limbs", "lost", "place", "release", "since", "suspects", "timer", "waiting")
-
-    def __init__(self, seconds: float) -> None:
-        self.limbs: dict[PeerId, Limb] = {}
-        self.place = _NOWHERE
-        self.suspects: dict[PeerId, int] = {}
-        self.heard = self.since = seconds
-        self.lost: tuple[PeerId, int] | None = None
-        self.timer: IDelayedCall | None = None
-        self.waiting: IDelayedCall | None = None
-        self.release: IDelayedCall | None = None
 
 
 class Tree(Component):
@@ -74,7 +62,7 @@ class Tree(Component):
         super().__init__(commons)
         self._membership = membership
         self._neighbours = neighbours
-        self._serving: _Serving | None = None
+        self._serving: Serving | None = None
         self._round = 0
         self._told: tuple[object, ...] = ()
         self.changed: list[Callable[[], None]] = []
@@ -137,6 +125,26 @@ class Tree(Component):
             if BACKUP in (one.ours, one.theirs) and one.isSilent(serving.place.label)
         )
 
+    def explain(self) -> dict[str, Any]:
+        """For C{EXPLAIN tree}."""
+        serving = self._serving
+        if serving is None:
+            return {"part": "none: this peer is no super-peer" if self.commons.settings.beacon else "none: there is no tree"}
+        label, links = serving.place.label, self._neighbours.linked()
+        silent = [link.peerId for link in links if not self.isTree(link.peerId)]
+        return {
+            "part": "root" if self.root else ("branch" if self.settled else "none yet: all links are awake"),
+            "root": None if label is None else idText(label.root),
+            "hops": None if label is None else label.hops,
+            "last beacon": None if label is None else round(self.commons.seconds() - serving.heard, 1),
+            "in this place for": round(self.commons.seconds() - serving.placed, 1),
+            "parent": None if self.parent is None else idText(self.parent),
+            "children": [idText(one) for one in self.children],
+            "awake besides": len(links) - len(silent) - len(self.children) - (self.parent is not None),
+            "silent": [shortText(one) for one in silent],
+            "compared with": [shortText(one) for one, _ in self.compared],
+        }
+
     def wake(self, peer: PeerId, woken: bool = True) -> None:
         """Keep the link to a neighbour awake until the next beacon, since a query was missed; or no longer, since it has come after all."""
         limb = self._serving.limbs.get(peer) if self._serving is not None else None
@@ -146,7 +154,7 @@ class Tree(Component):
 
     @property
     def _place(self) -> Place:
-        return _NOWHERE if self._serving is None else self._serving.place
+        return NOWHERE if self._serving is None else self._serving.place
 
     # --- the role ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +164,7 @@ class Tree(Component):
             return
         serving = self._serving
         if serving is None:
-            serving = self._serving = _Serving(self.commons.seconds())
+            serving = self._serving = Serving(self.commons.seconds())
             serving.timer = self.commons.clock.callLater(START, self._look)
             self._membership.changed.append(self._memberChanged)
         links = {link.peerId: link for link in self._neighbours.linked() if FEATURE in link.features}
@@ -261,7 +269,7 @@ class Tree(Component):
         if label is not None and label.root != self.commons.peerId and found.parent is None:
             # Those below hear that there is no way to the root here, and look for another one themselves.
             serving.lost = (label.root, label.round)
-            found, label = _NOWHERE, None
+            found, label = NOWHERE, None
         follows = label is not None and label.root != self.commons.peerId and self._isRoot(label)
         if not self.root and not (follows and label is not None and label.root < self.commons.peerId) and self._isLowest():
             self._lead()
@@ -290,6 +298,8 @@ class Tree(Component):
                 limb.woken = False
             if found.label.root != self.commons.peerId:
                 self._lookAgain(OVERDUE * self.commons.settings.beacon)
+        if found.parent != before.parent or (found.label is None) != (before.label is None):
+            serving.placed = self.commons.seconds()
         if found.parent != before.parent:
             until = self.commons.seconds() + GRACE
             for limb in serving.limbs.values():
@@ -367,7 +377,7 @@ class Tree(Component):
             if suspect is not None:
                 serving.suspects[suspect] = label.round if label is not None else -1
                 self.commons.tally.count("tree", "root-suspected")
-            serving.place = _NOWHERE
+            serving.place = NOWHERE
         self._lookAgain(max(0.0, serving.heard + overdue - self.commons.seconds()))
         self._reconsider(False)
 

@@ -61,6 +61,9 @@ class PlayedDesk:
         self.searches.append(Handle(text, want, onHits, **options))
         return self.searches[-1]
 
+    def routers(self) -> list[str]:
+        return ["flood", "tree"]
+
     def status(self) -> dict:
         return {"role": "leaf", "homes": [{"peer": "x", "state": "y"}], "left out": [], "problems": [None, True]}
 
@@ -151,6 +154,7 @@ def test_anyLine(line: str, operator: bool) -> None:
         ("SEARCH limit=5", 501, "SEARCH"),
         ("SEARCH limit=5 limit=6 x", 501, "limit=6"), ("SEARCH timeout=nan x", 501, "timeout=nan"), ("SEARCH order=up x", 501, "order=up"),
         ("MODE XML", 501, "XML"), ("EXPLAIN rule", 501, "rule"), ("EXPLAIN peer", 501, "peer"), ("EXPLAIN role x", 501, "x"),
+        ("EXPLAIN tree x", 501, "x"),
         ("STATUS now", 501, "now"), ("SERCH x", 500, "SERCH"), ("ROTATE", 503, "ROTATE"),
     ],
 )
@@ -240,6 +244,14 @@ def test_wrongOptionsOfASearch(line: str, word: str) -> None:
     protocol.dataReceived(b"MODE JSON\nSEARCH " + line.encode() + b"\n")
     reply = json.loads(said(transport)[-1])
     assert (reply["code"], reply["word"]) == (501, word) and desk.searches == []
+
+
+def test_unknownRouter() -> None:
+    """The mistake is told, and what there is, before anybody is asked."""
+    protocol, transport, desk, _clock = connect()
+    protocol.dataReceived(b"SEARCH router=nope x\n")
+    reply = said(transport)[-1]
+    assert reply.startswith("501 ") and "there is no router 'nope'; there are: flood, tree" in reply and desk.searches == []
 
 
 def test_optionsOfASearch() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overlay.identity.ids import PeerId
+from overlay.identity.ids import PeerId, idText
 from overlay.lab.graphs import Edge, regular
 from overlay.membership.limbs import AWAKE, PARENT, SILENT, Label, Limb, Place, place
 from overlay.membership.tree import GRACE, OVERDUE
@@ -135,6 +135,18 @@ def test_neighboursWithoutTrees() -> None:
     assert one.peer.tree.isTree(other.peerId)
 
 
+def test_explained() -> None:
+    """EXPLAIN tree tells each its place, and the links that are silent."""
+    here = grove()
+    one = here.inner()
+    said = one.peer.tree.explain()
+    assert (said["part"], said["parent"], said["root"]) == ("branch", idText(one.peer.tree.parent or b""), idText(here.root.peerId))
+    assert (len(said["children"]) + len(said["silent"]), said["awake besides"]) == (3, 0) and said["hops"] >= 1
+    assert here.root.peer.tree.explain()["part"] == "root"
+    one.peer.neighbours.end()
+    assert one.peer.tree.explain() == {"part": "none: this peer is no super-peer"}
+
+
 # --- healing -------------------------------------------------------------------------------------------------------------
 
 
@@ -162,7 +174,7 @@ def test_lostParentIsReplacedAtOnce() -> None:
     here = grove(40, 8)
     victim = here.inner()
     children = [one for one in here.peers if one.peer.tree.parent == victim.peerId]
-    here.world.run(1 + -here.world.time.seconds() % ALIVE.beacon)
+    here.world.run(5 + -here.world.time.seconds() % ALIVE.beacon)
     victim.kill()
     here.world.run(GRACE + 0.5)
     assert children and here.isWhole()
@@ -172,7 +184,7 @@ def test_nobodyInPlaceOfAParent() -> None:
     """Whoever finds no other, and whoever is below it, wakes all links until the next beacon; so a search still finds the way."""
     count = 9
     here = Grove(count, [(one, (one + 1) % count) for one in range(count)])
-    here.world.run(1 + -here.world.time.seconds() % ALIVE.beacon)
+    here.world.run(5 + -here.world.time.seconds() % ALIVE.beacon)
     first = here.numbered(here.root.peerId) or 0
     here.peers[(first + 1) % count].kill()
     here.world.run(0.5)
