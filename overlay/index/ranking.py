@@ -19,6 +19,8 @@ from overlay.questions import Formula
 
 SCORED_ONE_BY_ONE = 256
 """Rows up to which each is simply scored."""
+MANY_UNITS = 4
+"""From so many on, classes are about as many as rows: each of these is scored if there are no more than twice as many as are wanted."""
 # A bound is summed in another order than a score, and may come out smaller by rounding.
 _SLACK = 1 + 1e-12
 
@@ -68,7 +70,7 @@ class Ranking:
             found = self._newest(rows, wanted)
         elif not self._units:
             found = self._tied(rows, 0.0, wanted, bytes(1 + self._places))
-        elif len(rows) <= SCORED_ONE_BY_ONE:
+        elif len(rows) <= max(SCORED_ONE_BY_ONE, 2 * wanted if len(self._units) >= MANY_UNITS else 0):
             found = self._scored(rows)
         else:
             found = self._apart(rows, wanted)

@@ -87,17 +87,20 @@ class Gathering:
             self._end("cancelled", "estimated")
 
     def hitsFound(self, hits: list[Hit]) -> None:
-        self._take(hits, self._commons.peerId)
+        self._take(self._selection.accept(hits), self._commons.peerId)
 
-    def _take(self, hits: list[Hit], source: PeerId) -> None:
-        chosen = self._selection.choose(hits)
+    def _take(self, chosen: list[Hit], source: PeerId) -> None:
         if chosen and not self._over:
             self._collected.take(chosen)
             self._sink.found(chosen, source)  # type: ignore[attr-defined]
 
     def _genuine(self, source: PeerId, hits: list[Hit]) -> None:
         """Hits that came directly."""
-        self._take(self._flood.checker.genuine(hits, source), source)
+        self._take(self._selection.choose(self._flood.checker.genuine(hits, source)), source)
+
+    def _refined(self, source: PeerId, hits: list[Hit]) -> None:
+        """Hits that by the numbers of all are no worse than the last row."""
+        self._take(self._selection.accept(self._flood.checker.genuine(hits, source)), source)
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:
         self._branch = None
@@ -137,7 +140,7 @@ class Gathering:
         self._missing = len(silent)
         self._refinement = Refinement(
             self._flood, self._membership, self._copies, self._id, self._wanted, self._account, self._collected, self._deadline,
-            self._genuine, self._ranked,
+            self._refined, self._ranked,
         )
         self._refinement.begin(not silent)
 

@@ -139,12 +139,17 @@ class Account:
         fronts = list(self.fronts)
         if self.spared:
             fronts.append((NOBODY, Front.of(self.spared, lambda parts: float(sum(parts[1:]))).encode()))
+        if len(fronts) > limits.FRONTS or sum(len(front) for _, front in fronts) > limits.FRONTS_BYTES:
+            # What is held back is not bounded any more, so that the order is an estimate.
+            fronts, ranked = [], 0
+        else:
+            ranked = self.ranked
         return Receipt(
             b"".join(self.answeredBy), b"".join(self.pruned), self.sent, self.answered, self.prunedCopies, self.duplicate,
             self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
-            self.ranked if len(fronts) <= limits.FRONTS else 0, self.balance, fronts[: limits.FRONTS],
+            ranked, self.balance, fronts,
         )
 
 

@@ -7,33 +7,16 @@ only the best few times C{want} by a guess are, and what covers the others is to
 """
 
 import heapq
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 
-import attrs
-
 from overlay.index.record import openHead, recordIdOf
-from overlay.index.scoring import Parts, covers
+from overlay.index.scoring import Parts
 from overlay.search.receipts import Account, keyOf
+from overlay.search.skyband import Skyband
 from overlay.wire.query import Hit
 
 SPARE = 8
 """So many times C{want} hits are passed on whatever they score."""
-KINDS_MOST = 1024
-"""Different parts that are compared with each other; a hit of further ones is passed on."""
-
-
-@attrs.define(slots=True, eq=False)
-class _Kind:
-    """
-    Hits of like parts.
-
-    @ivar contents: of those passed on, in order.
-    @ivar above: the other kinds that cover this one.
-    """
-
-    contents: list[bytes] = attrs.field(factory=list)
-    above: "list[_Kind]" = attrs.field(factory=list)
 
 
 class Selection:
@@ -47,7 +30,7 @@ class Selection:
         self._want = want
         self._account = account
         self._size = 1 + places
-        self._kinds: dict[Parts, _Kind] = {}
+        self._band = Skyband(want)
         self._guessed: list[float] = []
         # Scores of hits that come without parts.
         self._best: list[float] = []
@@ -77,6 +60,25 @@ class Selection:
             chosen.append(hit)
         return chosen
 
+    def accept(self, hits: Iterable[Hit]) -> list[Hit]:
+        """
+        Those of C{hits} that are not there yet: some that were chosen already, by the part of the search that they come from.
+        """
+        chosen: list[Hit] = []
+        for hit in hits:
+            head = openHead(hit.head)
+            key = keyOf(head.owner, recordIdOf(head.owner, head.location))
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            self._account.shown(key)
+            self.passed += 1
+            parts = hit.parts[: self._size]
+            if len(parts) == self._size:
+                self._band.add(parts, head.content)
+            chosen.append(hit)
+        return chosen
+
     def _isBetter(self, score: float) -> bool:
         if len(self._best) >= self._want and score <= self._best[0]:
             return False
@@ -87,17 +89,7 @@ class Selection:
 
     def _amongBest(self, parts: Parts, content: bytes) -> bool:
         """Whether it may be one of the best C{want}, whatever the numbers; if so it counts as passed on."""
-        kind = self._kinds.get(parts)
-        if kind is None:
-            kind = _Kind()
-            if len(self._kinds) < KINDS_MOST:
-                for other, one in self._kinds.items():
-                    if covers(other, parts):
-                        kind.above.append(one)
-                    elif covers(parts, other):
-                        one.above.append(kind)
-                self._kinds[parts] = kind
-        if self._isBeaten(kind, content):
+        if self._band.isBeaten(parts, content):
             return False
         if self.guess is not None:
             score = self.guess(parts)
@@ -108,22 +100,8 @@ class Selection:
                     return False
                 heapq.heappop(self._guessed)
             heapq.heappush(self._guessed, score)
-        insort(kind.contents, content)
+        self._band.add(parts, content)
         return True
-
-    def _isBeaten(self, kind: _Kind, content: bytes) -> bool:
-        """Whether C{want} rows are better; or so many records, and its own row is there already."""
-        want = self._want
-        beaten = bisect_right(kind.contents, content) + sum(len(one.contents) for one in kind.above)
-        if beaten < want:
-            return False
-        rows = set(kind.contents[: bisect_left(kind.contents, content)])
-        again = content in kind.contents
-        for one in kind.above:
-            rows.update(one.contents)
-        again = again or content in rows
-        rows.discard(content)
-        return again or len(rows) >= want
 
     def holdBack(self, keys: Iterable[bytes], bound: float) -> None:
         """Hits that never came as such, but by their keys; those passed on already are not held back."""

@@ -18,6 +18,14 @@ from overlay.wire import limits
 MATCHES = ("all", "any")
 _PIECE = re.compile(r'-?(?:[A-Za-z]+:)?"[^"]*"|\S+')
 _COMMON = frozenset().union(*STOP_WORDS.values())
+_SLIGHT = frozenset(
+    "about above after again against all also am among any because been before being below between both can could did do does doing done"
+    " down during each either else ever every few from further get give given gives had has have having he her here hers him his how however"
+    " i its just less made make many may me might more most much must my neither nor now off once one only other our out over own per same"
+    " several shall she should since so some still than them those through thus too toward under until up upon us use used using very via we"
+    " were what when where whether which while who whom whose why within without would yet you your".split()
+)
+"""English words that say little; they go next."""
 
 
 @attrs.frozen(slots=True)
@@ -74,6 +82,7 @@ def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, t
     """
     filters: dict[str, int] = {}
     alternatives: dict[str, int] = {}
+    stood: dict[tuple[str, ...], str] = {}
     for match in _PIECE.finditer(text):
         piece = match.group()
         if piece == "OR":
@@ -85,15 +94,22 @@ def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, t
         elif piece.endswith("*") and len(words(piece[:-1])) == 1 and len(words(piece[:-1])[0]) > 1:
             alternatives[words(piece[:-1])[0] + "*"] = 1
         else:
-            alternatives.update(dict.fromkeys(words(piece), 1))
+            for word in words(piece):
+                terms = tuple(analysis.of([word]))
+                # Another form of a word that is there already asks for nothing more.
+                if terms not in stood:
+                    stood[terms] = word
+                    alternatives[word] = 1
     if not alternatives and not filters:
         raise BadQuery("there is no word to search for", text.strip()[:20], 0)
     weight = taken + sum(filters.values())
     left: list[str] = []
+    if () in stood and len(alternatives) > 1:
+        # A network that leaves a word out finds nothing by it.
+        del alternatives[stood[()]]
     kept = dict(alternatives)
     # What is said least by goes first, from the end; then whatever comes last.
-    order = [*(one for one in reversed(alternatives) if one in _COMMON), *(one for one in reversed(alternatives) if one not in _COMMON)]
-    for one in order:
+    for one in sorted(reversed(alternatives), key=lambda one: 0 if one in _COMMON else 1 if one in _SLIGHT else 2):
         if weight + sum(kept.values()) <= limits.QUERY_TERMS and len(_joined([*kept], [*filters])) <= room:
             break
         if len(kept) > 1:

@@ -54,7 +54,7 @@ ANALYSIS = 2
 DIALECT = 64
 """Longest name of what a network adds to it (L{overlay.index.dialect})."""
 EXPRESSION = 1000
-QUERY_TERMS = 32
+QUERY_TERMS = 64
 QUERY_DEPTH = 8
 WANT = 1000
 BUDGET = 120.0
@@ -71,6 +71,8 @@ PARTS = 1 + QUERY_TERMS
 FRONTS = 4096
 """Super-peers whose held-back records a receipt bounds; one that would bound more cannot be ranked exactly."""
 FRONT = 8 * (PARTS + 8)
+FRONTS_BYTES = 512 * 1024
+"""Of all that a receipt bounds."""
 INDEXED = 2_000_000
 """Records that one super-peer is believed to hold at most."""
 WORDS = 2**20
