@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
         "lab", help="Measure networks of thousands of real peers under virtual time; without a name, list the experiments.",
         add_help=False,
     )
+    commands.add_parser(
+        "bench", help="Let other programs judge this one: 'bench retrieval' ranks a test collection and writes a TREC run.", add_help=False,
+    )
     return whole
 
 
@@ -298,6 +301,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 # Whoever presses Ctrl-C again gets what has been printed all the same.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             return status
+        if words[:1] == ["bench"]:
+            from overlay.lab.bench import bench
+
+            return bench(words[1:])
         return _run(_parser().parse_args(words))
     except NotConnected as problem:
         return _fail(problem, UNREACHED)
