@@ -1,7 +1,9 @@
 """An expression against the index: which rows match, and which of them are best."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+import attrs
 from pyroaring import BitMap
 
 from overlay.identity.ids import ID_BYTES, PeerId
@@ -55,6 +57,21 @@ def scoring(expression: Expression) -> list[Word | Prefix]:
 
     walk(expression)
     return list(found)
+
+
+def timesOf(expression: Expression) -> tuple[int, ...]:
+    """How often each of L{scoring} is said, outside quotes and without a field; at least once."""
+    said: Counter[Word | Prefix] = Counter()
+
+    def walk(part: Expression) -> None:
+        if isinstance(part, Word | Prefix):
+            said[part] += 1
+        elif isinstance(part, And | Or):
+            for inner in part.parts:
+                walk(inner)
+
+    walk(expression)
+    return tuple(max(1, said[one]) for one in scoring(expression))
 
 
 def phrasesOf(expression: Expression) -> list[tuple[str, ...]]:
@@ -113,6 +130,7 @@ class Evaluation:
         numbers = request.statistics
         if numbers is None or len(numbers.frequencies) != len(terms):
             numbers = Statistics(documents, length, tuple(counts))
+        numbers = attrs.evolve(numbers, times=timesOf(request.expression))
         weights = numbers.weights
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
         ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)

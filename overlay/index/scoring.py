@@ -32,11 +32,13 @@ class Statistics:
 
     @ivar length: words in them.
     @ivar frequencies: records that have each scoring word or prefix, in the order of the expression.
+    @ivar times: how often each is said; empty for once.
     """
 
     documents: int
     length: int
     frequencies: tuple[int, ...]
+    times: tuple[int, ...] = ()
 
     @property
     def average(self) -> float:
@@ -45,8 +47,11 @@ class Statistics:
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """How telling each word or prefix is."""
-        return tuple(termWeight(max(self.documents, one), one) for one in self.frequencies)
+        """How telling each word or prefix is; what is said twice counts twice."""
+        times = self.times or (1,) * len(self.frequencies)
+        return tuple(
+            often * termWeight(max(self.documents, one), one) for one, often in zip(self.frequencies, times, strict=True)
+        )
 
 
 def averageLength(documents: int, length: int) -> float:

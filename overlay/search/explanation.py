@@ -68,17 +68,18 @@ class Explained:
 
     def _terms(self, row: RankedRow) -> dict[str, Any]:
         receipt, formula, names = self.receipt, self.wanted.formula, self.wanted.terms
-        numbers = statisticsOf(receipt.documents, receipt.length, receipt.frequencies, names)
+        numbers = statisticsOf(receipt.documents, receipt.length, receipt.frequencies, names, self.wanted.times)
         words = classLength(row.parts[0])
         norm = 1 - formula.b + formula.b * words / numbers.average
         inName = analysis.nameWords(row.hit.location)
         terms = []
-        for name, frequency, weight, level in zip(names, numbers.frequencies, numbers.weights, row.parts[1:], strict=False):
+        told = zip(names, numbers.frequencies, numbers.weights, numbers.times, row.parts[1:], strict=False)
+        for name, frequency, weight, times, level in told:
             named = any(one.startswith(name[:-1]) for one in inName) if name.endswith("*") else name in inName
             worth = saturation(level, words, numbers.average, formula.k1, formula.b) if level else 0.0
             terms.append(
                 {
-                    "term": name, "records with it": frequency, "weight": weight,
+                    "term": name, "records with it": frequency, "times in the query": times, "weight": weight,
                     "occurrences": {"name": NAME_WEIGHT if named and level else 0, "title and text": max(0, level - NAME_WEIGHT * named)},
                     "together": level, "worth": worth, "score": weight * worth,
                 }

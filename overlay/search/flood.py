@@ -64,7 +64,7 @@ def evaluate(
     ranked = found.ranked and len(names) <= limits.QUERY_TERMS
     hits = checker.genuine(hitsOf(found, ranked), own)
     if ranked and wanted.formula.order != "newest":
-        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()))
+        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
         selection.guess = scorer(numbers, wanted.formula)
     chosen = selection.choose(hits)
     account.answeredBy[own[:NAME_BYTES]] = None

@@ -193,7 +193,8 @@ class Gathered:
         if not receipt.ranked or wanted.formula.order != "bm25":
             return
         size = 1 + wanted.places
-        score = scorer(statisticsOf(receipt.documents, receipt.length, receipt.frequencies, wanted.terms), wanted.formula)
+        numbers = statisticsOf(receipt.documents, receipt.length, receipt.frequencies, wanted.terms, wanted.times)
+        score = scorer(numbers, wanted.formula)
         for rows in self._rows.values():
             for one in rows.values():
                 if len(one.parts) >= size:

@@ -20,9 +20,11 @@ def keyOf(owner: bytes, recordId: bytes) -> bytes:
     return hashlib.blake2b(owner + recordId, digest_size=KEY_BYTES).digest()
 
 
-def statisticsOf(documents: int, length: int, frequencies: Mapping[str, int], terms: Sequence[str]) -> Statistics:
+def statisticsOf(
+    documents: int, length: int, frequencies: Mapping[str, int], terms: Sequence[str], times: tuple[int, ...] = ()
+) -> Statistics:
     """The numbers of a receipt, in the order of the expression."""
-    return Statistics(documents, length, tuple(frequencies.get(term, 0) for term in terms))
+    return Statistics(documents, length, tuple(frequencies.get(term, 0) for term in terms), times)
 
 
 def namesOf(joined: bytes, size: int = NAME_BYTES) -> list[bytes]:
@@ -114,11 +116,12 @@ class Account:
             if one in self.excluded or len(self.excluded) < limits.QUERY_TERMS:
                 self.excluded[one] = self.excluded.get(one, 0) + count
 
-    def statistics(self, terms: Sequence[str]) -> Statistics:
+    def statistics(self, terms: Sequence[str], times: tuple[int, ...] = ()) -> Statistics:
         """
         @param terms: what scores, in the order of the expression.
+        @param times: how often each is said; empty for once.
         """
-        return statisticsOf(self.documents, self.length, self.frequencies, terms)
+        return statisticsOf(self.documents, self.length, self.frequencies, terms, times)
 
     def hold(self, key: bytes, score: float) -> None:
         """A hit is held back."""

@@ -166,7 +166,7 @@ class Refinement:
     def _better(self, fronts: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Names of those that may hold back a better record than the last row."""
         wanted = self._wanted
-        score = scorer(self._account.statistics(wanted.terms), wanted.formula)
+        score = scorer(self._account.statistics(wanted.terms, wanted.times), wanted.formula)
         last = self._collected.last(wanted.want, score)
         found: dict[bytes, None] = {}
         for name, front in fronts:
@@ -191,7 +191,7 @@ class Refinement:
         for _ in peers:
             tally.count("refined", "asked")
         wanted = self._wanted
-        statistics = self._account.statistics(wanted.terms)
+        statistics = self._account.statistics(wanted.terms, wanted.times)
         last = self._collected.last(wanted.want, scorer(statistics, wanted.formula))
         least = 0.0 if last is None else last[0] * _SLACK
         fronts: list[tuple[bytes, bytes]] = []

@@ -7,7 +7,7 @@ import attrs
 
 from overlay.index.bm25 import K1, B
 from overlay.index.dialect import PLAIN, Analysis
-from overlay.index.evaluation import positiveTerms
+from overlay.index.evaluation import positiveTerms, timesOf
 from overlay.index.expression import Expression
 from overlay.questions import Formula
 from overlay.search.language import parseQuery
@@ -47,6 +47,11 @@ class Wanted:
     def terms(self) -> list[str]:
         """What scores, as receipts name it."""
         return positiveTerms(self.expression)
+
+    @cached_property
+    def times(self) -> tuple[int, ...]:
+        """How often each of those is said."""
+        return timesOf(self.expression)
 
     @property
     def places(self) -> int:

@@ -4,6 +4,7 @@ super-peer understands it.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import attrs
@@ -16,15 +17,20 @@ from overlay.search.language import FIELDS, parseQuery
 from overlay.wire import limits
 
 MATCHES = ("all", "any")
+_OR = " OR "
 _PIECE = re.compile(r'-?(?:[A-Za-z]+:)?"[^"]*"|\S+')
 _COMMON = frozenset().union(*STOP_WORDS.values())
-_SLIGHT = frozenset(
-    "about above after again against all also am among any because been before being below between both can could did do does doing done"
-    " down during each either else ever every few from further get give given gives had has have having he her here hers him his how however"
-    " i its just less made make many may me might more most much must my neither nor now off once one only other our out over own per same"
-    " several shall she should since so some still than them those through thus too toward under until up upon us use used using very via we"
-    " were what when where whether which while who whom whose why within without would yet you your".split()
-)
+_SLIGHT = frozenset({
+    "about", "above", "after", "again", "against", "all", "also", "am", "among", "any", "because", "been", "before", "being",
+    "below", "between", "both", "can", "could", "did", "do", "does", "doing", "done", "down", "during", "each", "either",
+    "else", "ever", "every", "few", "from", "further", "get", "give", "given", "gives", "had", "has", "have", "having", "he",
+    "her", "here", "hers", "him", "his", "how", "however", "i", "its", "just", "less", "made", "make", "many", "may", "me",
+    "might", "more", "most", "much", "must", "my", "neither", "nor", "now", "off", "once", "one", "only", "other", "our", "out",
+    "over", "own", "per", "same", "several", "shall", "she", "should", "since", "so", "some", "still", "than", "them", "those",
+    "through", "thus", "too", "toward", "under", "until", "up", "upon", "us", "use", "used", "using", "very", "via", "we",
+    "were", "what", "when", "where", "whether", "which", "while", "who", "whom", "whose", "why", "within", "without", "would",
+    "yet", "you", "your",
+})
 """English words that say little; they go next."""
 
 
@@ -82,6 +88,7 @@ def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, t
     """
     filters: dict[str, int] = {}
     alternatives: dict[str, int] = {}
+    times: Counter[str] = Counter()
     stood: dict[tuple[str, ...], str] = {}
     for match in _PIECE.finditer(text):
         piece = match.group()
@@ -96,27 +103,76 @@ def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, t
         else:
             for word in words(piece):
                 terms = tuple(analysis.of([word]))
-                # Another form of a word that is there already asks for nothing more.
-                if terms not in stood:
-                    stood[terms] = word
-                    alternatives[word] = 1
+                # Another form of a word is the same word once more, which makes it count more.
+                first = stood.setdefault(terms, word)
+                alternatives[first] = 1
+                times[first] += 1
     if not alternatives and not filters:
         raise BadQuery("there is no word to search for", text.strip()[:20], 0)
-    weight = taken + sum(filters.values())
-    left: list[str] = []
     if () in stood and len(alternatives) > 1:
         # A network that leaves a word out finds nothing by it.
         del alternatives[stood[()]]
-    kept = dict(alternatives)
-    # What is said least by goes first, from the end; then whatever comes last.
-    for one in sorted(reversed(alternatives), key=lambda one: 0 if one in _COMMON else 1 if one in _SLIGHT else 2):
-        if weight + sum(kept.values()) <= limits.QUERY_TERMS and len(_joined([*kept], [*filters])) <= room:
+    if len(alternatives) == 1:
+        times.clear()
+    told = [_Told(one, weight, min(max(1, times[one]), limits.QUERY_TERMS)) for one, weight in alternatives.items()]
+    places = limits.QUERY_TERMS - taken - sum(filters.values())
+    left = _shorten(told, places, room - sum(len(one) + 1 for one in filters) - 2)
+    # What is said twice is there twice.
+    return _joined([one.text for one in told for _ in range(one.times)], [*filters]), left
+
+
+@attrs.define(slots=True, eq=False)
+class _Told:
+    """
+    One alternative.
+
+    @ivar weight: words of it.
+    @ivar times: how often it is said.
+    """
+
+    text: str
+    weight: int
+    times: int
+
+    @property
+    def rank(self) -> int:
+        """Who says least goes first."""
+        return 0 if self.text in _COMMON else 1 if self.text in _SLIGHT else 2
+
+
+def _shorten(told: list[_Told], most: int, room: int) -> tuple[str, ...]:
+    """
+    Leave out what says least, from the end, then repetitions, then whatever comes last.
+
+    @param most: words.
+    @param room: characters.
+    @return: what was left out, in order; its C{times} are 0.
+    """
+    over = sum(one.weight * one.times for one in told) - most
+    beyond = sum((len(one.text) + len(_OR)) * one.times for one in told) - len(_OR) - room
+    there = len(told)
+
+    def less(one: _Told, times: int) -> None:
+        nonlocal over, beyond
+        over -= one.weight * times
+        beyond -= (len(one.text) + len(_OR)) * times
+        one.times -= times
+
+    last = told[::-1]
+    steps = [(one, 0) for one in sorted(last, key=lambda one: one.rank) if one.rank < 2]
+    kept = [one for one in last if one.rank == 2]
+    steps += [(one, times) for times in range(max((one.times for one in kept), default=1) - 1, 0, -1) for one in kept]
+    steps += [(one, 0) for one in kept]
+    for one, times in steps:
+        if over <= 0 and beyond <= 0:
             break
-        if len(kept) > 1:
-            left.append(one)
-            del kept[one]
-    missing = set(left)
-    return _joined([*kept], [*filters]), tuple(one for one in alternatives if one in missing)
+        if times == 0 and there == 1:
+            # Something has to be asked for.
+            times = 1
+        if one.times > times:
+            there -= times == 0
+            less(one, one.times - times)
+    return tuple(one.text for one in told if not one.times)
 
 
 def _isFilter(piece: str) -> bool:
@@ -145,7 +201,7 @@ def _weight(expression: Expression) -> int:
 
 
 def _joined(alternatives: list[str], filters: list[str]) -> str:
-    either = " OR ".join(alternatives)
+    either = _OR.join(alternatives)
     if len(alternatives) > 1 and filters:
         either = f"({either})"
     return " ".join([either, *filters]).strip()

@@ -36,19 +36,19 @@ def collection(seed: int, number: int) -> list[Written]:
 
 
 def naively(documents: list[Written], query: str, dialect: str) -> dict[str, float]:
-    """BM25 of each document that has any of the words, in one index of all."""
+    """BM25 of each document that has any of the words, in one index of all; a word that is said twice counts twice."""
     how = analysisOf(dialect)
     counts = {one.id: Counter(how.words(f"{one.title}\n{one.text}")) for one in documents}
     titles = {one.id: set(how.words(one.title)) for one in documents}
     average = sum(sum(one.values()) for one in counts.values()) / len(documents)
     scores: dict[str, float] = {}
-    for term in dict.fromkeys(how.words(query)):
+    for term, times in Counter(how.words(query)).items():
         having = [id for id, one in counts.items() if one[term]]
         weight = math.log(1 + (len(documents) - len(having) + 0.5) / (len(having) + 0.5))
         for id in having:
             often = level(counts[id][term] + (TITLE_WEIGHT if term in titles[id] else 0))
             length = classLength(lengthClass(sum(counts[id].values())))
-            scores[id] = scores.get(id, 0.0) + weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * length / average))
+            scores[id] = scores.get(id, 0.0) + times * weight * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * length / average))
     return scores
 
 

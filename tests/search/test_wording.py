@@ -49,11 +49,21 @@ def test_tooManyWords() -> None:
     assert len(wordingOf(asked + " type:pdf", match="any", types=("text/",)).left) == 10
 
 
+def test_saidTwice() -> None:
+    """What is said twice counts twice, as long as there is room for every other word."""
+    assert wordingOf("trees and trees of bloom", match="any").text == "trees OR trees OR and OR of OR bloom"
+    rare = " ".join(f"w{number}" for number in range(limits.QUERY_TERMS - 2))
+    wording = wordingOf(f"tree tree tree leaf leaf {rare} which", match="any")
+    assert wording.left == ("which",) and wording.text == " OR ".join(["tree", "leaf", *rare.split()])
+    wording = wordingOf("tree " * 5000 + "leaf", match="any")
+    assert (wording.text.count("tree"), wording.text.count("leaf"), wording.left) == (limits.QUERY_TERMS - 1, 1, ())
+
+
 def test_formsOfOneWord() -> None:
-    """Where a network stems, a further form of a word takes no room; what it leaves out takes none either, unless there is nothing else."""
+    """Where a network stems, another form of a word is the word once more; what it leaves out takes no room, unless it is all there is."""
     how = analysisOf("stem:english+stop:english")
     wording = wordingOf("The filters and the filtering of connected filter connections", how, "any")
-    assert (wording.text, wording.left) == ("filters OR connected", ())
+    assert (wording.text, wording.left) == ("filters OR filters OR filters OR connected OR connected", ())
     assert wordingOf("filters filter", PLAIN, "any").text == "filters OR filter"
     with pytest.raises(BadQuery, match="leaves out"):
         wordingOf("the of", how, "any")
