@@ -11,7 +11,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from overlay.index.folding import IGNORED, fold
 from overlay.wire import limits
@@ -183,17 +183,22 @@ def nameWords(name: str) -> list[str]:
     return found
 
 
-def counted(found: Sequence[str], limit: int) -> tuple[tuple[tuple[str, int], ...], int]:
+def counted(
+    found: Sequence[str], limit: int, first: Collection[str] = ()
+) -> tuple[tuple[tuple[str, int], ...], int]:
     """
     The distinct terms among C{found} with their counts, in the order of terms.
 
     @param limit: most distinct terms; those that occur most often stay, of equals those that come first in the text.
+    @param first: terms that stay before all others if they are there.
     @return: the terms, and the number of words in the whole text.
     """
     numbers = Counter(found)
-    # Counter.most_common keeps the order of first occurrence among equals.
-    kept = numbers.most_common(limit) if len(numbers) > limit else numbers.items()
-    return tuple(sorted(kept)), len(found)
+    if len(numbers) <= limit:
+        return tuple(sorted(numbers.items())), len(found)
+    # Counter.most_common, and sorting, keep the order of first occurrence among equals.
+    ordered = sorted(numbers.items(), key=lambda one: (one[0] not in first, -one[1])) if first else numbers.most_common(limit)
+    return tuple(sorted(ordered[:limit])), len(found)
 
 
 def countTerms(text: str, limit: int) -> tuple[tuple[tuple[str, int], ...], int]:

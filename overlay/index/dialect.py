@@ -68,9 +68,13 @@ class Analysis:
         """The terms of a name or location, whole and in parts."""
         return self.of(analysis.nameWords(name))
 
-    def countTerms(self, text: str, limit: int) -> tuple[tuple[tuple[str, int], ...], int]:
-        """The distinct terms of a text with their counts, and the number of all; see L{overlay.index.analysis.counted}."""
-        return analysis.counted(self.words(text), limit)
+    def countTerms(self, text: str, limit: int, title: str = "") -> tuple[tuple[tuple[str, int], ...], int]:
+        """
+        The distinct terms of a text with their counts, and the number of all; see L{overlay.index.analysis.counted}.
+
+        @param title: whose words stay before all others.
+        """
+        return analysis.counted(self.words(text), limit, frozenset(self.words(title)) if title else ())
 
 
 PLAIN = Analysis()

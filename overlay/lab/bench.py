@@ -73,12 +73,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 done, 1 the order of some query is an estimate, 2 wrong usage or input.",
     )
     parser.add_argument(
-        "--documents", required=True, type=Path, metavar="FILE", help="a JSON object in each line: id, text, and if there are any owner and title"
+        "--documents", required=True, type=Path, metavar="FILE",
+        help="a JSON object in each line: id, text, and if there are any owner and title",
     )
     parser.add_argument("--queries", required=True, type=Path, metavar="FILE", help="a JSON object in each line: id and text")
     parser.add_argument("--run", required=True, type=Path, metavar="FILE", help="where the run is written")
     parser.add_argument("--super-peers", type=_number(1, MOST), default=10, metavar="N", help="[default: 10]")
-    parser.add_argument("--limit", type=_number(1, limits.WANT), default=limits.WANT, metavar="N", help=f"rows for a query [default: {limits.WANT}]")
+    parser.add_argument(
+        "--limit", type=_number(1, limits.WANT), default=limits.WANT, metavar="N", help=f"rows for a query [default: {limits.WANT}]"
+    )
     parser.add_argument("--stem", default="", metavar="LANGUAGE", help="search by the stems of words, as in english")
     parser.add_argument("--stop-words", default="", metavar="LANGUAGE", help="leave out the words that say least, as in english")
     parser.add_argument("--tag", default="superpeer", metavar="NAME", help="last field of each line of the run [default: superpeer]")

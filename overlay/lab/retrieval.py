@@ -7,6 +7,7 @@ searched as the daemon would do it, with all of its terms.
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import attrs
@@ -82,7 +83,7 @@ def documentOf(number: int, one: Written, how: Analysis) -> Document:
     A document as its owner shares it. Its content is its own, though others say the same: rows of like content would be one.
     """
     whole = f"{one.title}\n{one.text}" if one.title else one.text
-    terms, length = how.countTerms(whole, limits.TERMS)
+    terms, length = how.countTerms(whole, limits.TERMS, one.title)
     content = hashlib.sha256(repr((one.id, one.title, one.text)).encode("utf-8", "backslashreplace")).digest()
     location = locationOf(number)
     size = len(whole.encode("utf-8", "replace"))
@@ -99,7 +100,7 @@ def sharesOf(documents: Sequence[Written]) -> list[list[int]]:
         key = (one.owner, 0) if one.owner else ("", place % spread)
         owners.setdefault(key, []).append(place)
     shares = list(owners.values())
-    return shares if len(shares) <= LEAVES else [sum(shares[at::LEAVES], []) for at in range(LEAVES)]
+    return shares if len(shares) <= LEAVES else [[*itertools.chain(*shares[at::LEAVES])] for at in range(LEAVES)]
 
 
 class Retrieval:

@@ -41,8 +41,8 @@ class Skyband:
         """Whether C{want} rows are better; or so many records, and its own row is there already."""
         want = self._want
         if self._kinds or len(self._waiting) >= want:
-            for one in self._waiting:
-                self._take(*one)
+            for waiting in self._waiting:
+                self._take(*waiting)
             self._waiting.clear()
         else:
             return False

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from overlay.index import analysis
+from overlay.share import extract
 from overlay.storage import ITable
 
 _FORMAT = 1
@@ -17,6 +18,7 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
     @ivar modified: in ns.
     @ivar textLimit: under which its text was kept.
     @ivar dialect: in which its terms were made.
+    @ivar extraction: version of what made text of it.
     @ivar problem: why it has no text though it should, or empty.
     """
 
@@ -28,6 +30,7 @@ class Remembered(msgspec.Struct, array_like=True, gc=False):
     location: str
     problem: str = ""
     dialect: str = ""
+    extraction: int = 1
 
 
 _decoder = msgspec.msgpack.Decoder(Remembered)
@@ -54,14 +57,15 @@ class Cache:
     def isFresh(self, held: Remembered, size: int, modified: int, location: str) -> bool:
         """Whether a file is still as it was read."""
         return (
-            held.format, held.analysis, held.textLimit, held.size, held.modified, held.location, held.dialect
+            held.format, held.analysis, held.textLimit, held.size, held.modified, held.location, held.dialect,
+            held.extraction,
         ) == (
-            _FORMAT, analysis.VERSION, self._textLimit, size, modified, location, self._dialect
+            _FORMAT, analysis.VERSION, self._textLimit, size, modified, location, self._dialect, extract.VERSION,
         )
 
     def make(self, size: int, modified: int, location: str, problem: str) -> Remembered:
         """What is to be remembered of a file that has been read now."""
-        return Remembered(_FORMAT, analysis.VERSION, self._textLimit, size, modified, location, problem, self._dialect)
+        return Remembered(_FORMAT, analysis.VERSION, self._textLimit, size, modified, location, problem, self._dialect, extract.VERSION)
 
     def put(self, rows: Iterable[tuple[bytes, Remembered]]) -> None:
         """Remember several."""

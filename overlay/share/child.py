@@ -3,7 +3,7 @@ The child process that hashes files and extracts their text: C{python -m overlay
 
 Requests come on standard input and answers go to standard output, each four bytes of length and a MessagePack array. A request is
 C{[number, path, name, text limit, term limit, extract, dialect]}; an answer is C{[number, problem, size, mtime in ns, SHA-256, media
-type, text, terms, length]}. What a broken file does to this process is not the peer's concern: the parent starts another.
+type, text, terms, length, title]}. What a broken file does to this process is not the peer's concern: the parent starts another.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from overlay.index.dialect import analysisOf
-from overlay.share.extract import READ_MOST, mediaTypeOf, textOf
+from overlay.share.extract import READ_MOST, Extracted, mediaTypeOf, textOf
 
 MEMORY = 1 << 30
 """Bytes of address space."""
@@ -44,7 +44,7 @@ def _open(path: str) -> BinaryIO:
 
 def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool, dialect: str = "") -> tuple:
     """
-    @return: problem (empty, or why there is no text), size, mtime in ns, SHA-256, media type, text, terms, number of words.
+    @return: problem (empty, or why there is no text), size, mtime in ns, SHA-256, media type, text, terms, number of words, title.
     @raise Failed: the file cannot be read.
     """
     hashing = hashlib.sha256()
@@ -64,15 +64,16 @@ def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool, 
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
         raise Failed("changing")
     kind = mediaTypeOf(name)
-    trouble, text = "", ""
+    trouble, found = "", Extracted()
     if extract:
         try:
-            text = textOf(path, kind, bytes(beginning))[:READ_MOST]
+            found = textOf(path, kind, bytes(beginning))
         except Exception:  # a reader of somebody's format may raise anything, MemoryError among it
             trouble = "extraction failed"
-    terms, length = analysisOf(dialect).countTerms(text, termLimit) if text else ((), 0)
+    text = found.text[:READ_MOST]
+    terms, length = analysisOf(dialect).countTerms(text, termLimit, found.title) if text else ((), 0)
     kept = text.encode("utf-8", "replace")[:textLimit].decode("utf-8", "ignore") if textLimit else ""
-    return trouble, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length
+    return trouble, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length, found.title if text else ""
 
 
 def main() -> None:
@@ -91,7 +92,7 @@ def main() -> None:
         try:
             answer = (number, *digest(os.fsdecode(path), name, textLimit, termLimit, extract, dialect))
         except Failed as problem:
-            answer = (number, str(problem), -1, 0, b"", "", "", (), 0)
+            answer = (number, str(problem), -1, 0, b"", "", "", (), 0, "")
         encoded = msgspec.msgpack.encode(answer)
         answers.write(len(encoded).to_bytes(4, "big") + encoded)
         answers.flush()

@@ -6,7 +6,17 @@ import mimetypes
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import attrs
+
+from overlay.share import titles
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+VERSION = 2
+"""Of the extraction: files that were read by another one are read again."""
 READ_MOST = 8 * 1024 * 1024
 """Bytes of a file, and characters of what is extracted, that are looked at for text."""
 PAGES_MOST = 1000
@@ -73,15 +83,20 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
+        self.title = ""
         self._silent = 0
+        self._titled = False
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
+        # A drawing may have titles of its own.
+        self._titled = tag == "title" and not self._silent and not self.title.strip()
         if tag in self._SILENT:
             self._silent += 1
         elif tag in self._BREAKS:
             self.parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
+        self._titled = False
         if tag in self._SILENT:
             self._silent = max(0, self._silent - 1)
         elif tag in self._BREAKS:
@@ -90,19 +105,32 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self.parts.append(data)
+            if self._titled and len(self.title) < titles.READ_MOST:
+                self.title += data
 
 
-def htmlText(markup: str) -> str:
+@attrs.frozen(slots=True)
+class Extracted:
+    """
+    @ivar text: of the whole file, its title among it; empty if there is none.
+    @ivar title: what the file calls itself, in one line; empty if it does not say.
+    """
+
+    text: str = ""
+    title: str = ""
+
+
+def htmlText(markup: str) -> Extracted:
     """What a reader sees of a page."""
     page = _Page()
     page.feed(markup)
     page.close()
-    return re.sub(r"[ \t\r\f]*\n\s*", "\n", "".join(page.parts)).strip()
+    return Extracted(re.sub(r"[ \t\r\f]*\n\s*", "\n", "".join(page.parts)).strip(), titles.tidy(page.title))
 
 
-def pdfText(path: str) -> str:
+def pdfText(path: str) -> Extracted:
     """
-    The text of a PDF, page by page.
+    The text of a PDF, page by page, and its title if it tells one.
 
     @raise Exception: whatever pypdf raises at a file that it cannot read.
     """
@@ -116,17 +144,27 @@ def pdfText(path: str) -> str:
     with open(path, "rb") as stream:
         reader = PdfReader(stream, strict=False)
         if reader.is_encrypted and not reader.decrypt(""):
-            return ""
+            return Extracted()
+        title = _pdfTitle(reader)
         for number, page in enumerate(reader.pages):
             if number >= PAGES_MOST or size > READ_MOST:
                 break
             text = page.extract_text() or ""
             size += len(text)
             parts.append(text)
-    return "\n".join(parts)
+    return Extracted("\n".join([title, *parts] if title and not titles.isSaid(title, parts[:1]) else parts), title)
 
 
-def textOf(path: str, mediaType: str, data: bytes) -> str:
+def _pdfTitle(reader: "PdfReader") -> str:
+    """Of the document's own information, which is often in disorder, or what some program has put there."""
+    try:
+        found = reader.metadata.title if reader.metadata is not None else None
+    except Exception:  # whatever pypdf raises at a broken one: there are pages to read all the same
+        return ""
+    return titles.meant(found) if isinstance(found, str) else ""
+
+
+def textOf(path: str, mediaType: str, data: bytes) -> Extracted:
     """
     @param data: the first L{READ_MOST} bytes of the file.
     @return: empty if there is no text.
@@ -135,10 +173,10 @@ def textOf(path: str, mediaType: str, data: bytes) -> str:
     if mediaType == "application/pdf":
         return pdfText(path)
     if not (mediaType.startswith("text/") or mediaType in _TEXT_TYPES or mediaType == "application/octet-stream"):
-        return ""
+        return Extracted()
     text = decodeText(data)
     if text is None:
-        return ""
+        return Extracted()
     if mediaType in ("text/html", "application/xhtml+xml"):
         return htmlText(text)
-    return text
+    return Extracted(text, titles.titleOf(mediaType, text))

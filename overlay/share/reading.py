@@ -48,12 +48,12 @@ def documentOf(entry: Entry, answer: tuple) -> Document:
     """
     What is shared of a file.
 
-    @param answer: problem, size, mtime in ns, SHA-256, media type, text, terms, number of words, as the child gives them.
+    @param answer: problem, size, mtime in ns, SHA-256, media type, text, terms, number of words, title, as the child gives them.
     """
-    _, size, modified, content, kind, text, terms, length = answer
+    _, size, modified, content, kind, text, terms, length, title = answer
     return Document(
         entry.location, entry.name, size, modified // 10**9, kind, content, text,
-        tuple((term, count) for term, count in terms), length,
+        tuple((term, count) for term, count in terms), length, title,
     )
 
 

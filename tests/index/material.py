@@ -152,6 +152,14 @@ def scoringParts(part: Expression) -> list[tuple[str, bool]]:
     return list(found)
 
 
+def saidTimes(part: Expression, term: str, isPrefix: bool) -> int:
+    """How often a word or prefix is said, outside quotes and without a field."""
+    match part:
+        case And(parts) | Or(parts):
+            return sum(saidTimes(inner, term, isPrefix) for inner in parts)
+    return int(part == (Prefix(term) if isPrefix else Word(term)))
+
+
 def occurrences(one: Naive, term: str, isPrefix: bool) -> int:
     if not isPrefix:
         return level(one.counts[term]) if term in one.counts else 0
@@ -189,7 +197,7 @@ def evaluate(
             if count:
                 idf = math.log(1 + (len(alive) - frequency + 0.5) / (frequency + 0.5))
                 norm = K1 * (1 - B + B * classLength(lengthClass(one.length)) / average)
-                score += idf * (count * (K1 + 1) / (count + norm))
+                score += max(1, saidTimes(expression, *part)) * idf * (count * (K1 + 1) / (count + norm))
         ranked.append((-score, one.head.content[:8], one.owner, one.stored.recordId))
     ranked.sort()
     return Reference(

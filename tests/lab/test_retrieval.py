@@ -16,7 +16,10 @@ from overlay.lab import retrieval
 from overlay.lab.collection import Asked, Written, readDocuments, readQueries, written
 from overlay.lab.retrieval import Retrieval, documentOf, lines, locationOf, sharesOf
 
-VOCABULARY = [f"word{letter}" for letter in "abcdefghijklmnopqrst"] + ["running", "runs", "filters", "filter", "or", "not", "the", "type", "1970"]
+VOCABULARY = [
+    *(f"word{letter}" for letter in "abcdefghijklmnopqrst"),
+    *("running", "runs", "filters", "filter", "or", "not", "the", "type", "1970"),
+]
 QUERIES = [
     "worda wordb OR wordc", 'The "filter" of type:wordd -worde, NOT wordf?', "running filters: the runs", "wordt",
     "the the the 1970 word* (wordq", " ".join(VOCABULARY), "nothing has this",
@@ -31,8 +34,9 @@ def collection(seed: int, number: int) -> list[Written]:
     for at in range(number):
         text = " ".join(rng.choices(VOCABULARY, weights, k=rng.choice([0, 1, 5, 20, 60, 200])))
         title = " ".join(rng.choices(VOCABULARY, k=rng.choice([0, 2, 4])))
-        made.append(Written(f"doc {at}.pdf" if at % 7 == 0 else f"wordb-{at}", rng.choice(["ann", "bob", "c\u00e9line d", ""]), title, text))
-    return [*made, Written("again", "ann", made[3].title, made[3].text), Written("once more", "bob", made[3].title, made[3].text)]
+        id = f"doc {at}.pdf" if at % 7 == 0 else f"wordb-{at}"
+        made.append(Written(id, rng.choice(["ann", "bob", "c\u00e9line d", ""]), title, text))
+    return [*made, *(Written(id, owner, made[3].title, made[3].text) for id, owner in (("again", "ann"), ("once more", "bob")))]
 
 
 def naively(documents: list[Written], query: str, dialect: str) -> dict[str, float]:
@@ -81,7 +85,8 @@ def test_theCommand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     documents = [
         {"id": one.id, "owner": one.owner or None, "title": one.title, "text": one.text} for one in collection(4, 40)
     ]
-    queries = [{"id": at, "text": text} for at, text in enumerate([*QUERIES, "?", " ".join(f"w{number}" for number in range(70)) + " worda"])]
+    long = " ".join(f"w{number}" for number in range(70)) + " worda"
+    queries = [{"id": at, "text": text} for at, text in enumerate([*QUERIES, "?", long])]
     given = ["--documents", str(write(tmp_path / "d", documents)), "--queries", str(write(tmp_path / "q", queries))]
     runs = []
     for serving in ("1", "4"):
@@ -106,17 +111,21 @@ def test_theCommand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("line", "said"),
     [
         ("{", "is no JSON"), ("[]", "is no JSON object"), ('"x"', "is no JSON object"), ('{"text": "x"}', "'id' is missing"),
-        ('{"id": "", "text": ""}', "'id' is empty"), ('{"id": "b"}', "'text' is missing"), ('{"id": "b", "text": null}', "'text' must be a string, not null"),
-        ('{"id": "b", "text": ["x"]}', "'text' must be a string, not an array"), ('{"id": 1.5, "text": ""}', "'id' must be a string, not a number"),
-        ('{"id": true, "text": ""}', "'id' must be a string, not true or false"), ('{"id": "b", "text": "", "title": 7}', "'title' must be a string"),
-        ('{"id": "b", "text": "", "owner": {}}', "'owner' must be a string, not an object"), ('{"id": "a", "text": ""}', "'a' of line 1"),
+        ('{"id": "", "text": ""}', "'id' is empty"), ('{"id": "b"}', "'text' is missing"),
+        ('{"id": "b", "text": null}', "'text' must be a string, not null"),
+        ('{"id": "b", "text": ["x"]}', "'text' must be a string, not an array"),
+        ('{"id": 1.5, "text": ""}', "'id' must be a string, not a number"),
+        ('{"id": true, "text": ""}', "'id' must be a string, not true or false"),
+        ('{"id": "b", "text": "", "title": 7}', "'title' must be a string"),
+        ('{"id": "b", "text": "", "owner": {}}', "'owner' must be a string, not an object"),
+        ('{"id": "a", "text": ""}', "'a' of line 1"),
         ('{"id": "\\ud800", "text": ""}', "cannot be written"), ("[" * 100_000, "nested too deep"),
     ],
 )
 def test_badLines(tmp_path: Path, line: str, said: str) -> None:
     """A mistake is told with its file, its line, and its field."""
     path = write(tmp_path / "d.jsonl", [{"id": "a", "text": "fine"}, "", line])
-    with pytest.raises(Exception, match="d.jsonl, line 3: ") as problem:
+    with pytest.raises(Exception, match=r"d\.jsonl, line 3: ") as problem:
         readDocuments(path)
     assert said in str(problem.value) and "\n" not in str(problem.value)
 
@@ -128,9 +137,10 @@ def test_badFiles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "latin").write_bytes(b'{"id": "\xe9", "text": ""}\n')
     for name, value, said in (
-        ("--documents", "gone", "cannot be read"), ("--queries", "empty", "has no lines"), ("--documents", "latin", "line 1: is not UTF-8 (byte 9"),
-        ("--run", "no/such/folder", "cannot be written"), ("--super-peers", "0", "--super-peers: must be from 1"), ("--limit", "x", "--limit"),
-        ("--stem", "klingon", "no stems of 'klingon'"), ("--stop-words", "englisch", "english"), ("--tag", "a b", "--tag"),
+        ("--documents", "gone", "cannot be read"), ("--queries", "empty", "has no lines"),
+        ("--documents", "latin", "line 1: is not UTF-8 (byte 9"), ("--run", "no/such/folder", "cannot be written"),
+        ("--super-peers", "0", "--super-peers: must be from 1"), ("--limit", "x", "--limit"), ("--tag", "a b", "--tag"),
+        ("--stem", "klingon", "no stems of 'klingon'"), ("--stop-words", "englisch", "english"),
     ):
         given = {"--documents": str(documents), "--queries": str(queries), "--run": str(tmp_path / "run")}
         given[name] = str(tmp_path / value) if name in given else value

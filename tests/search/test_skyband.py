@@ -16,10 +16,10 @@ def beaten(records: list[tuple[bytes, bytes]], parts: bytes, content: bytes, wan
     return content in above or (parts, content) in records or len(set(above)) >= want
 
 
-@given(
-    st.lists(st.tuples(st.binary(min_size=4, max_size=4).map(lambda one: bytes(byte % 3 for byte in one)), st.sampled_from("abcdefgh")), max_size=40),
-    st.integers(1, 6),
-)
+parts_ = st.binary(min_size=4, max_size=4).map(lambda one: bytes(byte % 3 for byte in one))
+
+
+@given(st.lists(st.tuples(parts_, st.sampled_from("abcdefgh")), max_size=40), st.integers(1, 6))
 def test_againstEachWithEach(records: list[tuple[bytes, str]], want: int) -> None:
     """Whatever came before: beaten is what C{want} others cover, with records of one content as one row; also what covers nothing."""
     band = Skyband(want)

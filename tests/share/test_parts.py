@@ -11,7 +11,7 @@ import pytest
 from overlay.share import child
 from overlay.share.cache import Cache
 from overlay.share.exclusion import Exclusion
-from overlay.share.extract import decodeText, htmlText, mediaTypeOf, textOf
+from overlay.share.extract import Extracted, decodeText, htmlText, mediaTypeOf, textOf
 from overlay.share.scan import Walk, nameFolders
 from overlay.storage import MemoryStorage
 
@@ -112,7 +112,7 @@ def test_encodings(data: bytes, text: str | None) -> None:
 def test_html() -> None:
     """What a reader sees, without scripts and styles; broken markup is borne."""
     page = "<title>T</title><style>x{}</style><p>one<br>two&amp;<b>bold</b></p><script>no()</script></div></script>after<"
-    assert htmlText(page).split() == ["T", "one", "two&bold", "after<"]
+    assert htmlText(page).text.split() == ["T", "one", "two&bold", "after<"]
 
 
 def pdf(text: str) -> bytes:
@@ -140,15 +140,15 @@ def test_digest(tmp_path: Path) -> None:
     """Hash, size, kind, text within its limit, and the terms of all of it."""
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf("Bloom filters save space"))
-    problem, size, _, content, kind, text, terms, length = child.digest(str(path), "a.pdf", 12, 512, True)
+    problem, size, _, content, kind, text, terms, length, _ = child.digest(str(path), "a.pdf", 12, 512, True)
     assert (problem, size, kind, text, length) == ("", path.stat().st_size, "application/pdf", "Bloom filter", 4)
     assert len(content) == 32 and dict(terms) == {"bloom": 1, "filters": 1, "save": 1, "space": 1}
     assert child.digest(str(path), "a.pdf", 0, 512, True)[5] == ""
-    assert child.digest(str(path), "a.pdf", 12, 512, False)[5:] == ("", (), 0)
+    assert child.digest(str(path), "a.pdf", 12, 512, False)[5:] == ("", (), 0, "")
     path.write_bytes(b"%PDF-1.4 nonsense")
     assert child.digest(str(path), "a.pdf", 12, 512, True)[0] == "extraction failed"
     (tmp_path / "x.png").write_bytes(b"text all the same")
-    assert textOf(str(tmp_path / "x.png"), "image/png", b"text") == ""
+    assert textOf(str(tmp_path / "x.png"), "image/png", b"text") == Extracted()
 
 
 def test_whatCannotBeRead(tmp_path: Path) -> None:
