@@ -95,12 +95,14 @@ def caret(text: str, at: int, word: str) -> str:
 
 def nothing(end: Mapping[str, Any]) -> list[str]:
     """Why a search has found nothing, in sentences, as far as its last line says."""
-    said = [f"no record has the word {word!r}" for word in end.get("unknown", ())]
+    # 251: somebody did not answer, or was out of reach of the ttl.
+    record = "no record that was reached" if end.get("code") == 251 else "no record"
+    said = [f"{record} has the word {word!r}" for word in end.get("unknown", ())]
     known: Mapping[str, int] = end.get("known", {})
     whole = end.get("unfiltered", 0)
     if not said and len(known) > 1 and not whole:
         each = ", ".join(f"{word} ({count})" for word, count in known.items())
-        said.append(f"no record has the words together as they are asked for; by themselves they are in so many: {each}")
+        said.append(f"{record} has the words together as they are asked for; by themselves they are in so many: {each}")
     for one, count in end.get("excluded", {}).items():
         said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
     return said

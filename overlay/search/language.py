@@ -32,6 +32,12 @@ from overlay.policy import nearest
 from overlay.wire import limits
 
 SHORTEST_PREFIX = 2
+_ENDINGS = (
+    "", "s", "es", "e", "d", "ed", "r", "er", "ers", "g", "ng", "ing", "ings", "n", "on", "ons", "ion", "ions", "tion", "tions", "ation",
+    "ations", "al", "ally", "ly", "y", "ty", "ties", "ity", "ities", "ies", "ied", "ment", "ments", "ness", "ive", "ve", "ative", "able",
+    "ism", "ist",
+)
+"""How a word may go on whose beginning is given; English, as most stems are."""
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -208,11 +214,15 @@ def _word(text: str, analysis: Analysis) -> Expression | None:
 
 def _plain(text: str, field: str, analysis: Analysis) -> Expression | None:
     if text.endswith("*"):
-        return _prefix(text, field)
+        return _prefix(text, field, analysis)
     return _words(text, field, analysis)
 
 
-def _prefix(text: str, field: str) -> Expression:
+def _prefix(text: str, field: str, analysis: Analysis) -> Expression:
+    """
+    The words that begin so. Where the index has stems, the stem of such a word may be another one (C{runn*} means running, of which the
+    index has C{run}): records of those stems match too, with whatever other words have them.
+    """
     found = words(text[:-1])
     if not found:
         raise BadQuery(f"{text!r} has no letter or digit", text)
@@ -220,7 +230,10 @@ def _prefix(text: str, field: str) -> Expression:
         raise BadQuery(f"a star goes at the end of one word, not in {text!r}", text)
     if len(found[0]) < SHORTEST_PREFIX:
         raise BadQuery(f"{text!r} is too broad: a star needs at least {SHORTEST_PREFIX} characters before it", text)
-    return Prefix(found[0], field)
+    start = found[0]
+    stems = analysis.of([start + ending for ending in _ENDINGS]) if analysis.stems else []
+    others = [one for one in dict.fromkeys(stems) if not one.startswith(start)]
+    return Or((Prefix(start, field), *(Word(one, field) for one in others))) if others else Prefix(start, field)
 
 
 def _type(value: str, text: str) -> Expression:

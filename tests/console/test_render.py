@@ -32,6 +32,7 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
     [
         ({}, []),
         ({"unknown": ["blooom"], "known": {"a": 2}}, ["no record has the word 'blooom'"]),
+        ({"code": 251, "unknown": ["blooom"]}, ["no record that was reached has the word 'blooom'"]),
         ({"known": {"a": 2}}, []),
         ({"known": {"a": 2, "b": 3}}, [
             "no record has the words together as they are asked for; by themselves they are in so many: a (2), b (3)",

@@ -137,7 +137,9 @@ def test_stemsInQueries() -> None:
     assert parseQuery('"running shoes"', english) == Phrase(("running", "shoes"), "", ("run", "shoe"))
     assert parseQuery('"running"', english) == Phrase(("running",), "", ("run",))
     assert parseQuery("running-shoes", english) == And((Word("run"), Word("shoe")))
-    assert parseQuery("runn* name:runs", english) == And((Prefix("runn"), Word("run", "name")))
+    assert parseQuery("runn* name:runs", english) == And((Or((Prefix("runn"), Word("run"))), Word("run", "name")))
+    assert parseQuery("name:connecti*", english) == Or((Prefix("connecti", "name"), Word("connect", "name")))
+    assert parseQuery("happy*", english) == Or((Prefix("happy"), Word("happi"))) and parseQuery("bloo*", english) == Prefix("bloo")
     assert parseQuery("the runs -of", both) == Word("run")
     assert parseQuery('"to be running"', both) == Phrase(("to", "be", "running"), "", ("run",))
     with pytest.raises(BadQuery, match="leaves out"):
