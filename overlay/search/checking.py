@@ -10,7 +10,7 @@ from overlay.index.record import verifyHead
 from overlay.questions import Deed
 from overlay.wire.query import Hit
 
-REMEMBERED = 1024
+REMEMBERED = 16 * 1024
 """Hits that were found good and need not be checked again: what is sought often comes often."""
 
 

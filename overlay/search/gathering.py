@@ -3,6 +3,7 @@ A search from the side of the super-peer that owns it: the flood, then a direct 
 from the receipt, then the ranking by the numbers of all.
 """
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from zope.interface import Interface, implementer
@@ -64,6 +65,7 @@ class Gathering:
         self._round: Round | None = None
         self._refinement: Refinement | None = None
         self._missing = 0
+        self._further: Counter[PeerId] = Counter()
         self._over = False
 
     def begin(self) -> None:
@@ -99,7 +101,9 @@ class Gathering:
         self._take(self._selection.choose(self._flood.checker.genuine(hits, source)), source)
 
     def _refined(self, source: PeerId, hits: list[Hit]) -> None:
-        """Hits that by the numbers of all are no worse than the last row."""
+        """Hits that by the numbers of all are no worse than the last row; nobody has more of them than are wanted."""
+        hits = hits[: max(0, self._wanted.want - self._further[source])]
+        self._further[source] += len(hits)
         self._take(self._selection.accept(self._flood.checker.genuine(hits, source)), source)
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:

@@ -30,6 +30,7 @@ VOCABULARY = [f"word{letter}" for letter in "abcdefghijklmnop"]
 QUERIES = [
     "worda", "wordb wordc", "wordd OR worde", "wordf OR wordg OR wordh OR wordi OR wordj", '"worda wordb"', "worda -wordb",
     "wordk type:pdf", "name:wordc OR worda", "wor* wordb", "type:pdf", "size:>60 wordb OR wordp", "wordp", "nowhere OR wordo",
+    "worda OR wordb OR worda OR wordb OR worda OR wordc",
 ]
 
 
