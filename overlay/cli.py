@@ -53,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     add("peers", "Whom this peer knows.")
     add("share", "What this peer shares, and what not.")
     add("stats", "Counters of this peer.")
-    explain = add("explain", "Why: explain role, explain tree, explain peer PREFIX, explain search [N], explain hit [N], explain policies.")
-    explain.add_argument("topic", choices=("role", "tree", "peer", "search", "hit", "policies"))
+    explain = add("explain", "Why: explain role, explain join, explain tree, explain peer PREFIX, explain search [N], explain hit [N], explain policies.")
+    explain.add_argument("topic", choices=("role", "join", "tree", "peer", "search", "hit", "policies"))
     explain.add_argument("argument", nargs="?", default="", help="whose id begins so; 1 for the last search; a row by number or hash")
     plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")
     plugins.add_argument("--plugin-dir", action="append", default=[], metavar="DIR", help="a folder with plugin files of your own")
@@ -201,14 +201,14 @@ def _progress(args: argparse.Namespace) -> Any:
 
 
 def _plugins(args: argparse.Namespace) -> int:
-    from overlay.policy import DEFAULTS, addPluginFolder, findPlugins
+    from overlay.policy import addPluginFolder, findPlugins, isDefault
 
     for folder in args.plugin_dir or filter(None, os.environ.get("SUPERPEER_PLUGIN_DIR", "").split(os.pathsep)):
         addPluginFolder(Path(folder).expanduser())
     catalogue = findPlugins()
     rows = [
         {
-            "point": one.point, "name": one.name, "default": DEFAULTS[one.point] == one.name,
+            "point": one.point, "name": one.name, "default": isDefault(one.point, one.name),
             "arguments": one.argFormat, "help": one.help, "file": one.file,
         }
         for one in catalogue.plugins
@@ -226,7 +226,7 @@ def _plugins(args: argparse.Namespace) -> int:
 def _explain(args: argparse.Namespace) -> int:
     with _connect(args) as client:
         said = client.request(f"EXPLAIN {args.topic} {args.argument}".rstrip())["listing"]
-    return _show(args, said, render.explainRole if args.topic == "role" else render.listing)
+    return _show(args, said, {"role": render.explainRole, "join": render.explainJoin}.get(args.topic, render.listing))
 
 
 def _operate(args: argparse.Namespace, line: str) -> int:

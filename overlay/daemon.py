@@ -28,6 +28,7 @@ from overlay import __version__
 from overlay.commons import Surroundings
 from overlay.console.server import ConsoleFactory
 from overlay.desk import Desk
+from overlay.discovery import DiscoverySurroundings, Source, buildSources
 from overlay.errors import SuperpeerError, UsageError
 from overlay.identity.identity import Identity, loadIdentity, writePrivately
 from overlay.identity.ids import idText, shortText
@@ -62,6 +63,7 @@ class Plan:
 
     @ivar data: folder of this peer's state.
     @ivar specs: plugins, C{name:key=value,...} by point.
+    @ivar discovery: further ways to find others, C{name:key=value,...} each.
     @ivar stem: language of the stems of a new network.
     """
 
@@ -78,6 +80,7 @@ class Plan:
     specs: dict[str, str]
     logFormat: str
     stem: str | None = None
+    discovery: tuple[str, ...] = ()
 
 
 class SuperpeerService(MultiService):
@@ -160,11 +163,9 @@ class SuperpeerService(MultiService):
         policies = self._policies = Policies.build(
             PolicySurroundings(self._reactor, rng, identity.peerId, storage), plan.specs
         )
-        bootstrap = list(plan.peers)
-        if plan.invitation is not None and plan.invitation.peerId != identity.peerId:
-            bootstrap.extend(plan.invitation.addresses)
         peer = self.peer = Peer(
-            identity, network, surroundings, plan.settings, policies, storage, bootstrap=bootstrap
+            identity, network, surroundings, plan.settings, policies, storage,
+            discovery=self._sources(identity, network, storage, rng),
         )
         peer.membership.capacity = _capacity
         share = self._share = Share(peer.commons, list(plan.shares), list(plan.exclude), self._reactor, plan.data)
@@ -190,6 +191,18 @@ class SuperpeerService(MultiService):
             version=__version__, peer=idText(identity.peerId), network=network.title, port=peer.links.port,
             console=self._consoleAddress(),
         )
+
+    def _sources(self, identity: Identity, network: Network, storage: DiskStorage, rng: random.Random) -> list[Source]:
+        """The ways to find others."""
+        plan = self._plan
+        given = {"peer": plan.peers}
+        if plan.invitation is not None and plan.invitation.peerId != identity.peerId:
+            given["join"] = plan.invitation.addresses
+        surroundings = DiscoverySurroundings(
+            self._reactor, rng, identity.peerId, storage, given=given, resolver=self._reactor.nameResolver, reactor=self._reactor,
+            network=lambda: self.peer.commons.network if self.peer is not None else network,
+        )
+        return buildSources(surroundings, plan.discovery)
 
     def _takeLock(self) -> None:
         self._lock = os.open(self._plan.data / "lock", os.O_RDWR | os.O_CREAT, 0o600)

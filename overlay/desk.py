@@ -11,6 +11,7 @@ from overlay.console.desk import IDesk
 from overlay.errors import UsageError
 from overlay.identity.ids import PeerId, findByPrefix, idText, parseId, shortText
 from overlay.identity.invitation import Invitation
+from overlay.membership.attempts import describeAttempts, summaryOf
 from overlay.peer import Peer
 from overlay.share.share import Share
 from overlay.wire.address import formatAddress, parseAddress
@@ -68,10 +69,25 @@ class Desk:
             "homes": [self._home(view) for view in peer.homes.views()],
             "left out": self._leftOut(),
             "addresses": membership.ownAddresses(),
+            "discovery": self._discovery(),
             "uptime": round(membership.uptime(), 1),
             "version": __version__,
             "problems": self._problems(share, registry.problem),
         }
+
+    def _discovery(self) -> list[dict[str, Any]]:
+        """Of each way to find others how far it has come; C{EXPLAIN join} has all of it."""
+        rows = describeAttempts(self.peer.bootstrap)["sources"]
+        return [
+            {
+                "source": row["source"], "found": row["found"], "tried": sum(one["tries"] > 0 for one in row["addresses"]),
+                "last answer": next((one["answer"] for one in sorted(
+                    row["addresses"], key=lambda one: one["ago"] if one["ago"] is not None else float("inf")
+                )), None),
+                "problem": row["problem"],
+            }
+            for row in rows
+        ]
 
     def _home(self, view: Any) -> dict[str, Any]:
         return {
@@ -110,8 +126,9 @@ class Desk:
             peer.registry.problem or store, peer.own.problem, share["problem"], peer.links.twin,
             *(f"the share folder {one['path']} is not there" for one in share["folders"] if not one["there"]),
         ]
-        if not peer.bootstrap.joined and peer.bootstrap.problem:
-            found.append(f"no super-peer is reached: {peer.bootstrap.problem}")
+        found.extend(f"{one.title}: {one.problem}" for one in peer.bootstrap.sources if one.problem)
+        if not peer.bootstrap.joined and not peer.bootstrap.alone:
+            found.append(f"no super-peer is reached: {summaryOf(peer.bootstrap)}")
         for guarded in (
             peer.commons.policies.election, peer.commons.policies.reputation, peer.commons.policies.rateLimit,
             peer.commons.policies.router, peer.commons.policies.ranking,
@@ -187,6 +204,8 @@ class Desk:
             return self.peer.election.explain()
         if topic == "tree":
             return self.peer.tree.explain()
+        if topic == "join":
+            return describeAttempts(self.peer.bootstrap)
         if topic == "peer":
             return self._explainPeer(self._find(argument))
         if topic == "search":

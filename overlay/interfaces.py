@@ -14,7 +14,19 @@ from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface
 
 from overlay.identity.ids import PeerId
-from overlay.questions import Candidate, Claim, Deed, Formula, Load, Progress, Route, RowView, Standing, Work
+from overlay.questions import (
+    Announcement,
+    Candidate,
+    Claim,
+    Deed,
+    Formula,
+    Load,
+    Progress,
+    Route,
+    RowView,
+    Standing,
+    Work,
+)
 from overlay.verdict import Reason, Verdict
 
 
@@ -24,7 +36,7 @@ class IPolicyPlugin(IPlugin):
     Being installed does not enable it.
     """
 
-    point = Attribute("election, reputation, rate-limit, router, ranking or store")
+    point = Attribute("election, reputation, rate-limit, router, ranking, store or discovery")
     name = Attribute("as users write it: a-z, 0-9 and dashes")
     help = Attribute("one line")
     argFormat = Attribute("its arguments with their defaults, as in 'trust=0.5'")
@@ -149,6 +161,44 @@ class IIndexStore(Interface):
         """Flush and release; no use afterwards."""
 
 
+class IDiscovery(Interface):
+    """
+    A way to find peers to begin with. Several are in use at once, and it is enough that one of them finds one living peer.
+
+    This is no policy but its exception: it may use the network, and is built with an L{overlay.discovery.DiscoverySurroundings}.
+    All calls come in the thread of the reactor and must not block it. One that raises counts as one that has found nothing, and
+    what it raised is told. L{overlay.discovery.Discovery} has all of it but C{find}.
+    """
+
+    problem = Attribute("what its user should mend, in a sentence, or empty; read after each answer")
+
+    def start(found: Any) -> None:
+        """
+        Called once, when this peer listens.
+
+        @param found: may be called in the thread of the reactor at any time, with a sequence of L{overlay.questions.Lead}.
+        """
+
+    def find() -> Any:
+        """
+        Asked at the start; then, while no super-peer is reached, after waits that grow from 2 to 60 seconds; and by a super-peer about once
+        a minute, so that islands of one network meet.
+
+        @return: a sequence of L{overlay.questions.Lead}, or a Deferred of one that fires within 20 seconds: all that are known now.
+            Those of an earlier answer that are missing are given up.
+        """
+
+    def announce(announcement: Announcement) -> None:
+        """Called when this peer listens, and when its role or its addresses are others: it may be told to those who look for it."""
+
+    def stop() -> Any:
+        """
+        Called once, at the end.
+
+        @return: None, or a Deferred that fires when nothing of it is left.
+        """
+
+
 _SAFE = Reason("the plugin failed, so the safe default stands", True)
 
 SAFE_DEFAULTS: dict[type, dict[str, Any]] = {
@@ -189,5 +239,6 @@ POINTS: dict[str, type] = {
     "router": IRouter,
     "ranking": IRanking,
     "store": IIndexStore,
+    "discovery": IDiscovery,
 }
 """The plugin points by the name that users write."""

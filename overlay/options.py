@@ -53,6 +53,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("metrics", None, "ENDPOINT", "Serve Prometheus metrics there."),
     Option("join", None, "STRING", "An invitation, as 'superpeer invite' prints it."),
     Option("peer", (), "HOST:PORT", "A peer to begin with; several times."),
+    Option(
+        "discovery", (), "NAME[:key=value,...]", "A further way to find peers, as in list:file=PATH, dns:name=HOST or mdns; several times.",
+        " ",
+    ),
     Option("network", None, "NAME", "The network: NAME for a closed one of your own, open:NAME for an open one."),
     Option("stem", None, "LANGUAGE", "Found a network that finds words by their stems, as in --stem english; its invitations say so."),
     Option("role", "auto", "ROLE", "auto, leaf (never serve) or super (serve whenever others allow)."),

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from overlay.commons import Commons, Component, Surroundings
+from overlay.discovery import Source
 from overlay.identity.identity import Identity
 from overlay.identity.network import Network
 from overlay.index.own import OwnRegistration
@@ -63,7 +64,7 @@ class Peer:
         policies: Policies,
         storage: IStorage,
         *,
-        bootstrap: Sequence[str] = (),
+        discovery: Sequence[Source] = (),
         boot: int | None = None,
     ) -> None:
         self.commons = commons = Commons(
@@ -75,7 +76,7 @@ class Peer:
         self.membership = self.makeMembership(commons)
         self.neighbours = self.makeNeighbours(commons, self.membership)
         self.tree = self.makeTree(commons, self.membership, self.neighbours)
-        self.bootstrap = Bootstrap(commons, self.membership, list(bootstrap))
+        self.bootstrap = Bootstrap(commons, self.membership, discovery)
         self.own = self.makeOwn(commons)
         self.registry = self.makeRegistry(commons, policies.store)
         self.homes = Homes(commons, self.membership, self.own)

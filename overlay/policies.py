@@ -172,8 +172,8 @@ class Policies:
         catalogue = catalogue or findPlugins()
         whole = _whole(tuple(specs.items()))
         for point in whole:
-            if point not in POINTS:
-                raise UsageError(f"there is no plugin point {point!r}{nearest(point, POINTS)}")
+            if point not in DEFAULTS:
+                raise UsageError(f"there is no plugin point {point!r}{nearest(point, DEFAULTS)}")
         built: dict[str, Any] = {}
         for point, spec in whole.items():
             name, arguments = _parsed(spec)

@@ -38,7 +38,15 @@ DEFAULTS = {
 }
 """The plugin of each point that is used unless another is named."""
 
+ALWAYS = ("join", "peer", "cache")
+"""The discoveries that are in use beside those that are named."""
+
 PLUGIN_PACKAGE = "overlay.plugins"
+
+
+def isDefault(point: str, name: str) -> bool:
+    """Whether a plugin is used unless something else is said."""
+    return name in ALWAYS if point == "discovery" else DEFAULTS.get(point) == name
 
 
 class MissingPlugin(UsageError):

@@ -235,3 +235,36 @@ class Route:
     stop: bool = True
     reasons: tuple = ()
     announce: bool = False
+
+
+@attrs.frozen(slots=True)
+class Lead:
+    """
+    Where a peer of this network may be, as a discovery has found.
+
+    @ivar address: C{HOST:PORT}, with an IPv6 host in brackets.
+    @ivar peer: id of the peer that must answer there; None if anybody of the network will do.
+    @ivar name: the name of which this is one address, or empty.
+    """
+
+    address: str
+    peer: PeerId | None = None
+    name: str = ""
+
+
+@attrs.frozen(slots=True)
+class Announcement:
+    """
+    What a discovery may tell others of this peer.
+
+    @ivar port: at which it listens.
+    @ivar host: the address at which it listens; C{0.0.0.0}, C{::} or empty: all of this machine's.
+    @ivar addresses: C{HOST:PORT} at which others have reached it, or that its operator advertises.
+    @ivar serving: whether it is a super-peer.
+    """
+
+    peerId: PeerId
+    port: int
+    host: str
+    addresses: tuple[str, ...]
+    serving: bool

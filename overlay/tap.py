@@ -19,7 +19,7 @@ from overlay.identity.invitation import Invitation
 from overlay.identity.network import Network
 from overlay.index.dialect import analysisOf, dialectOf
 from overlay.options import BY_NAME, OPTIONS, defaultData, merged, wholeNumber
-from overlay.policy import DEFAULTS, addPluginFolder, findPlugins, nearest, parseSpec
+from overlay.policy import DEFAULTS, addPluginFolder, findPlugins, isDefault, nearest, parseSpec
 from overlay.settings import Settings
 from overlay.wire.address import parseAddress
 
@@ -106,7 +106,7 @@ def _explained(message: str) -> str:
 def _printPlugins() -> None:
     catalogue = findPlugins()
     for one in catalogue.plugins:
-        chosen = " (default)" if DEFAULTS[one.point] == one.name else ""
+        chosen = " (default)" if isDefault(one.point, one.name) else ""
         print(f"--{one.point} {one.name}{chosen}: {one.help}")
         print(f"    arguments: {one.argFormat or 'none'}")
         print(f"    from {one.file}")
@@ -142,7 +142,7 @@ def planOf(values: dict[str, Any]) -> Plan:
         analysisOf(dialectOf(values["stem"]))
     specs = {point: values[point] for point in DEFAULTS}
     catalogue = findPlugins()
-    for point, spec in specs.items():
+    for point, spec in [*specs.items(), *(("discovery", one) for one in values["discovery"])]:
         name, arguments = parseSpec(spec)
         plugin = catalogue.find(point, name).plugin
         if hasattr(plugin, "convert"):
@@ -166,6 +166,7 @@ def planOf(values: dict[str, Any]) -> Plan:
         stem=values["stem"],
         settings=settings,
         specs=specs,
+        discovery=tuple(values["discovery"]),
         logFormat=values["log-format"],
     )
 

@@ -225,10 +225,10 @@ class ModeCommand(Command):
 @attrs.frozen
 class ExplainCommand(Command):
     verb = "EXPLAIN"
-    format = "EXPLAIN role | tree | peer PREFIX | search [N] | hit [N] | policies"
+    format = "EXPLAIN role | join | tree | peer PREFIX | search [N] | hit [N] | policies"
     help = (
-        "Why this peer is or is not a super-peer, where it stands in the spanning tree, what it holds of another, how a search went,"
-        " why a hit of the last is in its place."
+        "Why this peer is or is not a super-peer, how it looks for others, where it stands in the spanning tree, what it holds of one, how a search"
+        " went, why a hit of the last is in its place."
     )
     topic: str = "role"
     argument: str = ""
@@ -242,7 +242,7 @@ class ExplainCommand(Command):
         argument = argument.strip()
         if topic == "peer" and not argument:
             raise CommandError(501, "EXPLAIN peer needs a prefix of an id", "peer")
-        if topic in ("role", "tree", "policies") and argument:
+        if topic in ("role", "join", "tree", "policies") and argument:
             raise CommandError(501, f"EXPLAIN {topic} takes nothing after it", argument.split()[0])
         return cls(topic, argument)
 
@@ -250,7 +250,7 @@ class ExplainCommand(Command):
         return f"{self.verb} {self.topic} {self.argument}".rstrip()
 
 
-_TOPICS = ("role", "tree", "peer", "search", "hit", "policies")
+_TOPICS = ("role", "join", "tree", "peer", "search", "hit", "policies")
 
 
 @attrs.frozen

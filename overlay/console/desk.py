@@ -45,7 +45,10 @@ class IDesk(Interface):
         """What it shares, and what not."""
 
     def explain(topic: str, argument: str) -> dict:
-        """Why: C{role}, C{tree}, C{peer} with a prefix of an id, C{search} with a number, C{hit} with a number or hash, C{policies}."""
+        """
+        Why: C{role}, C{join}, C{tree}, C{peer} with a prefix of an id, C{search} with a number, C{hit} with a number or a
+        content hash, C{policies}.
+        """
 
     def stats() -> dict:
         """Counters."""

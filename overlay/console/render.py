@@ -147,6 +147,20 @@ def explainRole(said: Mapping[str, Any]) -> None:
             reasons(row["reasons"], "    ")
 
 
+def explainJoin(said: Mapping[str, Any]) -> None:
+    """Source by source: what it found, and what each address answered."""
+    waited = "" if said["unreached"] is None else f", for {said['unreached']} s"
+    print(f"joined: {_yesNo(said['joined'])}{waited}: {clean(said['because'])}")
+    columns = ("address", "name", "expected", "tries", "answer", "ago", "again in")
+    for source in said["sources"]:
+        again = f", asked again in {source['asked again in']} s" if source.get("asked again in") is not None else ""
+        print(f"\n{clean(source['source'])}: {source['found']} found{again}")
+        if source["problem"]:
+            print(f"  {clean(source['problem'])}")
+        if source["addresses"]:
+            table(columns, [[row[one] for one in columns] for row in source["addresses"]])
+
+
 def reasons(rows: Sequence[Mapping[str, Any]], indent: str = "  ") -> None:
     """Criteria of one verdict."""
     if isTerminal(sys.stdout):

@@ -49,11 +49,11 @@ def _share(value: float) -> float:
 @implementer(IListening)
 class _Listening:
     def __init__(self, host: "VirtualHost") -> None:
-        self._host = host
-        self.port = parseAddress(host.address)[1]
+        self._at = host
+        self.host, self.port = parseAddress(host.address)
 
     def stop(self) -> Deferred[None]:
-        self._host.accept = None
+        self._at.accept = None
         return succeed(None)
 
 

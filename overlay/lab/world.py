@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 
 from overlay.commons import Surroundings
+from overlay.discovery import DiscoverySurroundings, buildSources
 from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
@@ -45,6 +46,8 @@ class LabPeer:
     One peer, which may stop, crash and start again with what it had on disk.
 
     @ivar skew: how far its wall clock is off, in seconds.
+    @ivar bootstrap: the addresses with which it begins.
+    @ivar discovery: further ways to find some, as C{NAME:key=value,...}.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class LabPeer:
         self.identity = identity
         self.address = address
         self.bootstrap = bootstrap
+        self.discovery: Sequence[str] = ()
         self.dialable = dialable
         self.settings = settings
         self.specs = specs
@@ -91,8 +95,14 @@ class LabPeer:
         policies = Policies.build(
             PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, world.catalogue
         )
+        discovery = buildSources(
+            DiscoverySurroundings(
+                self._clock, rng, self.peerId, self.storage, network=world.networkNow, given={"peer": self.bootstrap}
+            ),
+            self.discovery, world.catalogue,
+        )
         self.peer = self._makePeer(
-            self.identity, world.network, surroundings, self.settings, policies, self.storage, bootstrap=self.bootstrap
+            self.identity, world.network, surroundings, self.settings, policies, self.storage, discovery=discovery
         )
         self.running = True
         self.peer.start()
@@ -242,6 +252,10 @@ class World:
     def until(self, predicate: Callable[[], object], limit: float) -> bool:
         """Let time pass until C{predicate} holds, looked at after each event, for at most C{limit} seconds."""
         return self.time.runUntil(predicate, limit)
+
+    def networkNow(self) -> Network:
+        """To which those belong that start now."""
+        return self.network
 
     def superPeers(self) -> list[LabPeer]:
         return [peer for peer in self.peers.values() if peer.isSuper]

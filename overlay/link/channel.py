@@ -78,6 +78,7 @@ class IListening(Interface):
     """A listening address."""
 
     port = Attribute("the port number, 0 if there is none")
+    host = Attribute("the address; empty if it is each of this machine's, or there is none")
 
     def stop() -> Deferred:
         """Stop listening; channels that were accepted stay."""

@@ -105,6 +105,11 @@ class Links:
         """At which we listen; 0 if we do not."""
         return self._listening.port if self._listening is not None else 0
 
+    @property
+    def host(self) -> str:
+        """The address at which we listen; empty if that is each of this machine's, or none."""
+        return self._listening.host if self._listening is not None else ""
+
     def observedAddresses(self) -> list[str]:
         """C{HOST:PORT} at which others reached us, then at which they see us; most often first."""
         reached = self._reached.most(4)

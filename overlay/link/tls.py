@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
+from twisted.internet import error
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, serverFromString
 from twisted.internet.interfaces import IListeningPort, IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
@@ -34,6 +35,12 @@ HANDSHAKE = 5.0
 STRANGERS = 64
 """Most connections at once whose other end is not authenticated yet."""
 STRANGERS_PER_HOST = 16
+_PLAINLY: tuple[tuple[type[Exception], str], ...] = (
+    (error.ConnectionRefusedError, "refuses the connection"),
+    (error.TimeoutError, "does not answer"),
+    (error.NoRouteError, "there is no way to it"),
+    (error.DNSLookupError, "its name has no address, or no name server answers"),
+)
 _ACCEPTED = frozenset({0, 9, 10, 18})
 """Verification results that do not matter: self-signed, and dates (the key is what counts)."""
 
@@ -127,6 +134,11 @@ class _Listening:
     def port(self) -> int:
         return getattr(self._port.getHost(), "port", 0) if self._port is not None else 0
 
+    @property
+    def host(self) -> str:
+        host = str(getattr(self._port.getHost(), "host", "")) if self._port is not None else ""
+        return "" if host in ("0.0.0.0", "::") else host
+
     def stop(self) -> Deferred[None]:
         stopped: Deferred[None] = Deferred()
         if self._port is None:
@@ -212,5 +224,6 @@ class TlsNetwork:
 
 def _notReached(failure: Failure, address: str, result: Deferred[IChannel]) -> None:
     if not result.called:
-        said = " ".join(failure.getErrorMessage().split()).rstrip(".") or type(failure.value).__name__
+        said = next((words for kind, words in _PLAINLY if failure.check(kind)), "")
+        said = said or " ".join(failure.getErrorMessage().split()).rstrip(".") or type(failure.value).__name__
         result.errback(NotReached(f"{address}: {said}"))

@@ -1,18 +1,21 @@
-"""Finds the network: dials what the user named, what is remembered from earlier, and never gives up."""
+"""Finds the network: dials what the discoveries find and what is known from adverts, and never gives up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from overlay.commons import Commons, Component
+from overlay.discovery import LEADS, Source
 from overlay.errors import SuperpeerError
+from overlay.identity.ids import shortText
+from overlay.membership.attempts import answerOf, summaryOf
 from overlay.membership.gossip import SAMPLE
-from overlay.wire import limits
+from overlay.membership.targets import KNOWN, Target, Targets
+from overlay.questions import Announcement, Lead
 from overlay.wire.messages import AdvertsWanted
-from overlay.wire.statements import Advert, Signed, contentOf
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -20,8 +23,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Addresses that are dialled at a time."""
-FIRST_WAIT = 1.0
-LONGEST_WAIT = 60.0
 LOOK = 0.5
 """Seconds between two looks while no super-peer is reached."""
 CALM = 15.0
@@ -30,23 +31,11 @@ UNUSED = 20.0
 """Seconds after which a link that this peer dialled and no part of it needs is ended."""
 ISLANDS = 60.0
 """Seconds after which a super-peer tries one remembered address that it has no link to, so that islands meet."""
-
-
-@attrs.define(slots=True)
-class _Target:
-    """
-    One address to try.
-
-    @ivar peer: the id that is expected there, or None.
-    @ivar next: monotonic time of the next attempt.
-    """
-
-    address: str
-    peer: bytes | None
-    given: bool
-    next: float = 0.0
-    wait: float = FIRST_WAIT
-    dialling: bool = False
+SOON = 2.0
+"""The same, of an address that a discovery has just found."""
+SAY_AFTER = 10.0
+"""Seconds without any super-peer after which the log says what was tried; each further time after three times as many."""
+SAY_EVERY = 3600.0
 
 
 class Bootstrap(Component):
@@ -54,67 +43,117 @@ class Bootstrap(Component):
     @ivar since: monotonic time since when no super-peer has been reached; None while one is, or while this peer serves.
     @ivar problem: why the last attempt failed, for people.
     @ivar needed: whether a part of this peer needs a link; the peer sets it.
+    @ivar sources: the discoveries in use.
+    @ivar targets: what they have found.
     """
 
-    def __init__(self, commons: Commons, membership: "Membership", addresses: list[str]) -> None:
+    def __init__(self, commons: Commons, membership: "Membership", sources: Sequence[Source]) -> None:
         super().__init__(commons)
         self._membership = membership
-        self._targets: dict[str, _Target] = {one: _Target(one, None, True) for one in addresses}
+        self.sources = list(sources)
+        self.targets = Targets()
         self._timer: IDelayedCall | None = None
         self._islands = 0.0
         self.since: float | None = commons.seconds()
         self.problem = ""
         self.needed: Callable[[Link], bool] = lambda link: True
         self._unused: dict[Link, float] = {}
-
-    @property
-    def addresses(self) -> list[str]:
-        """All that are known."""
-        return list(self._targets)
+        self._announced: Announcement | None = None
+        self._sayAfter = SAY_AFTER
+        self._stopped = False
 
     @property
     def alone(self) -> bool:
-        """Whether there is no address to try, and nobody linked."""
-        return not self._targets and not len(self.commons.links) and not self._membership.superPeers()
-
-    @property
-    def trying(self) -> bool:
-        return self.since is not None and not self.alone
+        """
+        Whether there is no address to try, and nobody linked. A discovery that could not look says nothing of that.
+        """
+        return (
+            not self.targets.others and all(one.knows for one in self.sources)
+            and not len(self.commons.links) and not self._membership.superPeers()
+        )
 
     @property
     def joined(self) -> bool:
         return self.since is None
 
+    @property
+    def serving(self) -> bool:
+        """Whether this peer is a super-peer itself, so that there is nobody whom it has to reach."""
+        return self._membership.serving
+
     def start(self) -> None:
         seconds = self.commons.seconds()
         self.since = seconds
-        for signed in self._membership.cache.adverts():
-            self._remember(signed)
+        self._announce()
+        for source in self.sources:
+            source.start(self._found)
+            source.ask(self._took)
         self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
         self._timer = self.commons.clock.callLater(0.0, self._look)
 
-    def stop(self) -> None:
+    def stop(self) -> "Deferred[None] | None":
+        self._stopped = True
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+        return DeferredList([one.stop() for one in self.sources]).addCallback(lambda ignored: None)
 
     def poke(self) -> None:
         """Try again now."""
-        for target in self._targets.values():
-            target.next, target.wait = 0.0, FIRST_WAIT
-        if self._timer is not None and self._timer.active():
-            self._timer.reset(0.0)
+        self.targets.poke()
+        for source in self.sources:
+            source.hurry()
+        self._lookIn(0.0)
 
-    def _remember(self, signed: Signed) -> None:
-        """What the cache holds may be expired: it says only where somebody was."""
-        try:
-            advert = contentOf(signed, Advert)
-        except SuperpeerError:
+    def _lookIn(self, seconds: float) -> None:
+        """The next look comes after so many seconds, unless it comes earlier anyway."""
+        timer = self._timer
+        if timer is not None and timer.active() and timer.getTime() > self.commons.seconds() + seconds:
+            timer.reset(seconds)
+
+    # --- what the discoveries find -----------------------------------------------------------------------------------
+
+    def _took(self, source: Source, leads: list[Lead]) -> None:
+        """All that one of them knows now."""
+        self._news(self.targets.take(source.title, self._foreign(leads), source.given, self._fresh(source)), source)
+
+    def _found(self, source: Source, leads: list[Lead]) -> None:
+        """What one of them has just found."""
+        held = sum(source.title in one.sources for one in self.targets)
+        room = max(0, LEADS - held)
+        fresh = self._fresh(source)
+        count = sum(self.targets.offer(source.title, one, source.given, fresh) for one in list(self._foreign(leads))[:room])
+        self._news(count, source)
+
+    def _foreign(self, leads: list[Lead]) -> list[Lead]:
+        return [one for one in leads if one.peer != self.commons.peerId]
+
+    def _fresh(self, source: Source) -> bool:
+        return source.given and self._membership.serving and source.answered is not None
+
+    def _news(self, count: int, source: Source) -> None:
+        if not count or self._stopped or not source.given:
             return
-        if signed.signer == self.commons.peerId:
+        if self.since is not None:
+            self._lookIn(0.0)
+        elif self._membership.serving:
+            # A newcomer, or another part of this network that did not know of this one.
+            self._islands = min(self._islands, self.commons.seconds() + SOON)
+            self._lookIn(SOON)
+
+    def _announce(self) -> None:
+        links = self.commons.links
+        if not links.port or not any(one.announces for one in self.sources):
             return
-        for address in advert.addresses[:2]:
-            self._targets.setdefault(address, _Target(address, advert.owner, False))
+        now = Announcement(
+            self.commons.peerId, links.port, links.host, tuple(self._membership.ownAddresses()), self._membership.serving
+        )
+        if now != self._announced:
+            self._announced = now
+            for source in self.sources:
+                source.announce(now)
+
+    # --- links -------------------------------------------------------------------------------------------------------
 
     def linkMade(self, link: "Link") -> None:
         if not link.isSuper and link.dialled:
@@ -145,85 +184,90 @@ class Bootstrap(Component):
 
     def _see(self) -> None:
         if self._reached():
-            self.since = None
+            if self.since is not None and self._sayAfter != SAY_AFTER:
+                self.commons.log.info("a super-peer of the network is reached" if not self._membership.serving else "this peer serves now")
+            self.since, self._sayAfter = None, SAY_AFTER
         elif self.since is None:
             self.since = self.commons.seconds()
 
+    # --- from time to time -------------------------------------------------------------------------------------------
+
     def _look(self) -> None:
         self._see()
+        self._announce()
         seconds = self.commons.seconds()
         calm = self.since is None
         if not calm:
+            self._ask(seconds)
             self._targetsFromMembership()
-            for target in self._due(seconds):
+            for target in self.targets.due(seconds, AT_ONCE, set(self._membership.ownAddresses()), self.commons.random):
                 self._dial(target)
+            self._say(seconds)
         elif self._membership.serving and seconds >= self._islands:
             self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
+            self._ask(seconds)
             self._meetIslands()
         if calm:
             self._endUnused(seconds)
         wait = CALM * (1 if self._membership.serving or self._unused else 2) if calm else LOOK
         self._timer = self.commons.clock.callLater(wait, self._look)
 
+    def _ask(self, seconds: float) -> None:
+        for source in self.sources:
+            if seconds >= source.next:
+                source.ask(self._took)
+
     def _targetsFromMembership(self) -> None:
         for known in self._membership.superPeers()[:64]:
             for address in known.advert.addresses[:2]:
-                self._targets.setdefault(address, _Target(address, known.peerId, False))
-        while len(self._targets) > 2 * limits.ADVERT_IDS_PER_MESSAGE:
-            old = next((one for one in self._targets.values() if not one.given and not one.dialling), None)
-            if old is None:
-                return
-            del self._targets[old.address]
+                self.targets.offer(KNOWN, Lead(address, known.peerId), False)
+        self.targets.trim()
 
-    def _due(self, seconds: float) -> Iterator[_Target]:
-        busy = sum(one.dialling for one in self._targets.values())
-        ready = [one for one in self._targets.values() if not one.dialling and one.next <= seconds]
-        # What the user named comes first, then whoever has been tried least.
-        self.commons.random.shuffle(ready)
-        ready.sort(key=lambda one: (not one.given, one.wait))
-        own = set(self._membership.ownAddresses())
-        for target in ready[: max(0, AT_ONCE - busy)]:
-            if target.address not in own or target.given:
-                yield target
-
-    def _dial(self, target: _Target) -> None:
-        target.dialling = True
+    def _dial(self, target: Target) -> None:
+        target.dialling, target.fresh = True, False
         dialling = self.commons.links.dial(target.address, target.peer)
         dialling.addCallbacks(self._dialled, self._failed, callbackArgs=(target,), errbackArgs=(target,))
 
-    def _dialled(self, link: "Link", target: _Target) -> None:
-        target.dialling = False
-        target.wait = FIRST_WAIT
-        target.next = self.commons.seconds() + CALM
+    def _dialled(self, link: "Link", target: Target) -> None:
+        target.reached(self.commons.seconds(), f"{shortText(link.peerId)} answers", CALM)
         self.problem = ""
         self._see()
 
-    def _failed(self, failure: Failure, target: _Target) -> None:
+    def _failed(self, failure: Failure, target: Target) -> None:
         failure.trap(SuperpeerError)
-        target.dialling = False
-        self.problem = failure.getErrorMessage()
-        if ": self" in self.problem and not (target.peer and target.given):
-            # It was this peer's own address.
-            self._targets.pop(target.address, None)
+        said = answerOf(failure.value, target.address)
+        target.failed(self.commons.seconds(), said, self.commons.random)
+        if said.startswith("self"):
+            target.itself, target.answer = True, "it is this peer itself"
             return
-        target.next = self.commons.seconds() + target.wait * self.commons.random.uniform(0.8, 1.2)
-        target.wait = min(LONGEST_WAIT, 1.6 * target.wait)
+        self.problem = failure.getErrorMessage()
         if target.given:
-            self.commons.log.debug("{address} was not reached: {problem}", address=target.address, problem=self.problem)
+            self.commons.log.debug("{address} was not reached: {problem}", address=target.address, problem=said)
+
+    def _say(self, seconds: float) -> None:
+        """Tell in the log, now and then, why no super-peer is reached."""
+        if self.since is None or seconds - self.since < self._sayAfter or self.alone:
+            return
+        self._sayAfter = min(3 * self._sayAfter, self._sayAfter + SAY_EVERY)
+        self.commons.log.warn(
+            "no super-peer of network {network} is reached for {waited} s: {summary}",
+            network=self.commons.network.title, waited=round(seconds - self.since), summary=summaryOf(self),
+        )
 
     def _meetIslands(self) -> None:
-        """Dial one place that was known once and is no part of what is known now."""
+        """Dial one place that was known once, or has just been found, and is no part of what is known now."""
         linked = {link.peerId for link in self.commons.links}
         known = {one.peerId for one in self._membership.superPeers()}
-        for signed in self._membership.cache.adverts():
-            self._remember(signed)
+        own = self._membership.ownAddresses()
         far = [
-            one for one in self._targets.values()
-            if not one.dialling and one.peer not in linked and one.peer not in known
-            and one.address not in self._membership.ownAddresses()
+            one for one in self.targets
+            if not one.dialling and not one.itself and one.peer not in linked and one.peer not in known and one.address not in own
         ]
-        if far:
-            self._dial(self.commons.random.choice(far))
+        fresh = [one for one in far if one.fresh]
+        if fresh or far:
+            self._dial(self.commons.random.choice(fresh or far))
+        if len(fresh) > 1:
+            self._islands = min(self._islands, self.commons.seconds() + SOON)
 
     def _endUnused(self, seconds: float) -> None:
         """What was dialled to find the network, or to ask something once, has done its work."""

@@ -12,6 +12,7 @@ class Known:
     One peer as its newest advert describes it.
 
     @ivar heard: monotonic time at which something new was heard of it.
+    @ivar source: network group of whoever first told of it (see L{overlay.wire.address.networkGroup}); empty if that is not known.
     @ivar mandated: whether its mandate holds; C{heir} whether it serves as an heir.
     @ivar recognised: whether the policy takes it for a super-peer.
     @ivar problem: what is wrong with its mandate, or empty.
@@ -26,6 +27,7 @@ class Known:
     heir: bool = False
     recognised: bool = False
     problem: str = ""
+    source: str = ""
 
     def differs(self, advert: Advert) -> bool:
         """Whether another advert of this peer says more than how loaded and how old it is: only that is worth passing on at once."""

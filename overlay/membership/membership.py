@@ -14,6 +14,7 @@ from overlay.membership.met import Met
 from overlay.membership.presence import Presence
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
+from overlay.wire.address import networkGroup
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
 from overlay.wire.statements import Advert, Signed, unseal
@@ -197,6 +198,8 @@ class Membership(Presence):
             if len(self._known) >= (KNOWN_MOST if self.serving else LEAF_KNOWN_MOST) and not self._makeRoom():
                 return None
             held = self._known[peer] = Known(peer, signed, advert, commons.seconds())
+            if link is not None:
+                held.source = networkGroup(link.address)
             news = True
         else:
             news = not held.alive or held.differs(advert)
@@ -205,7 +208,7 @@ class Membership(Presence):
         if news:
             self._judge(held)
             if held.recognised:
-                self.cache.put(held)
+                self.cache.put(held, link.peerId if link is not None else b"")
             self._serving = None
         linked = commons.links.get(peer)
         if linked is not None:

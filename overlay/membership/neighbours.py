@@ -2,6 +2,7 @@
 Which super-peers flood to one another: links that both ends have agreed on, few for each, and together one connected graph.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from twisted.python.failure import Failure
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
+from overlay.membership.diversity import Kinds, chooseApart, leaveOne
 from overlay.questions import Work
+from overlay.wire.address import NAMES, networkGroup
 from overlay.wire.message import Message
 from overlay.wire.messages import NeighbourAnswer, NeighbourWanted
 
@@ -29,8 +32,12 @@ ANSWER_WITHIN = 10.0
 REFUSED_FOR = 30.0
 CONFIRM = 2
 """Looks after which one neighbour is asked again, so that both ends stay of one mind."""
+SHARE = 4
+"""One network of addresses has at most one in so many of the places, as long as there are super-peers elsewhere."""
 SHUFFLE = 31
 """Looks after which one neighbour is exchanged for a random other, which keeps the graph random."""
+SPREAD = 8
+"""The same, while nearly all neighbours are of one network of addresses and there are super-peers elsewhere."""
 
 
 class Neighbours(Component):
@@ -138,30 +145,81 @@ class Neighbours(Component):
                 self._remove(peer)
         wanted = min(self.commons.settings.neighbours, len(known))
         missing = wanted - len(self._agreed) - len(self._asked)
-        able = [
-            one for one in known
-            if one.peerId not in self._agreed and one.peerId not in self._asked and one.peerId not in self._avoid
-        ]
+        able = self._able(known)
         if missing > 0 and able:
-            for one in self.commons.random.sample(able, min(missing, AT_ONCE, len(able))):
+            for one in self._choose(able, min(missing, AT_ONCE)):
                 self._ask(one, seconds)
         elif self._looks % CONFIRM == 0 and self._agreed:
             # Of two links that crossed one end may have kept what the other has forgotten.
             link = self.commons.links.get(PeerId(self.commons.random.choice(sorted(self._agreed))))
             if link is not None:
                 link.send(NeighbourWanted())
-        elif self._looks % SHUFFLE == 1 and able and len(self._agreed) >= wanted:
+        elif able and len(self._agreed) >= wanted and (
+            self._looks % SHUFFLE == 1 or (self._looks % SPREAD == 1 and self._lopsided(able))
+        ):
             self._exchange(able, seconds)
 
     def _exchange(self, able: "list[Known]", seconds: float) -> None:
-        self._ask(self.commons.random.choice(able), seconds)
+        for one in self._choose(able, 1):
+            self._ask(one, seconds)
         over = len(self._agreed) - self.commons.settings.neighbours
         if over > 0:
-            leaving = PeerId(self.commons.random.choice(sorted(self._agreed)))
+            leaving = self._leaving()
             link = self.commons.links.get(leaving)
             if link is not None:
                 link.send(NeighbourAnswer(False, "exchange"))
             self._remove(leaving)
+
+    # --- from several networks ---------------------------------------------------------------------------------------
+
+    def _kinds(self, peer: bytes) -> Kinds:
+        """Where a peer is, as its link shows if there is one, and whence it was heard of."""
+        link, known = self.commons.links.get(PeerId(peer)), self._membership.get(peer)
+        if link is not None:
+            group = networkGroup(link.address)
+        else:
+            group = networkGroup(known.advert.addresses[0]) if known is not None and known.advert.addresses else NAMES
+        source = known.source if known is not None and known.source else group
+        return f"in {group}", f"from {source}"
+
+    def _most(self, places: int) -> int:
+        """Neighbours of one kind."""
+        return max(1, -(-places // SHARE))
+
+    def _choose(self, able: "list[Known]", count: int) -> "list[Known]":
+        held = [self._kinds(peer) for peer in (*self._agreed, *self._asked)]
+        most = self._most(self.commons.settings.neighbours)
+        return chooseApart(able, count, lambda one: self._kinds(one.peerId), held, most, self.commons.random)
+
+    def _leaving(self, without: bytes = b"") -> PeerId:
+        """Who makes room: somebody of the network that has most of the places."""
+        return leaveOne(
+            [PeerId(one) for one in sorted(self._agreed) if one != without], lambda one: self._kinds(one)[:1], self.commons.random
+        )
+
+    def _lopsided(self, able: "list[Known]") -> bool:
+        """Whether nearly all neighbours are of one network while others are to be had: whoever asks often enough could see to that."""
+        groups = Counter(self._kinds(one)[0] for one in self._agreed)
+        if not groups:
+            return False
+        top, count = groups.most_common(1)[0]
+        elsewhere = self._most(self.commons.settings.neighbours)
+        return count > elsewhere > len(self._agreed) - count and any(self._kinds(one.peerId)[0] != top for one in able)
+
+    def _isTooMany(self, peer: bytes) -> bool:
+        """Whether a peer that was just dialled is of a network that has its share, while there is somebody elsewhere to be asked."""
+        group = self._kinds(peer)[0]
+        same = sum(self._kinds(one)[0] == group for one in self._agreed)
+        return same >= self._most(self.commons.settings.neighbours) and any(
+            self._kinds(one.peerId)[0] != group for one in self._able(self._membership.superPeers())
+        )
+
+    def _able(self, known: "list[Known]") -> "list[Known]":
+        """Who may be asked."""
+        return [
+            one for one in known
+            if one.peerId not in self._agreed and one.peerId not in self._asked and one.peerId not in self._avoid
+        ]
 
     def _ask(self, known: "Known", seconds: float) -> None:
         peer = known.peerId
@@ -185,8 +243,14 @@ class Neighbours(Component):
         attempt()
 
     def _dialled(self, link: "Link") -> None:
-        if self._membership.serving:
-            link.send(NeighbourWanted())
+        if not self._membership.serving:
+            return
+        if self._isTooMany(link.peerId):
+            # It is in another place than its advert says.
+            self._asked.pop(link.peerId, None)
+            self._avoid[link.peerId] = self.commons.seconds() + REFUSED_FOR
+            return
+        link.send(NeighbourWanted())
 
     def _wantedReceived(self, link: "Link", message: NeighbourWanted) -> None:
         commons = self.commons
@@ -209,8 +273,8 @@ class Neighbours(Component):
         link.send(NeighbourAnswer(True))
         self._add(link.peerId)
         if full:
-            # Nobody is turned away, for it may be alone; a random other makes room and looks for somebody else.
-            leaving = PeerId(commons.random.choice(sorted(self._agreed.keys() - {link.peerId})))
+            # Nobody is turned away, for it may be alone; another makes room and looks for somebody else.
+            leaving = self._leaving(link.peerId)
             other = commons.links.get(leaving)
             if other is not None:
                 other.send(NeighbourAnswer(False, "full"))

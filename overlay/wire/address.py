@@ -1,6 +1,7 @@
 """Addresses as people and adverts write them: C{HOST:PORT}, with an IPv6 host in brackets."""
 
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 
 from overlay.errors import UsageError
 
@@ -40,3 +41,27 @@ def _isIPv6(text: str) -> bool:
 def formatAddress(host: str, port: int) -> str:
     """The inverse of L{parseAddress}."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+NAMES = "names"
+"""The network group of every host that is written as a name: names cost nothing."""
+
+
+@lru_cache(16_384)
+def networkGroup(address: str) -> str:
+    """
+    Whose addresses are probably in one hand: the /16 of IPv4, also where an IPv6 address holds one, the /48 of IPv6.
+
+    @param address: C{HOST:PORT}, or a host alone.
+    @return: that network; L{NAMES} for what is no IP address.
+    """
+    try:
+        host = ip_address(parseAddress(address)[0].partition("%")[0])
+    except (UsageError, ValueError):
+        return NAMES
+    if isinstance(host, IPv6Address):
+        held = host.ipv4_mapped or host.sixtofour or (host.teredo[1] if host.teredo is not None else None)
+        if held is None:
+            return "".join(f"{one:02x}" for one in host.packed[:6])
+        host = held
+    return ".".join(str(one) for one in host.packed[:2])

@@ -207,6 +207,7 @@ class Wire:
 
 class _Listening:
     port = 7116
+    host = ""
 
     def stop(self) -> Deferred:
         return succeed(None)

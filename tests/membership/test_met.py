@@ -77,17 +77,24 @@ def test_whoWasMetLongestAgoMakesRoom(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept) <= 20 and kept == peers[-len(kept) :] and len(kept) > 15
 
 
+def cacheOf(storage: MemoryStorage, *linked: int) -> PeerCache:
+    commons = commonsOf(identity(1), storage)
+    commons.links = {identity(number).peerId for number in linked}  # type: ignore[assignment]
+    return PeerCache(commons)
+
+
 def test_theCache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where super-peers were; bounded, the newest of each, and broken rows are passed over."""
     monkeypatch.setattr(cache, "MOST", 3)
+    monkeypatch.setattr(cache, "SHARE", 1)
     storage = MemoryStorage()
-    kept = PeerCache(commonsOf(identity(1), storage))
+    kept = cacheOf(storage)
     for number in (2, 3, 4):
         kept.put(knownOf(number))
     kept.put(knownOf(4, addresses=["10.9.9.9:1", "10.9.9.9:2"], sequence=2))
     assert len(kept.adverts()) == 3 and kept.addresses(identity(4).peerId) == ["10.9.9.9:1", "10.9.9.9:2"]
     kept.put(knownOf(5))
-    again = PeerCache(commonsOf(identity(1), storage))
+    again = cacheOf(storage)
     assert len(again.adverts()) == 3 and identity(5).peerId in again
     assert again.addresses(identity(5).peerId) == ["10.0.0.5:7116"] and again.addresses(identity(9).peerId) == []
     storage.table("peers").put(identity(5).peerId, b"\xc1")

@@ -1,0 +1,40 @@
+"""The addresses that the user has given: those of the invitation, and those of C{--peer}."""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from overlay.discovery import Discovery, DiscoverySurroundings, spread
+from overlay.interfaces import IDiscovery
+from overlay.policy import PolicyPlugin
+from overlay.questions import Lead
+
+
+@implementer(IDiscovery)
+class Given(Discovery):
+    """
+    Addresses that never change. At each of them any peer of the network will do: the one that invited may have moved on, or have
+    forwarded its port to another.
+    """
+
+    __slots__ = ("_leads", "_resolver")
+
+    def __init__(self, surroundings: DiscoverySurroundings, option: str) -> None:
+        self._leads = [Lead(one) for one in surroundings.given.get(option, ())]
+        self._resolver = surroundings.resolver
+
+    def find(self) -> Sequence[Lead] | Deferred[list[Lead]]:
+        return spread(self._leads, self._resolver)
+
+
+def _join(surroundings: DiscoverySurroundings) -> Given:
+    return Given(surroundings, "join")
+
+
+def _peer(surroundings: DiscoverySurroundings) -> Given:
+    return Given(surroundings, "peer")
+
+
+join = PolicyPlugin("discovery", "join", _join, "The addresses in the invitation (--join).")
+peer = PolicyPlugin("discovery", "peer", _peer, "The addresses that are given with --peer.")
