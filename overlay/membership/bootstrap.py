@@ -198,15 +198,15 @@ class Bootstrap(Component):
         seconds = self.commons.seconds()
         calm = self.since is None
         if not calm:
-            self._ask(seconds)
             self._targetsFromMembership()
             for target in self.targets.due(seconds, AT_ONCE, set(self._membership.ownAddresses()), self.commons.random):
                 self._dial(target)
+            self._ask(seconds)
             self._say(seconds)
         elif self._membership.serving and seconds >= self._islands:
             self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
-            self._ask(seconds)
             self._meetIslands()
+            self._ask(seconds)
         if calm:
             self._endUnused(seconds)
         wait = CALM * (1 if self._membership.serving or self._unused else 2) if calm else LOOK

@@ -141,3 +141,5 @@ class Targets:
         """Any of them may be tried at once."""
         for one in self._all.values():
             one.next, one.wait = 0.0, FIRST_WAIT
+            # Somebody else may be there now, or may only have said so.
+            one.itself = False

@@ -1,0 +1,272 @@
+"""How a peer finds its network: any one source is enough, none can do harm, and what was tried is told."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from overlay.discovery import Discovery, DiscoverySurroundings, buildSources
+from overlay.errors import NotReached, UsageError
+from overlay.identity.network import Network
+from overlay.interfaces import IDiscovery
+from overlay.lab.world import LabPeer, World
+from overlay.membership.attempts import describeAttempts, summaryOf
+from overlay.membership.targets import Targets
+from overlay.policy import BadPlugin, PolicyPlugin
+from overlay.questions import Announcement, Lead
+from tests.conftest import LoggedFailures
+
+
+@implementer(IDiscovery)
+class Played(Discovery):
+    """
+    A discovery that the test plays.
+
+    @cvar made: all, in the order of their making.
+    """
+
+    made: "list[Played]" = []
+
+    def __init__(self, surroundings: DiscoverySurroundings) -> None:
+        self.surroundings = surroundings
+        self.found: Callable[[Any], None] = lambda leads: None
+        self.announced: list[Announcement] = []
+        self.asked: list[float] = []
+        self.answer: Any = []
+        self.stopped = 0
+        Played.made.append(self)
+
+    def start(self, found: Callable[[Sequence[Lead]], None]) -> None:
+        self.found = found
+
+    def find(self) -> Any:
+        self.asked.append(self.surroundings.clock.seconds())
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def announce(self, announcement: Announcement) -> None:
+        self.announced.append(announcement)
+
+    def stop(self) -> Any:
+        self.stopped += 1
+
+
+@pytest.fixture
+def world() -> World:
+    Played.made.clear()
+    return World(3, plugins=[PolicyPlugin("discovery", "played", Played, "Played by the test.")])
+
+
+def joining(world: World, answer: Any = (), bootstrap: Sequence[LabPeer | str] = ()) -> tuple[LabPeer, Played]:
+    """A peer that looks for others by a played discovery."""
+    peer = world.add(bootstrap=bootstrap, start=False)
+    peer.discovery = ("played",)
+    init = Played.__init__
+
+    def prepared(self: Played, surroundings: DiscoverySurroundings) -> None:
+        init(self, surroundings)
+        self.answer = answer
+
+    world.catalogue = world.catalogue.joined(
+        [PolicyPlugin("discovery", "played", type("P", (Played,), {"__init__": prepared}), "Played by the test.")]
+    )
+    peer.start()
+    return peer, Played.made[-1]
+
+
+def test_oneIsEnough(world: World) -> None:
+    """A peer whose other sources find only the dead joins by the one address that is good, and says what all have answered."""
+    first = world.add()
+    world.run(1)
+    peer, _ = joining(world, [Lead(first.address)], ["10.9.9.9:1", "10.9.9.8:1"])
+    assert world.until(lambda: peer.peer.bootstrap.joined, 10) and not peer.isSuper
+    said = describeAttempts(peer.peer.bootstrap)
+    rows = {row["source"]: row for row in said["sources"]}
+    assert said["joined"] and said["because"] == "a super-peer is reached" and said["unreached"] is None
+    assert [(one["address"], one["answer"]) for one in rows["played"]["addresses"]] == [
+        (first.address, f"{rows['played']['addresses'][0]['answer'].split()[0]} answers")
+    ]
+    assert {one["address"] for one in rows["peer"]["addresses"]} == {"10.9.9.9:1", "10.9.9.8:1"}
+    assert {one["answer"] for one in rows["peer"]["addresses"]} <= {"refuses", "not tried", "being dialled"}
+
+
+def test_whatIsFoundLater(world: World) -> None:
+    """A discovery that calls with an address at some time leads there at once, also a peer that serves by then: islands meet."""
+    first = world.add()
+    peer, played = joining(world)
+    assert world.until(lambda: peer.isSuper, 5)
+    world.run(3)
+    assert not peer.peer.links
+    played.found([Lead(first.address, first.peerId)])
+    assert world.until(lambda: first.peerId in peer.peer.links, 5)
+    assert world.until(peer.peer.membership.superPeers, 5)
+
+
+def test_whatIsFoundLaterByOneThatWaits(world: World) -> None:
+    """A peer that has found nobody yet, but knows that somebody should be there, dials what is found at once."""
+    first = world.add()
+    world.run(1)
+    peer, played = joining(world, (), ["10.9.9.9:1"])
+    world.run(20)
+    assert not peer.isSuper
+    played.found([Lead(first.address)])
+    assert world.until(lambda: peer.peer.bootstrap.joined, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (OSError("no network"), "OSError: no network (the caller)"),
+        (NotReached("there is nobody"), "there is nobody"),
+        (None, "TypeError"),
+        (["10.0.0.1:7116"], "is no Lead"),
+        ([Lead("no address at all")], "is not HOST:PORT"),
+    ],
+)
+def test_oneThatFails(world: World, answer: Any, said: str) -> None:
+    """Whatever it raises or hands over is told, and the others go on; it is asked again after growing waits."""
+    first = world.add()
+    world.run(1)
+    peer, played = joining(world, answer, ["10.9.9.9:1"])
+    world.run(40)
+    assert said in peer.peer.bootstrap.sources[-1].problem and not peer.peer.bootstrap.alone
+    waits = [later - earlier for earlier, later in zip(played.asked, played.asked[1:], strict=False)]
+    assert [round(wait / 2 ** (1 + at)) for at, wait in enumerate(waits[:4])] == [1] * 4
+    played.answer = [Lead(first.address)]
+    assert world.until(lambda: peer.peer.bootstrap.joined, 70) and not peer.peer.bootstrap.sources[-1].problem
+
+
+def test_oneThatNeverAnswers(world: World) -> None:
+    """It holds nobody up for long: it is given up after 20 seconds, and until then the peer does not think itself alone."""
+    ended: list[object] = []
+    peer, played = joining(world, Deferred(ended.append))
+    world.run(10)
+    assert not peer.isSuper and not peer.peer.bootstrap.alone and not ended
+    played.answer = []
+    world.run(11)
+    assert ended and "within 20 s" in peer.peer.bootstrap.sources[-1].problem and not peer.isSuper
+    assert world.until(lambda: peer.isSuper, 120)
+
+
+def test_aPeerThatIsAlone(world: World) -> None:
+    """Where nobody is found at once, and nobody could be, a peer serves at once; its own address in a list is nobody."""
+    peer = world.add(start=False)
+    address = peer.address
+    world.peers.clear()
+    peer, _ = joining(world, [Lead(address)])
+    peer.stop()
+    peer.address = address
+    peer.start()
+    assert world.until(lambda: peer.isSuper, 5)
+    (row,) = [row for row in describeAttempts(peer.peer.bootstrap)["sources"] if row["source"] == "played"]
+    assert [(one["answer"], one["tries"]) for one in row["addresses"]] == [("it is this peer itself", 1)]
+    world.run(300)
+    assert [one.tries for one in peer.peer.bootstrap.targets] == [1]
+
+
+def test_whatIsTold(world: World) -> None:
+    """A peer that cannot join says in the log, after ten seconds and then less and less often, what was tried and what each answered."""
+    lines: list[str] = []
+    peer = world.add(bootstrap=["10.9.9.9:1"], start=False)
+    dead = world.add()
+    dead.crash()
+    peer.bootstrap.append(dead.address)
+    peer.settings = type(peer.settings)(role="leaf")
+    peer.start()
+
+    class Log:
+        def warn(self, text: str, **fields: Any) -> None:
+            lines.append(f"{world.time.seconds():.0f} " + text.format(**fields))
+
+        def debug(self, text: str, **fields: Any) -> None:
+            """Not for people."""
+
+        info = debug
+
+    peer.peer.commons.log = Log()  # type: ignore[assignment]
+    world.run(100)
+    assert [line.split()[0] for line in lines] == ["10", "30", "90"]
+    assert "no super-peer of network lab is reached for 10 s" in lines[0]
+    assert "10.9.9.9:1: refuses" in lines[0] and f"{dead.address}: does not answer" in lines[0]
+    assert "the next attempt is in" in lines[0] and "superpeer explain join" in lines[0]
+    assert summaryOf(peer.peer.bootstrap) == describeAttempts(peer.peer.bootstrap)["because"]
+
+
+def test_anotherNetwork(world: World) -> None:
+    """What answers, but is of another network, is told apart from what does not answer."""
+    other = world.add(start=False)
+    network, world.network = world.network, Network.open("elsewhere")
+    other.start()
+    world.network = network
+    peer = world.add(bootstrap=[other], settings=type(world.settings)(role="leaf"))
+    world.run(5)
+    assert f"{other.address}: network: this peer is of another network" in summaryOf(peer.peer.bootstrap)
+
+
+def test_whatOthersMayBeTold(world: World) -> None:
+    """A discovery is told once that this peer listens, and again when it serves; at the end it is ended once."""
+    peer, played = joining(world)
+    assert world.until(lambda: peer.isSuper, 5)
+    world.run(20)
+    host, port = peer.address.rsplit(":", 1)
+    assert [(one.peerId, one.host, one.port, one.serving) for one in played.announced] == [
+        (peer.peerId, host, int(port), False), (peer.peerId, host, int(port), True),
+    ]
+    peer.stop()
+    assert played.stopped == 1
+
+
+def test_leadsThatAreGivenUp() -> None:
+    """What a source names no longer is forgotten, unless another source names it too; what is remembered gives way to what is given."""
+    targets = Targets()
+    assert targets.take("a", [Lead("h:1"), Lead("h:2", b"x" * 20)], True) == 2  # type: ignore[arg-type]
+    assert targets.take("b", [Lead("h:2"), Lead("h:3")], True) == 1
+    targets.take("a", [Lead("h:1")], True)
+    assert {one.address: one.sources for one in targets} == {"h:1": ("a",), "h:2": ("b",), "h:3": ("b",)}
+    targets.take("cache", [Lead("h:9", b"y" * 20)], False)  # type: ignore[arg-type]
+    targets.take("b", [Lead("h:9")], True)
+    assert [(one.address, one.peer, one.given) for one in targets] == [("h:1", None, True), ("h:9", None, True)]
+
+
+def test_howTheyAreBuilt(world: World) -> None:
+    """The three that are always there, unless they are named with other arguments, and those that are asked for; several of one kind."""
+    peer, _ = joining(world)
+    around = DiscoverySurroundings(
+        world.time, world.random, peer.peerId, peer.storage, network=world.networkNow, given={"peer": ["h:1"], "join": ["h:2"]}
+    )
+    titles = [one.title for one in buildSources(around, ["played", "cache:most=0", "played"], world.catalogue)]
+    assert titles == ["join", "peer", "played", "cache:most=0", "played"]
+    for wrong in ("nosuch", "cache:most=-1", "list:file=/nowhere/at/all", "cache:size=3"):
+        with pytest.raises(UsageError):
+            buildSources(around, [wrong], world.catalogue)
+    bad = PolicyPlugin("discovery", "bad", type("Bad", (), {}), "Has no method.")
+    with pytest.raises(BadPlugin, match="discovery bad from the caller"):
+        buildSources(around, ["bad"], world.catalogue.joined([bad]))
+
+
+def test_theCacheAlone(world: World) -> None:
+    """A peer that was given nothing finds its network by whom it remembers, unless it is told not to."""
+    first = world.add()
+    peer = world.add(bootstrap=[first])
+    assert world.until(lambda: peer.peer.bootstrap.joined, 20)
+    world.run(5)
+    peer.stop()
+    peer.bootstrap = []
+    peer.start()
+    assert world.until(lambda: peer.peer.bootstrap.joined, 10) and not peer.isSuper
+    peer.stop()
+    peer.discovery = ("cache:most=0",)
+    peer.start()
+    assert world.until(lambda: peer.isSuper, 5)
+
+
+def test_aStopThatFails(world: World, loggedFailures: LoggedFailures) -> None:
+    """A discovery that fails at its end keeps nobody from stopping."""
+    peer, played = joining(world)
+    world.run(3)
+    played.stop = lambda: 1 / 0  # type: ignore[method-assign]
+    peer.stop()
+    assert not peer.running and not loggedFailures
