@@ -128,7 +128,7 @@ class TlsChannel(Protocol):
         if self._flushing is not None and self._flushing.active():
             self._flushing.cancel()
         self._queue.clear()
-        said = self._lost or " ".join(reason.getErrorMessage().split())
+        said = self._lost or _sentence(reason)
         self._lost = said
         if self.dialled_ is not None and not self.dialled_.called:
             self.dialled_.errback(NotReached(f"{self.dialledAddress}: {said}"))
@@ -288,3 +288,11 @@ class TlsChannel(Protocol):
     def abort(self) -> None:
         if self._lost is None:
             self._end("aborted")
+
+
+def _sentence(reason: Failure) -> str:
+    """Why a connection ended, for people."""
+    if reason.check(SSL.Error) and reason.value is not None and reason.value.args and isinstance(reason.value.args[0], list):
+        errors = ", ".join(str(one[-1]) for one in reason.value.args[0])
+        return f"it is no peer, or broken: it does not speak TLS as peers do ({errors})"
+    return " ".join(reason.getErrorMessage().split())

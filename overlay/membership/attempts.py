@@ -79,7 +79,7 @@ def _describe(targets: list[Target], now: float, calm: bool) -> list[dict[str, A
             "name": one.name,
             "expected": shortText(one.peer) if one.peer is not None else "anybody",
             "tries": one.tries,
-            "answer": "being dialled" if one.dialling else one.answer or "not tried",
+            "answer": one.answer or ("being dialled" if one.dialling else "not tried"),
             "ago": round(now - one.answered, 1) if one.tries else None,
             "again in": None if calm or one.itself or one.dialling else round(max(0.0, one.next - now), 1),
         }
