@@ -54,6 +54,7 @@ class DiscoverySurroundings(PolicySurroundings):
 class Discovery:
     """Base of discoveries: a subclass needs no more than C{find}."""
 
+    __slots__ = ()
     problem = ""
 
     def start(self, found: Callable[[Sequence[Lead]], None]) -> None:

@@ -18,14 +18,14 @@ class Given(Discovery):
     forwarded its port to another.
     """
 
-    __slots__ = ("_leads", "_resolver")
+    __slots__ = ("_addresses", "_resolver")
 
     def __init__(self, surroundings: DiscoverySurroundings, option: str) -> None:
-        self._leads = [Lead(one) for one in surroundings.given.get(option, ())]
+        self._addresses = surroundings.given.get(option, ())
         self._resolver = surroundings.resolver
 
     def find(self) -> Sequence[Lead] | Deferred[list[Lead]]:
-        return spread(self._leads, self._resolver)
+        return spread([Lead(one) for one in self._addresses], self._resolver)
 
 
 def _join(surroundings: DiscoverySurroundings) -> Given:

@@ -15,7 +15,7 @@ from overlay.questions import Lead
 class Remembered(Discovery):
     """The peer cache: each super-peer where its last advert said that it was."""
 
-    __slots__ = ("_most", "_peerId", "_random", "_table")
+    __slots__ = ("_most", "_random", "_table")
 
     def __init__(self, surroundings: DiscoverySurroundings, most: int = 1000) -> None:
         """
@@ -25,11 +25,10 @@ class Remembered(Discovery):
             raise ValueError("most must be 0 or more")
         self._table = surroundings.storage.softTable(TABLE, surroundings.log)
         self._random = surroundings.random
-        self._peerId = surroundings.peerId
         self._most = most
 
     def find(self) -> Sequence[Lead]:
-        places = [one for one in placesIn(self._table) if one[0] != self._peerId]
+        places = placesIn(self._table)
         if len(places) > self._most:
             places = self._random.sample(places, self._most)
         return [Lead(address, peer) for peer, addresses in places for address in addresses[:2]]

@@ -1,14 +1,23 @@
 """What the documents show is true: pictures, examples, links, and the names of everything that users meet."""
 
+import random
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
 
 from overlay.console.commands import COMMANDS
+from overlay.identity.ids import PeerId
+from overlay.interfaces import IDiscovery
 from overlay.options import OPTIONS
+from overlay.policy import PolicySurroundings
+from overlay.questions import Lead
+from overlay.storage import MemoryStorage
 from overlay.wire.messages import MESSAGES
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +72,17 @@ def test_examplesRun() -> None:
     """Python in the documents runs."""
     (source,) = blocks(ROOT / "docs" / "architecture.md", "python")
     exec(source, {})
+
+
+def test_theDiscoveryRuns() -> None:
+    """So does the way to find peers that docs/plugins.md shows."""
+    (source,) = blocks(ROOT / "docs" / "plugins.md", "python")
+    names: dict[str, Any] = {}
+    exec(source, names)
+    surroundings = PolicySurroundings(Clock(), random.Random(), PeerId(b"p" * 20), MemoryStorage())
+    discovery = names["classroom"].build(surroundings, {"desks": "2"})
+    assert verifyObject(IDiscovery, discovery)
+    assert discovery.find() == [Lead("desk1.lab.example:7116"), Lead("desk2.lab.example:7116")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

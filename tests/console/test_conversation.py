@@ -155,6 +155,7 @@ def test_anyLine(line: str, operator: bool) -> None:
         ("SEARCH limit=5 limit=6 x", 501, "limit=6"), ("SEARCH timeout=nan x", 501, "timeout=nan"), ("SEARCH order=up x", 501, "order=up"),
         ("MODE XML", 501, "XML"), ("EXPLAIN rule", 501, "rule"), ("EXPLAIN peer", 501, "peer"), ("EXPLAIN role x", 501, "x"),
         ("EXPLAIN tree x", 501, "x"),
+        ("EXPLAIN join x", 501, "x"),
         ("STATUS now", 501, "now"), ("SERCH x", 500, "SERCH"), ("ROTATE", 503, "ROTATE"),
     ],
 )

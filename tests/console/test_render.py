@@ -2,7 +2,7 @@
 
 import pytest
 
-from overlay.console.render import caret, marked, nothing
+from overlay.console.render import caret, explainJoin, marked, nothing
 
 
 def test_matchesAreBold() -> None:
@@ -45,3 +45,21 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
 def test_whyNothing(end: dict, lines: list[str]) -> None:
     """A sentence for each reason."""
     assert nothing(end) == lines
+
+
+def test_whatWasTried(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each source with what it found, each address with what it answered; nothing that a remote party said moves the cursor."""
+    row = {
+        "address": "192.0.2.1:7", "name": "seed.example", "expected": "anybody", "tries": 3, "answer": "refuses\x1b[2J", "ago": 1.5,
+        "again in": 4.0,
+    }
+    explainJoin({
+        "joined": False, "because": "nobody", "unreached": 12.5, "sources": [
+            {"source": "peer", "problem": "", "found": 1, "asked again in": 2.0, "addresses": [row]},
+            {"source": "dns:name=x", "problem": "x has no address", "found": 0, "asked again in": None, "addresses": []},
+        ],
+    })
+    assert capsys.readouterr().out.splitlines() == [
+        "joined: no, for 12.5 s: nobody", "", "peer: 1 found, asked again in 2.0 s",
+        "192.0.2.1:7\tseed.example\tanybody\t3\trefuses [2J\t1.5\t4.0", "", "dns:name=x: 0 found", "  x has no address",
+    ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overlay.errors import UsageError
-from overlay.wire.address import formatAddress, parseAddress
+from overlay.wire.address import NAMES, formatAddress, networkGroup, parseAddress
 
 ports = st.integers(1, 65535)
 
@@ -55,3 +55,16 @@ def test_anyText(text: str) -> None:
     except UsageError:
         return
     assert host and 1 <= port <= 65535
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("192.0.2.1:7116", "192.0"), ("192.0.99.1", "192.0"), ("10.7.0.1:1", "10.7"), ("[2001:db8:5:1::9]:7", "20010db80005"),
+        ("2001:db8:5::", "20010db80005"), ("[fe80::1%eth0]:7116", "fe8000000000"), ("[::ffff:192.0.2.1]:7116", "192.0"),
+        ("[2002:c000:0201::1]:7116", "192.0"), ("seed.example:7116", NAMES), ("no address: at all", NAMES), ("", NAMES),
+    ],
+)
+def test_networkGroups(address: str, group: str) -> None:
+    """The /16 of IPv4, also within IPv6, the /48 of IPv6; all names are one group, and so is what is no address."""
+    assert networkGroup(address) == group
