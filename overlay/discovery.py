@@ -29,6 +29,8 @@ ADDRESSES = 32
 """Addresses of one name that are tried."""
 ANSWER_WITHIN = 20.0
 """Seconds that a discovery may take to answer."""
+RESOLVE_WITHIN = 5.0
+"""Seconds after which the others are not kept waiting for the addresses of a name."""
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 60.0
 _GIVEN: Mapping[str, Sequence[str]] = MappingProxyType({})
@@ -94,30 +96,59 @@ def addressesOf(resolver: IHostnameResolver, name: str) -> Deferred[list[str]]:
     """
     @return: fires with all addresses of a name, IPv4 and IPv6; an empty list if it has none, or nobody answers.
     """
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        # A resolver that is asked for such a thing does not answer at all.
+        return succeed([])
     # One that is cancelled is not to be called again when its answer comes after all.
     done: Deferred[list[str]] = Deferred(lambda cancelled: None)
     resolver.resolveHostName(_Addresses(done), name)
     return done
 
 
-def spread(leads: Sequence[Lead], resolver: IHostnameResolver | None) -> Sequence[Lead] | Deferred[list[Lead]]:
+class Addresses(Discovery):
     """
-    Where the host of a lead is a name with several addresses, a lead for each of them: at one of them may be another, or nobody. A name
-    that cannot be resolved stays, so that the attempt to dial it says so.
+    Base of discoveries that know addresses whose hosts may be names. Where a name has several addresses, each of them is a lead: at one of
+    them may be another, or nobody. A name that cannot be resolved stays, so that the attempt to dial it says so.
     """
-    if resolver is None or not any(_isName(one) for one in leads):
-        return leads
 
-    def spreadOne(lead: Lead) -> Deferred[list[Lead]]:
+    __slots__ = ("_clock", "_found", "_resolver")
+
+    def __init__(self, surroundings: DiscoverySurroundings) -> None:
+        self._resolver = surroundings.resolver
+        self._clock = surroundings.clock
+        self._found: Callable[[Sequence[Lead]], None] | None = None
+
+    def start(self, found: Callable[[Sequence[Lead]], None]) -> None:
+        if self._resolver is not None:
+            self._found = found
+
+    def spread(self, leads: Sequence[Lead]) -> Sequence[Lead] | Deferred[list[Lead]]:
+        """All leads, those of names resolved. Whoever has an address already is told at once, and waits for no name server."""
+        plain = [one for one in leads if not _isName(one)]
+        if self._resolver is None or len(plain) == len(leads):
+            return leads
+        if plain and self._found is not None:
+            self._found(plain)
+        whole = DeferredList([self._spreadOne(one) for one in leads[:LEADS]], consumeErrors=True)
+        return whole.addCallback(lambda rows: [lead for well, found in rows if well for lead in found])
+
+    def _spreadOne(self, lead: Lead) -> Deferred[list[Lead]]:
         if not _isName(lead):
             return succeed([lead])
+        assert self._resolver is not None
         name, port = parseAddress(lead.address)
-        return addressesOf(resolver, name).addCallback(
-            lambda hosts: [Lead(formatAddress(one, port), lead.peer, name) for one in hosts[:ADDRESSES]] if len(hosts) > 1 else [lead]
-        )
+        asked = addressesOf(self._resolver, name)
+        if not asked.called:
+            asked.addTimeout(RESOLVE_WITHIN, self._clock)
 
-    whole = DeferredList([spreadOne(one) for one in leads[:LEADS]], fireOnOneErrback=True, consumeErrors=True)
-    return whole.addCallback(lambda rows: [lead for _, found in rows for lead in found])
+        def resolved(hosts: list[str]) -> list[Lead]:
+            if len(hosts) < 2:
+                return [lead]
+            return [Lead(formatAddress(one, port), lead.peer, name) for one in hosts[:ADDRESSES]]
+
+        return asked.addCallbacks(resolved, lambda failure: [lead])
 
 
 def _isName(lead: Lead) -> bool:
@@ -188,7 +219,7 @@ class Source:
             try:
                 checked = _checked(leads)
             except Exception as problem:  # whatever a stranger's code hands over, the peer lives
-                self._failed(Failure(problem))
+                self._blame(Failure(problem))
                 return
             found(self, checked)
 
@@ -202,7 +233,7 @@ class Source:
         try:
             method(argument)
         except Exception as problem:  # a stranger's code
-            self._failed(Failure(problem))
+            self._blame(Failure(problem))
 
     def ask(self, took: Callable[["Source", list[Lead]], None]) -> None:
         """
@@ -233,6 +264,9 @@ class Source:
 
     def _failed(self, failure: Failure) -> None:
         self._settled()
+        self._blame(failure)
+
+    def _blame(self, failure: Failure) -> None:
         if failure.check(CancelledError):
             return
         if failure.check(TimeoutError):

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from overlay.discovery import LEADS, Discovery, DiscoverySurroundings, spread
+from overlay.discovery import LEADS, Addresses, DiscoverySurroundings
 from overlay.errors import UsageError
 from overlay.identity.ids import parseId
 from overlay.interfaces import IDiscovery
@@ -44,16 +44,16 @@ def parseList(text: str) -> tuple[list[Lead], list[str]]:
 
 
 @implementer(IDiscovery)
-class ListFile(Discovery):
+class ListFile(Addresses):
     """Read again whenever it has changed; as long as it cannot be read, what it said last stands."""
 
     def __init__(self, surroundings: DiscoverySurroundings, file: str) -> None:
         """
         @param file: its path.
         """
+        super().__init__(surroundings)
         self._path = Path(file).expanduser().absolute()
         self._log: Logger = surroundings.log
-        self._resolver = surroundings.resolver
         self._leads: list[Lead] = []
         self._stamp: tuple[int, ...] | None = None
         if not self._path.is_file():
@@ -70,7 +70,7 @@ class ListFile(Discovery):
         except OSError as problem:
             self._stamp = None
             self.problem = f"{self._path} cannot be read ({problem.strerror}); what it said last stands"
-        return spread(self._leads, self._resolver)
+        return self.spread(self._leads)
 
     def _read(self) -> None:
         with self._path.open("rb") as file:

@@ -90,6 +90,30 @@ def test_allAddressesOfAName() -> None:
     assert found(build("join")) == []
 
 
+class Silent(Names):
+    """A resolver whose name server does not answer in time."""
+
+    def resolveHostName(self, resolutionReceiver: Any, hostName: str, *args: Any, **more: Any) -> Any:
+        self.asked.append(hostName)
+        self.receiver = resolutionReceiver
+
+
+def test_aNameServerThatIsSilent() -> None:
+    """Addresses do not wait for names: they are told at once, and names stay as they are after five seconds; impossible ones at once."""
+    names, told = Silent({}), []
+    peer = build("peer", names, given={"peer": ["slow.example:9", "192.0.2.3:4", "a..b:1"]})
+    peer.start(told.extend)
+    finding: Deferred[Any] = peer.find()
+    assert told == [Lead("192.0.2.3:4")] and not finding.called and names.asked == ["slow.example"]
+    peer._clock.advance(5)
+    results: list[Any] = []
+    finding.addCallback(results.extend)
+    assert results == [Lead("slow.example:9"), Lead("192.0.2.3:4"), Lead("a..b:1")]
+    # What comes after all is of no use any more, and harms nobody.
+    names.receiver.addressResolved(IPv4Address("TCP", "192.0.2.1", 0))
+    names.receiver.resolutionComplete()
+
+
 # --- a list file ----------------------------------------------------------------------------------------------------
 
 
