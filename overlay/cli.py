@@ -53,7 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     add("peers", "Whom this peer knows.")
     add("share", "What this peer shares, and what not.")
     add("stats", "Counters of this peer.")
-    explain = add("explain", "Why: explain role, explain join, explain tree, explain peer PREFIX, explain search [N], explain hit [N], explain policies.")
+    explain = add(
+        "explain",
+        "Why: explain role, explain join, explain tree, explain peer PREFIX, explain search [N], explain hit [N], explain policies.",
+    )
     explain.add_argument("topic", choices=("role", "join", "tree", "peer", "search", "hit", "policies"))
     explain.add_argument("argument", nargs="?", default="", help="whose id begins so; 1 for the last search; a row by number or hash")
     plugins = add("plugins", "Every plugin of every point, with its arguments, its help and its file; needs no running peer.")

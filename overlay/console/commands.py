@@ -227,8 +227,8 @@ class ExplainCommand(Command):
     verb = "EXPLAIN"
     format = "EXPLAIN role | join | tree | peer PREFIX | search [N] | hit [N] | policies"
     help = (
-        "Why this peer is or is not a super-peer, how it looks for others, where it stands in the spanning tree, what it holds of one, how a search"
-        " went, why a hit of the last is in its place."
+        "Why this peer is or is not a super-peer, how it looks for others, where it stands in the spanning tree, what it holds of one,"
+        " how a search went, why a hit of the last is in its place."
     )
     topic: str = "role"
     argument: str = ""
