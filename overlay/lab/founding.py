@@ -58,7 +58,7 @@ def _elect(world: World, member: "Member", voters: "Sequence[Member]", rng: rand
     now = int(EPOCH)
     issued = now - int(0.5 * life * rng.random())
     peerId = member.peerId
-    electorate = electorateOf(network, peerId, 1, peerId, [one.peerId for one in voters])
+    electorate = electorateOf(network, peerId, 1, issued, peerId, [one.peerId for one in voters])
     nomination = Nomination(
         network, peerId, 1, "none", peerId, [member.peer.address], list(electorate), issued, issued + life
     )

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
-from overlay.roles.mandate import GENESIS, electorateOf, majorityOf
+from overlay.roles.mandate import GENESIS, TOLERATED, distance, electorateOf, majorityOf, seatPoint
 from overlay.roles.observations import DialBack, Observations
 from overlay.roles.seat import ICalling, seatOf
 from overlay.verdict import Verdict
@@ -28,7 +28,7 @@ ANSWERS_WITHIN = 2.0
 DIALLED_AT_ONCE = 5
 """Candidates that are dialled back for one seat."""
 FAILED_FOR = 600.0
-"""Seconds for which a candidate that failed is passed over."""
+"""Seconds for which a candidate that failed, or an elector that did not answer, is passed over."""
 _TABLE = "seats"
 _LAST = b"last"
 
@@ -41,6 +41,7 @@ class _Call:
     @ivar purpose: C{growth}, C{renewal} or C{petition}.
     @ivar answers: who would serve, with addresses and claims.
     @ivar candidate: chosen, with addresses, and with what was observed of it in C{fitness}.
+    @ivar issued: network time that the nomination bears, seconds since the epoch: the seat's place depends on it.
     """
 
     purpose: str
@@ -50,6 +51,7 @@ class _Call:
     candidate: PeerId = attrs.field(default=PeerId(b""))
     addresses: list[str] = attrs.field(factory=list)
     fitness: Verdict | None = None
+    issued: int = 0
     electorate: list[PeerId] = attrs.field(factory=list)
     nomination: Signed | None = None
     votes: dict[bytes, Signed] = attrs.field(factory=dict)
@@ -87,6 +89,7 @@ class Caller:
         self._call: _Call | None = None
         self._timer: IDelayedCall | None = None
         self._failed: dict[bytes, float] = {}
+        self._silent: dict[bytes, float] = {}
         self._table = commons.softTable(_TABLE)
         stored = self._table.get(_LAST) or b"\0" * 8 + b"none"
         self._counter = int.from_bytes(stored[:8], "big")
@@ -221,6 +224,8 @@ class Caller:
     def reachElectors(self) -> None:
         """Dial those electors that are not linked; one that does not answer is dead, and the next nearest takes its place."""
         call = self._theCall()
+        if not call.issued:
+            call.issued = int(self._commons.now())
         call.electorate = self._electorate(call)
         dialling: list[Deferred[object]] = []
         for elector in call.electorate:
@@ -241,9 +246,14 @@ class Caller:
             self._seat.electorsReached()
 
     def _electorate(self, call: _Call) -> list[PeerId]:
-        return electorateOf(
-            self._commons.network.id, self._commons.peerId, call.counter, call.candidate, self._pool()
-        )
+        """The nearest voters; of those that let a call to vote go by unanswered lately, the nearest two are passed over."""
+        commons = self._commons
+        seat = (commons.network.id, commons.peerId, call.counter, call.issued)
+        pool = self._pool()
+        point, seconds = seatPoint(*seat), commons.seconds()
+        self._silent = {one: when for one, when in self._silent.items() if seconds - when < FAILED_FOR}
+        passedOver = sorted((one for one in self._silent if one in pool), key=lambda one: distance(point, one))[:TOLERATED]
+        return electorateOf(*seat, call.candidate, [one for one in pool if one not in passedOver])
 
     def _dial(self, peer: PeerId) -> "Deferred[object]":
         left = list(self._membership.addresses(peer))[:3]
@@ -264,10 +274,9 @@ class Caller:
     def nominate(self) -> None:
         call = self._theCall()
         commons = self._commons
-        now = int(commons.now())
         nomination = Nomination(
             commons.network.id, commons.peerId, call.counter, self._lastOutcome, call.candidate, call.addresses,
-            list(call.electorate), now, now + int(commons.settings.mandate),
+            list(call.electorate), call.issued, call.issued + int(commons.settings.mandate),
         )
         call.nomination = seal(commons.identity, nomination)
         # From here on the seat counts: its number is used up whatever becomes of it.
@@ -309,6 +318,9 @@ class Caller:
             self._keep(call.counter, outcome)
         if outcome == "abandoned":
             self._failed[call.candidate] = commons.seconds()
+            if len(call.votes) < majorityOf(call.electorate):
+                mute = [one for one in call.electorate if one not in call.votes and one not in call.against]
+                self._silent.update(dict.fromkeys(mute, commons.seconds()))
         commons.tally.count("elections", outcome)
         self.history = [
             *self.history[-9:],

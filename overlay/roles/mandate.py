@@ -22,6 +22,10 @@ CHECKED = 2048
 """Mandates that were checked last and need not be checked again."""
 GENESIS = 3
 """Below so many live mandates super-peers may appoint themselves."""
+PLACES = 3
+"""Places among the ids at which the seats of one caller lie within C{PERIOD}: so many electorates it can try, whatever it says."""
+PERIOD = 3600
+"""Seconds."""
 
 
 class BadMandate(Forged):
@@ -43,9 +47,15 @@ class Checked:
     expires: int
 
 
-def seatPoint(network: bytes, caller: bytes, counter: int) -> int:
-    """Where the seat lies among the ids: the caller cannot choose it, since counters are consecutive."""
-    digest = hashlib.sha256(b"superpeer seat\0" + network + caller + counter.to_bytes(8, "big")).digest()
+def seatPoint(network: bytes, caller: bytes, counter: int, issued: int) -> int:
+    """
+    Where the seat lies among the ids. No verifier sees every seat of a caller, so none could tell a number that was chosen for its
+    electorate from the next one in the row: the number counts modulo L{PLACES}, together with the hour.
+
+    @param issued: of the nomination, seconds since the epoch.
+    """
+    place = (counter % PLACES).to_bytes(8, "big") + (issued // PERIOD).to_bytes(8, "big")
+    digest = hashlib.sha256(b"superpeer seat\0" + network + caller + place).digest()
     return int.from_bytes(digest[:ID_BYTES], "big")
 
 
@@ -55,12 +65,12 @@ def distance(point: int, peerId: bytes) -> int:
 
 
 def electorateOf(
-    network: bytes, caller: bytes, counter: int, candidate: bytes, voters: Iterable[bytes]
+    network: bytes, caller: bytes, counter: int, issued: int, candidate: bytes, voters: Iterable[bytes]
 ) -> list[PeerId]:
     """
     The electors of a seat: of C{voters} the nearest five, nearest first; neither the caller nor the candidate votes.
     """
-    point = seatPoint(network, caller, counter)
+    point = seatPoint(network, caller, counter, issued)
     able = {one for one in voters if one not in (caller, candidate)}
     return [PeerId(one) for one in sorted(able, key=lambda one: distance(point, one))[: limits.ELECTORATE]]
 
@@ -71,7 +81,7 @@ def majorityOf(electorate: Collection[bytes]) -> int:
 
 def passedOver(network: bytes, nomination: Nomination, voters: Iterable[bytes]) -> list[PeerId]:
     """Those of C{voters} that should have been among the electors and are not named."""
-    point = seatPoint(network, nomination.caller, nomination.counter)
+    point = seatPoint(network, nomination.caller, nomination.counter, nomination.issued)
     named = set(nomination.electorate)
     full = len(named) >= limits.ELECTORATE
     farthest = max((distance(point, one) for one in named), default=0)
@@ -159,6 +169,7 @@ def judge(
     holder: bytes,
     now: float,
     voters: Mapping[bytes, int],
+    known: float | None = None,
 ) -> Judgement:
     """
     Judge a mandate by what the verifier knows.
@@ -168,6 +179,8 @@ def judge(
     serve, for a split must never end in conflict, but it has no vote here until the joint electorate has renewed it.
 
     @param voters: ids of the live mandated super-peers that the verifier knows, with the times their mandates were issued.
+    @param known: network time at which the verifier first saw the mandate, if it would have seen it when it was issued: what a
+        nomination says of its own age is not to be believed further back. None if the verifier is new itself.
     """
     try:
         checked = checkMandate(scheme, network, mandate, holder, now)
@@ -176,7 +189,8 @@ def judge(
     if len(voters) < GENESIS:
         return Judgement(True, True)
     nomination = checked.nomination
-    earlier = [one for one, issued in voters.items() if issued < nomination.issued]
+    since = nomination.issued if known is None else max(nomination.issued, known)
+    earlier = [one for one, issued in voters.items() if issued < since]
     missing = passedOver(network, nomination, earlier)
     if len(missing) <= TOLERATED:
         return Judgement(True, True)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 _JUDGED_MOST = 20_000
+SETTLING = 300.0
+"""Seconds of serving after which a super-peer has heard of all mandates, and hears of new ones when they are issued."""
 UNSEEN = -1
 """The number of the view of whoever does not look."""
 
@@ -23,6 +25,7 @@ class _Verified:
     @ivar issued: seconds since the epoch; of the nomination.
     @ivar mayVote: whether the electorate fits this peer's view.
     @ivar since: monotonic time of the first time this holder was found mandated.
+    @ivar known: network time of the first sight of this very mandate; None if this peer was new itself then.
     @ivar advert: that was judged, and C{view} the number of the view of the voters that was held then: the answer is the same as long
         as both are, until C{until}.
     """
@@ -36,6 +39,7 @@ class _Verified:
     until: float
     heir: bool
     problem: str
+    known: float | None
 
     def sameAs(self, other: "_Verified | None") -> bool:
         """Whether both give the same voters."""
@@ -60,6 +64,8 @@ class Verifier:
         self._viewNumber = 0
         self._settled: tuple[object, int, float, float, int] = (None, 0, 0.0, 0.0, 0)
         self._version = 0
+        # Monotonic time since when this peer looks at electorates; None while it does not serve.
+        self._looking: float | None = None
 
     def judge(self, advert: Advert) -> tuple[bool, bool, str]:
         """
@@ -75,6 +81,8 @@ class Verifier:
         serves = self._membership.serving
         view = self._view(now) if serves else {}
         number = self._viewNumber if serves else UNSEEN
+        if serves != (self._looking is not None):
+            self._looking = commons.seconds() if serves else None
         if before is not None and before.advert is advert and before.view == number and now < before.until:
             return True, before.heir, before.problem
         heir = isHeir(commons, advert)
@@ -83,20 +91,30 @@ class Verifier:
             return False, heir, ""
         voters = dict(view)
         voters.pop(owner, None)
-        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, now, voters)
+        known = self._known(before, advert.mandate, now)
+        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, now, voters, known)
         if not judgement.mandated:
             self._forget(owner)
             return False, heir, judgement.problem
         nomination = contentOf(advert.mandate.nomination, Nomination)
+        # Whatever life a caller gives it: a vote lasts no longer than mandates do here, so none is dated back further than that.
+        expires = min(nomination.expires, nomination.issued + int(commons.settings.mandate))
         verified = self._verified[owner] = _Verified(
-            nomination.issued, nomination.expires, judgement.mayVote, before.since if before is not None else commons.seconds(),
-            advert, number, nomination.expires if advert.heirs is None else float("-inf"), heir, judgement.problem,
+            nomination.issued, expires, judgement.mayVote, before.since if before is not None else commons.seconds(),
+            advert, number, nomination.expires if advert.heirs is None else float("-inf"), heir, judgement.problem, known,
         )
         if not verified.sameAs(before):
             self._version += 1
         while len(self._verified) > _JUDGED_MOST:
             self._forget(next(iter(self._verified)))
         return True, heir, judgement.problem
+
+    def _known(self, before: _Verified | None, mandate: Mandate, now: float) -> float | None:
+        """See L{_Verified.known}."""
+        if before is not None and before.advert.mandate is not None and before.advert.mandate.nomination == mandate.nomination:
+            return before.known
+        settled = self._looking is not None and self._commons.seconds() - self._looking >= SETTLING
+        return now if settled else None
 
     def _forget(self, owner: bytes) -> None:
         if self._verified.pop(owner, None) is not None:

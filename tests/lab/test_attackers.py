@@ -405,8 +405,8 @@ def nominate(world: World, caller: LabPeer, candidate: bytes) -> tuple[Signed, d
     """Let a super-peer propose one who cannot be dialled, as an honest one never would; gives the nomination and the answers."""
     peer = caller.peer
     voters = peer.election.verifier.voters()
-    electorate = electorateOf(world.network.id, caller.peerId, 1000, candidate, voters)
     now = int(peer.commons.now())
+    electorate = electorateOf(world.network.id, caller.peerId, 1000, now, candidate, voters)
     nomination = seal(
         caller.identity,
         Nomination(world.network.id, caller.peerId, 1000, "filled", candidate, ["10.9.9.9:7116"], list(electorate), now, now + 600),

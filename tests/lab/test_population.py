@@ -382,7 +382,7 @@ def test_theFirstMandatesAreGood() -> None:
         assert advert.mandate is not None
         checkMandate(world.scheme, world.network.id, advert.mandate, one.peerId, int(EPOCH))
         nomination = contentOf(advert.mandate.nomination, Nomination)
-        assert nomination.electorate == electorateOf(world.network.id, one.peerId, 1, one.peerId, ids)
+        assert nomination.electorate == electorateOf(world.network.id, one.peerId, 1, nomination.issued, one.peerId, ids)
         assert len(advert.mandate.votes) == majorityOf(nomination.electorate)
         lives.append(nomination.expires - EPOCH)
         for other in serving:

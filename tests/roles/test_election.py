@@ -6,9 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from overlay.identity.identity import Identity
+from overlay.identity.ids import shortText
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed
 from overlay.roles.mandate import electorateOf
+from overlay.roles.verifier import SETTLING
 from overlay.roles.wait import Backoff
 from overlay.settings import Settings
 from overlay.wire.messages import (
@@ -23,7 +26,7 @@ from overlay.wire.messages import (
     VoteAnswer,
     VoteWanted,
 )
-from overlay.wire.statements import Advert, HeirList, Mandate, Nomination, seal
+from overlay.wire.statements import Advert, Capacity, HeirList, Mandate, Nomination, Vote, seal
 
 
 def network(peers: int = 12, seed: int = 3, wanted: int = 4, **options: Any) -> World:
@@ -74,7 +77,8 @@ def nominationOf(world: World, caller: LabPeer, candidate: LabPeer, electors: li
 def seatOf(world: World, counter: int, candidate: LabPeer) -> tuple[LabPeer, LabPeer, list[LabPeer]]:
     """A caller, the first of the electors of one of its seats, and all of them."""
     caller, *others = world.superPeers()
-    ids = electorateOf(world.network.id, caller.peerId, counter, candidate.peerId, [one.peerId for one in others])
+    now = int(caller.peer.commons.now())
+    ids = electorateOf(world.network.id, caller.peerId, counter, now, candidate.peerId, [one.peerId for one in others])
     electors = [next(one for one in others if one.peerId == peer) for peer in ids]
     return caller, electors[0], electors
 
@@ -145,6 +149,63 @@ def test_oneSeatOneVote() -> None:
     assert [answer.code for answer in answers[2:]] == ["double", "double"]
     trust = elector.peer.commons.policies.reputation.trust(caller.peerId)
     assert any(reason.name == str(Deed.DOUBLE_VOTE) for reason in trust.reasons)
+
+
+def test_aMandateThatIsDatedBack() -> None:
+    """
+    A caller and an elector that nobody knows make a mandate that is older than those of all voters, and valid for a day: whoever has
+    served for a while lets its holder serve, and takes no vote from it.
+    """
+    world = network(14)
+    world.run(SETTLING)
+    witness = world.superPeers()[0]
+    before = witness.peer.election.verifier.voters()
+    assert len(before) >= 3
+    holder = world.add("holder", start=False)
+    caller, elector = (Identity.generate(world.random, world.scheme) for _ in range(2))
+    now = int(witness.peer.commons.now())
+    signed = seal(caller, Nomination(
+        world.network.id, caller.peerId, 1, "none", holder.peerId, [holder.address], [elector.peerId], now - 3500, now + 80_000
+    ))
+    vote = Vote(
+        world.network.id, elector.peerId, signed.digest, caller.peerId, 1, holder.peerId, now - 3500, now + 80_000
+    )
+    shown = Advert(
+        world.network.id, holder.peerId, 1, now, now + 7000, "super", [holder.address], Capacity(), 0, "a",
+        Mandate(signed, [seal(elector, vote)]),
+    )
+    known = witness.peer.membership.take(seal(holder.identity, shown))
+    assert known is not None and known.mandated and known.recognised and "passes over" in known.problem
+    assert holder.peerId not in witness.peer.election.verifier.voters()
+    # And it is no other once the voters have renewed theirs.
+    world.run(3)
+    witness.peer.membership.rejudge()
+    assert witness.peer.election.verifier.voters().keys() == before.keys()
+
+
+def test_anElectorThatNeverAnswers() -> None:
+    """Where a seat has two electors and one of them is mute, the next seat is filled by the vote of the other."""
+    world = World(2)
+    first = world.add("p0")
+    for number in range(1, 5):
+        world.add(f"p{number}", [first], settings=Settings(role="super" if number < 3 else "auto"))
+    assert world.until(lambda: len(world.superPeers()) == 3, 300)
+    assert world.until(lambda: all(one.peer.election.state == "mandated" for one in world.superPeers()), 300)
+    caller, mute, _ = world.superPeers()
+    mute.peer._dispatch[VoteWanted] = lambda link, message: None
+    leaf = world.leaves()[0]
+    outcomes = []
+    for _ in range(2):
+        seats = caller.peer.election.caller
+        assert world.until(lambda: not seats.busy, 60)  # noqa: B023
+        seats.callFor(leaf.peerId, [leaf.address], Capacity(), "petition")
+        assert world.until(lambda: not seats.busy, 60)  # noqa: B023
+        outcomes.append((seats.history[-1]["outcome"], seats.history[-1]["candidate"] == shortText(leaf.peerId)))
+    assert outcomes == [("abandoned", True), ("filled", True)]
+    assert leaf.peer.election.state == "mandated"
+    world.run(10)
+    for one in world.superPeers():
+        assert one is leaf or leaf.peerId in one.peer.election.verifier.voters()
 
 
 def test_grindersAreBarred() -> None:

@@ -32,7 +32,7 @@ NOW = 1_000_000
 
 def mandate(electors: list[Identity] | None = None, voters: int = 3, **changes: object) -> Mandate:
     """A mandate of the candidate, good unless something is changed."""
-    ids = electorateOf(NETWORK, CALLER.peerId, 1, CANDIDATE.peerId, [one.peerId for one in VOTERS])
+    ids = electorateOf(NETWORK, CALLER.peerId, 1, NOW, CANDIDATE.peerId, [one.peerId for one in VOTERS])
     chosen = electors if electors is not None else [next(one for one in VOTERS if one.peerId == peer) for peer in ids]
     fields = {
         "network": NETWORK, "caller": CALLER.peerId, "counter": 1, "lastOutcome": "none", "candidate": CANDIDATE.peerId,
@@ -54,11 +54,21 @@ def check(one: Mandate, now: float = NOW + 1, holder: bytes = CANDIDATE.peerId) 
 def test_theElectorateIsTheNearest(counter: int, count: int) -> None:
     """Five of those who serve, nearest to the seat first; neither caller nor candidate; the same at every peer."""
     able = [one.peerId for one in PEERS[: count + 2]]
-    chosen = electorateOf(NETWORK, CALLER.peerId, counter, CANDIDATE.peerId, able)
-    point = seatPoint(NETWORK, CALLER.peerId, counter)
+    chosen = electorateOf(NETWORK, CALLER.peerId, counter, NOW, CANDIDATE.peerId, able)
+    point = seatPoint(NETWORK, CALLER.peerId, counter, NOW)
     assert len(chosen) == min(5, count) and not {CALLER.peerId, CANDIDATE.peerId} & set(chosen)
     assert chosen == sorted(chosen, key=lambda one: distance(point, one))
-    assert chosen == electorateOf(NETWORK, CALLER.peerId, counter, CANDIDATE.peerId, reversed(able))
+    assert chosen == electorateOf(NETWORK, CALLER.peerId, counter, NOW, CANDIDATE.peerId, reversed(able))
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=40), st.integers(0, 2**30))
+def test_threePlacesAnHour(counters: list[int], hour: int) -> None:
+    """Whatever numbers a caller gives its seats, they lie at no more than three places in one hour; in the next one elsewhere."""
+    begin = hour * 3600
+    places = {seatPoint(NETWORK, CALLER.peerId, one, begin + one % 3600) for one in counters}
+    assert len(places) <= 3
+    assert not places & {seatPoint(NETWORK, CALLER.peerId, one, begin + 3600) for one in counters}
+    assert not places & {seatPoint(NETWORK, CANDIDATE.peerId, one, begin) for one in counters}
 
 
 def test_majorities() -> None:
@@ -109,7 +119,7 @@ def test_judgedByTheViewOfTheNetwork() -> None:
     """An electorate that passes over more than two who were nearer gives the role, but no vote."""
     view = {one.peerId: NOW - 100 for one in VOTERS}
     assert judge(SCHEME, NETWORK, mandate(), CANDIDATE.peerId, NOW + 1, view).mayVote
-    ids = electorateOf(NETWORK, CALLER.peerId, 1, CANDIDATE.peerId, view)
+    ids = electorateOf(NETWORK, CALLER.peerId, 1, NOW, CANDIDATE.peerId, view)
     friends = [one for one in VOTERS if one.peerId not in ids]
     chosen = judge(SCHEME, NETWORK, mandate(friends), CANDIDATE.peerId, NOW + 1, view)
     assert (chosen.mandated, chosen.mayVote) == (True, False) and "passes over" in chosen.problem
@@ -118,6 +128,17 @@ def test_judgedByTheViewOfTheNetwork() -> None:
     later = dict.fromkeys(view, NOW + 5)
     assert judge(SCHEME, NETWORK, mandate(friends), CANDIDATE.peerId, NOW + 1, later).mayVote
     assert not judge(SCHEME, NETWORK, mandate(voters=1), CANDIDATE.peerId, NOW + 1, view).mandated
+
+
+def test_datedBack() -> None:
+    """A nomination that claims to be older than all whom it passes over is no older than the first sight of it."""
+    view = {one.peerId: NOW - 100 for one in VOTERS}
+    alone = mandate(VOTERS[:1], 1, issued=NOW - 3000)
+    assert judge(SCHEME, NETWORK, alone, CANDIDATE.peerId, NOW, view).mayVote
+    judged = judge(SCHEME, NETWORK, alone, CANDIDATE.peerId, NOW, view, NOW - 5)
+    assert (judged.mandated, judged.mayVote) == (True, False)
+    # Those that were elected after it was first seen could not be named.
+    assert judge(SCHEME, NETWORK, alone, CANDIDATE.peerId, NOW, view, NOW - 200).mayVote
 
 
 def test_whoIsPassedOver() -> None:
