@@ -1,5 +1,5 @@
 """
-Draws the state machines in docs/protocol.md from the code.
+Draws the state machines in the documents from the code.
 
 C{python docs/machines.py} writes the pictures, C{python docs/machines.py --check} ends with 1 if they are out of date.
 """
@@ -13,7 +13,8 @@ from overlay.link import life as link
 from overlay.roles import home, life, seat
 
 MACHINES: dict[str, Any] = {"link": link, "life": life, "seat": seat, "home": home}
-PAGE = Path(__file__).with_name("protocol.md")
+PAGES = {"protocol.md": ("link", "home"), "election.md": ("life", "seat")}
+"""Which page shows which."""
 
 
 def _identifier(name: str) -> str:
@@ -25,8 +26,7 @@ def draw(module: Any) -> str:
     automaton = module._builder._automaton
     arrows = set()
     for begin, symbol, end, outputs in automaton.allTransitions():
-        named = [one.method.__name__.strip("_") for one in outputs if one.method.__name__ != "constant"]
-        if begin is not end or named:
+        if begin is not end or any(one.method.__name__ != "returns(None)" for one in outputs):
             arrows.add(f"    {_identifier(begin.name)} --> {_identifier(end.name)}: {symbol}")
     names = sorted(state.name for state in automaton.states())
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {_identifier(automaton.initialState.name)}"]
@@ -34,20 +34,22 @@ def draw(module: Any) -> str:
     return "\n".join([*lines, *sorted(arrows), "```"])
 
 
-def drawn(page: str) -> str:
-    """The page with every picture as the code has it now."""
-    for name, module in MACHINES.items():
+def drawn(path: Path) -> str:
+    """A page with every picture as the code has it now."""
+    page = path.read_text()
+    for name in PAGES[path.name]:
         pattern = re.compile(rf"(<!-- machine: {name} -->\n).*?(<!-- end machine -->)", re.DOTALL)
         if not pattern.search(page):
-            raise SystemExit(f"{PAGE} has no place for the machine {name}")
-        picture = draw(module)
+            raise SystemExit(f"{path} has no place for the machine {name}")
+        picture = draw(MACHINES[name])
         page = pattern.sub(lambda match, picture=picture: f"{match[1]}{picture}\n{match[2]}", page)
     return page
 
 
 if __name__ == "__main__":
-    before = PAGE.read_text()
-    after = drawn(before)
+    pages = [Path(__file__).with_name(name) for name in PAGES]
     if "--check" in sys.argv:
-        sys.exit(f"{PAGE} is out of date: run python docs/machines.py" if before != after else 0)
-    PAGE.write_text(after)
+        old = [str(path) for path in pages if path.read_text() != drawn(path)]
+        sys.exit(f"{', '.join(old)} out of date: run python docs/machines.py" if old else 0)
+    for path in pages:
+        path.write_text(drawn(path))

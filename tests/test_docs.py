@@ -47,7 +47,7 @@ def blocks(page: Path, kind: str) -> list[str]:
 
 
 def test_picturesAreThoseOfTheCode() -> None:
-    """The state machines in docs/protocol.md are drawn from the code as it is."""
+    """The state machines in the documents are drawn from the code as it is."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "machines.py"), "--check"], capture_output=True, text=True, check=False, cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},

@@ -1,6 +1,7 @@
 """The experiments that come with superpeer."""
 
 from overlay.lab.experiment import Experiment
+from overlay.lab.experiments.capture import Capture
 from overlay.lab.experiments.churn import Churn
 from overlay.lab.experiments.flood import Flood
 from overlay.lab.experiments.outage import Outage
@@ -8,4 +9,4 @@ from overlay.lab.experiments.partition import Partition
 from overlay.lab.experiments.policy import Policy
 from overlay.lab.experiments.search import Search
 
-SHIPPED: tuple[type[Experiment], ...] = (Flood, Search, Churn, Outage, Partition, Policy)
+SHIPPED: tuple[type[Experiment], ...] = (Flood, Search, Churn, Outage, Partition, Policy, Capture)
