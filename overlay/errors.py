@@ -66,6 +66,10 @@ class NotReached(SuperpeerError):
     code = "unreachable"
 
 
+class TurnedAway(NotReached):
+    """The other side answered, and would not have the link."""
+
+
 class UsageError(SuperpeerError):
     """What the user asked for cannot be done."""
 

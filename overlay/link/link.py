@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from overlay.errors import NotReached
+from overlay.errors import NotReached, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.link.channel import IChannel, IChannelUser
 from overlay.link.life import ILinkActs, LinkLife, linkLifeOf
@@ -258,8 +258,9 @@ class Link:
             self._links.ended(self, code, orderly)
         made, self._made = self._made, None
         if made is not None:
-            said = self._goodbye.text if self._goodbye is not None else ""
-            made.errback(NotReached(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
+            # Whoever says goodbye has shown its identity before, and lives.
+            kind, said = (NotReached, "") if self._goodbye is None else (TurnedAway, self._goodbye.text)
+            made.errback(kind(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 

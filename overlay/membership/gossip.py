@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from overlay.commons import Commons
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId
 from overlay.questions import Work
 from overlay.wire import limits
@@ -235,7 +235,11 @@ class Gossip:
 
     def _silent(self, failure: Failure, peer: bytes, left: list[str]) -> None:
         failure.trap(SuperpeerError)
-        if peer in self._doubted:
+        if failure.check(TurnedAway):
+            # It lives, but not for this peer; that is no news to others.
+            self._doubted.pop(peer, None)
+            self._membership.markDead(peer, False)
+        elif peer in self._doubted:
             self._dial(peer, left)
 
     def _alive(self, peer: bytes) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from overlay.commons import Commons
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.roles.mandate import GENESIS, TOLERATED, distance, electorateOf, majorityOf, seatPoint
 from overlay.roles.observations import DialBack, Observations
@@ -258,7 +259,11 @@ class Caller:
     def _dial(self, peer: PeerId) -> "Deferred[object]":
         left = list(self._membership.addresses(peer))[:3]
 
-        def attempt(failure: object = None) -> object:
+        def attempt(failure: Failure | None = None) -> object:
+            if failure is not None and failure.check(TurnedAway):
+                # It lives, and cannot be asked.
+                self._silent[peer] = self._commons.seconds()
+                return None
             if not left:
                 self._membership.markDead(peer, True)
                 return None

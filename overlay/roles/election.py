@@ -135,7 +135,9 @@ class Election(Component):
         self.role.stop()
 
     def needs(self, link: "Link") -> bool:
-        return link.peerId in self._petitions or (self._caller is not None and self._caller.needs(link.peerId))
+        peer = link.peerId
+        calls, votes = self._caller, self._elector
+        return peer in self._petitions or (calls is not None and calls.needs(peer)) or (votes is not None and votes.needs(peer))
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._petitions.pop(link.peerId, None)

@@ -69,7 +69,8 @@ class Elector:
         self.voters = voters
         self._votes = commons.storage.table(_TABLE)
         self._callers: dict[bytes, _Caller] = {}
-        self._busy: dict[bytes, None] = {}
+        # Nominations whose candidates are being dialled, with the callers that wait for an answer.
+        self._busy: dict[bytes, bytes] = {}
         self._prune()
 
     def _prune(self) -> None:
@@ -79,6 +80,10 @@ class Elector:
             if msgspec.msgpack.decode(value, type=_KeptVote).expires + limits.CLOCK_SLACK < now
         ]
         self._votes.removeMany(old)
+
+    def needs(self, peer: bytes) -> bool:
+        """Whether a peer waits for an answer."""
+        return peer in self._busy.values()
 
     def voteWanted(self, link: "Link", message: VoteWanted) -> None:
         """A caller asks for a vote; exactly one answer goes back."""
@@ -103,7 +108,7 @@ class Elector:
             commons.tally.count("elections", "vote-refused")
             link.send(VoteAnswer(digest, None, code, text))
             return
-        self._busy[digest] = None
+        self._busy[digest] = link.peerId
         dialled = self._observations.dialBack(nomination.candidate, nomination.addresses)
         dialled.addCallback(lambda seen: self._decide(link, message.nomination, nomination, seen))
 

@@ -60,8 +60,11 @@ class Homes(Component):
         self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
         self.heard: Callable[[HeirList], None] = lambda heirs: None
-        for home, value in self._heirTable.items():
-            self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
+        for home, value in list(self._heirTable.items()):
+            try:
+                self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._heirTable.remove(home)
         membership.changed.append(self._knownChanged)
         own.observers.append(self._ownChanged)
 

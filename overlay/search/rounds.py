@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from overlay.commons import Commons
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId
 from overlay.questions import Deed
 from overlay.search.copies import Copies, Copy, IReceiver
@@ -87,7 +87,10 @@ class Round:
 
         def failed(failure: Failure) -> None:
             failure.trap(SuperpeerError)
-            if peer in self._asking:
+            if failure.check(TurnedAway):
+                # It lives, and cannot be asked.
+                self._gone(peer)
+            elif peer in self._asking:
                 self._dial(peer, left[1:])
 
         self._commons.links.dial(left[0], peer).addCallbacks(self._ask, failed)

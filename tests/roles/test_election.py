@@ -14,7 +14,9 @@ from overlay.roles.mandate import electorateOf
 from overlay.roles.verifier import SETTLING
 from overlay.roles.wait import Backoff
 from overlay.settings import Settings
+from overlay.wire.message import Message
 from overlay.wire.messages import (
+    AdvertIds,
     Adverts,
     HeirsNamed,
     MandateAnswer,
@@ -206,6 +208,58 @@ def test_anElectorThatNeverAnswers() -> None:
     world.run(10)
     for one in world.superPeers():
         assert one is leaf or leaf.peerId in one.peer.election.verifier.voters()
+
+
+def test_whoTurnsAwayIsNotDead() -> None:
+    """A super-peer that blocks another is passed over by it in a seat, and nobody is told that it is dead, then or after a search."""
+    world = network(14)
+    leaf = world.leaves()[0]
+    caller, hard = world.superPeers()[:2]
+    told: list[AdvertIds] = []
+
+    def watch(sender: bytes, receiver: bytes, message: Message) -> None:
+        if sender == caller.peerId and isinstance(message, AdvertIds) and hard.peerId in message.dead:
+            told.append(message)
+
+    world.net.watcher = watch
+    linkBetween(leaf, caller)
+    hard.peer.commons.blocked.add(caller.peerId)
+    hard.peer.links.refuseBlocked()
+    assert world.until(lambda: caller.peer.links.get(hard.peerId) is None, 1)
+    assert caller.search("dawn", want=50).receipt.answered >= 1
+    known = caller.peer.membership.get(hard.peerId)
+    assert known is not None and known.alive
+    seats = caller.peer.election.caller
+    assert world.until(lambda: not seats.busy, 60)
+    seats.callFor(leaf.peerId, [leaf.address], Capacity(), "petition")
+    assert world.until(lambda: not seats.busy, 60)
+    assert seats.history[-1]["outcome"] == "filled" and shortText(hard.peerId) not in seats.history[-1]["electors"]  # type: ignore[operator]
+    world.run(20)
+    assert told == []
+
+
+def test_anElectorKeepsTheLinkToItsCaller() -> None:
+    """As long as it dials a candidate back: the caller waits for its answer."""
+    world = network(14)
+    leaf = world.leaves()[0]
+    caller, elector, electors = seatOf(world, 900, leaf)
+    there = linkBetween(caller, elector)
+    link = elector.peer.links.get(caller.peerId)
+    assert link is not None and not elector.peer.election.needs(link)
+    there.send(VoteWanted(nominationOf(world, caller, leaf, electors, addresses=["10.9.9.9:7116"])))
+    assert world.until(lambda: elector.peer.election.needs(link), 1)
+    world.run(40)
+    assert not elector.peer.election.needs(link)
+
+
+def test_damagedHeirs() -> None:
+    """What cannot be read of the heirs that were kept over a restart is left out."""
+    world = World(1)
+    peer = world.add("p0", start=False)
+    peer.storage.table("heirs").put(b"h" * 20, b"\xff\xfe")
+    peer.start()
+    world.run(1)
+    assert peer.isSuper and peer.peer.homes.heirs == {} == dict(peer.storage.table("heirs").items())
 
 
 def test_grindersAreBarred() -> None:
