@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
+from overlay.lab.attackers import ATTACKS
 from overlay.lab.capture import Group, atLeast, hourCaptured, keysExpected, placeBlocked, placeCaptured, standardError
 from overlay.lab.command import lab
 from overlay.lab.experiment import tidy
 from overlay.lab.scheme import StandInScheme
+from overlay.lab.world import World
+from overlay.roles.mandate import distance, seatPoint
+from overlay.settings import Settings
+from overlay.wire.messages import VoteAnswer, VoteWanted
+from overlay.wire.statements import Advert, Capacity, Mandate, Nomination, seal
 
 
 @pytest.mark.parametrize(("least", "drawn", "whole", "marked"), [(3, 5, 9, 4), (1, 3, 8, 2), (0, 4, 6, 3), (4, 5, 6, 3), (2, 9, 6, 3)])
@@ -80,3 +86,45 @@ def test_impossibleParts(parts: str, capsys: pytest.CaptureFixture[str]) -> None
     """One line that names the parameter."""
     assert lab(["capture", f"--corrupt={parts}"]) == 2
     assert "--corrupt" in capsys.readouterr().err
+
+
+def test_wholeSuperPeers() -> None:
+    """
+    In a network of real super-peers, of which some sell their votes: by a seat of one of them a friend that cannot be dialled gets a vote
+    with all honest ones if three of the nearest seven are theirs, and with none if not.
+    """
+    world = World(2, Settings(role="super", mandate=200.0), codec="none")
+    first = world.add("p0")
+    sellers = [world.add(f"seller{number}", [first], makePeer=ATTACKS["vote-seller"].peer) for number in range(5)]
+    honest = [first, *[world.add(f"p{number}", [first]) for number in range(1, 9)]]
+    # The first were elected by few; when all have renewed their mandates everybody takes everybody for a voter.
+    assert world.until(lambda: all(len(one.peer.election.verifier.voters()) == 14 for one in [*sellers, *honest]), 600)
+    friend = world.add("friend", start=False)
+    outcomes = set()
+    for sequence, (caller, counter) in enumerate(itertools.product(sellers, (1000, 1001, 1002)), 1):
+        now = int(caller.peer.commons.now())
+        point = seatPoint(world.network.id, caller.peerId, counter, now)
+        near = sorted((one for one in world.superPeers() if one is not caller), key=lambda one: distance(point, one.peerId))
+        signers = [one for one in near if one in sellers][:3]
+        named = sorted([*signers, *[one for one in near if one not in signers][:2]], key=near.index)
+        ids = [one.peerId for one in named]
+        signed = seal(
+            caller.identity,
+            Nomination(world.network.id, caller.peerId, counter, "filled", friend.peerId, ["10.9.9.9:1"], ids, now, now + 3600),
+        )
+        votes: list[Any] = []
+        caller.peer._dispatch[VoteAnswer] = lambda link, message: votes.append(message.vote)  # noqa: B023
+        for one in signers:
+            caller.peer.links.dial(one.address, one.peerId).addCallback(lambda link: link.send(VoteWanted(signed)))  # noqa: B023
+        world.run(3)
+        assert len(votes) == 3 and None not in votes
+        advert = Advert(
+            world.network.id, friend.peerId, sequence, now, now + 7000, "super", [], Capacity(), 0, "a", Mandate(signed, votes)
+        )
+        captured = sum(one in sellers for one in near[:7]) >= 3
+        for one in honest:
+            known = one.peer.membership.take(seal(friend.identity, advert))
+            assert known is not None and known.mandated
+            assert (friend.peerId in one.peer.election.verifier.voters()) is captured
+        outcomes.add(captured)
+    assert outcomes == {True, False}
