@@ -2,7 +2,7 @@
 What the mechanism tells a policy when it asks: plain values, no live objects. Times are durations in seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import attrs
@@ -196,10 +196,17 @@ class Progress:
     @ivar elapsed: seconds since it came.
     @ivar budget: seconds left.
     @ivar neighbours: all that may be asked, without C{origin}.
-    @ivar asked: those asked already.
+    @ivar asked: those that nothing more is to be asked of: they were asked to go as far as the query may, or proved to hold nothing.
     @ivar answered: those whose answer is in.
     @ivar hits: passed upward so far.
     @ivar settled: whether this super-peer has its place in the spanning tree.
+    @ivar hops: how far the furthest copy went that each was sent: 1 is the neighbour alone, 0 as far as the network goes.
+    @ivar underWay: copies whose end is still to come.
+    @ivar quiet: seconds since a copy was sent, or something came back.
+    @ivar reached: super-peers that have evaluated the query, as far as answers are in; this one included.
+    @ivar known: other super-peers that are known to be alive; of the searcher's own super-peer, as is the next.
+    @ivar distinct: different contents among the hits, without those of owners whose reputation is poor; 0 unless the router has said how
+        many are L{Route.enough}.
     """
 
     id: bytes
@@ -214,6 +221,12 @@ class Progress:
     answered: frozenset[PeerId]
     hits: int
     settled: bool = True
+    hops: Mapping[PeerId, int] = {}
+    underWay: int = 0
+    quiet: float = 0.0
+    reached: int = 0
+    known: int = 0
+    distinct: int = 0
 
 
 @attrs.frozen(slots=True)
@@ -221,12 +234,16 @@ class Route:
     """
     A router's answer.
 
-    @ivar ask: neighbours to ask now.
+    @ivar ask: neighbours to ask now; one that was asked before only if the copy goes further.
     @ivar pruned: neighbours that are proved to hold nothing.
     @ivar wait: seconds after which to ask the router again; 0 if it has no more to say until an answer comes.
     @ivar stop: true if no more neighbours will be asked for this query.
     @ivar announce: whether everybody is to be reached along the tree, so that ids of queries are compared over silent links.
     @ivar reasons: why, for C{EXPLAIN}.
+    @ivar hops: how far these copies go: 1 is the neighbour alone; 0 as far as the query may, which is also the most.
+    @ivar enough: the search ends, and what is under way is cancelled, as soon as L{Progress.distinct} is so many; 0 for never. Only the
+        searcher's own super-peer ends a search so. Whoever names it for the first time is asked again at once, with what has been counted.
+    @ivar then: name of a router that goes on with this query, which is asked at once; of the searcher's own super-peer only.
     """
 
     ask: Sequence[PeerId]
@@ -235,6 +252,9 @@ class Route:
     stop: bool = True
     reasons: tuple = ()
     announce: bool = False
+    hops: int = 0
+    enough: int = 0
+    then: str = ""
 
 
 @attrs.frozen(slots=True)

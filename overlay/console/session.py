@@ -44,7 +44,8 @@ SEARCH_HELP = (
     "type=pdf,text/      one of these in the media type",
     "order=arrival       rows as they come, with scores of the moment",
     "ttl=1               super-peers on the longest way, your own home included; all is usual",
-    "router=NAME         the router that every super-peer on the way is asked to use, if it has it",
+    "router=NAME         the router that every super-peer on the way is asked to use, if it has it: flood and tree ask everybody,",
+    "                    rings the nearest first and outward, until there are as many rows as are wanted",
 )
 
 
@@ -297,7 +298,8 @@ class Session:
         code = {"cancelled": 253, "incomplete": 251}.get(outcome.status, 252 if held else 250)
         self._say(
             code, one.name, hits=one.count, asked=outcome.asked, answered=outcome.answered, lost=outcome.lost,
-            missing=outcome.missing or None, held=held or None, time=f"{outcome.elapsed:.3f}", ranking=outcome.ranking,
+            missing=outcome.missing or None, held=held or None, unasked=outcome.unasked or None,
+            part=round(outcome.unaskedPart, 3) if outcome.unasked else None, time=f"{outcome.elapsed:.3f}", ranking=outcome.ranking,
             left=list(outcome.left) or None, **{key: value or None for key, value in outcome.why.items() if not one.shown},
         )
 

@@ -4,6 +4,7 @@ and ends with one receipt when every copy it sent is accounted for, or its time 
 """
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,6 +20,7 @@ from overlay.index.store import Found
 from overlay.questions import Deed, NeighbourView, Progress, Route
 from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver
+from overlay.search.distinct import Distinct
 from overlay.search.language import render
 from overlay.search.receipts import NAME_BYTES, Account, keyOf
 from overlay.search.selection import Selection
@@ -44,7 +46,7 @@ class IAsker(Interface):
         """Some hits."""
 
     def branchEnded(status: str, receipt: Receipt) -> None:
-        """The end; the last call."""
+        """The end, C{answered}, C{cancelled} or C{enough}; the last call."""
 
 
 @attrs.define(slots=True)
@@ -88,6 +90,16 @@ def hitsOf(found: Found, ranked: bool) -> list[Hit]:
     ]
 
 
+def isFurther(hops: int, than: int | None) -> bool:
+    """
+    Whether a copy goes further than another.
+
+    @param hops: that it may go; 0 is all.
+    @param than: of the other; None if there is no other.
+    """
+    return than is None or (than != limits.TTL_ALL and (hops == limits.TTL_ALL or hops > than))
+
+
 @implementer(IReceiver)
 class Branch:
     """One copy of a query at this super-peer."""
@@ -111,8 +123,15 @@ class Branch:
         self._account = Account()
         self._selection = Selection(wanted.want, self._account, wanted.places)
         self._children: dict[int, Copy] = {}
-        self._asked: set[PeerId] = set()
+        self._asked: dict[PeerId, int] = {}
+        self._pruned: set[PeerId] = set()
         self._answered: set[PeerId] = set()
+        # What a copy that goes further takes the place of: what lay beyond the ttl of the one before.
+        self._beyond: dict[PeerId, int] = {}
+        self._early: list[Hit] = []
+        self._distinct: Distinct | None = None
+        self._enough = 0
+        self._last = self._started
         self._timer: IDelayedCall = commons.clock.callLater(budget, self._timeOver)
         self._again: IDelayedCall | None = None
         self._announced = False
@@ -123,14 +142,19 @@ class Branch:
         """Answer, and ask on."""
         if self._evaluates:
             flood = self._flood
-            hits = evaluate(flood.registry, self._wanted, self._account, self._selection, flood.commons.peerId, flood.checker)
-            self._pass(hits)
+            self._early = evaluate(
+                flood.registry, self._wanted, self._account, self._selection, flood.commons.peerId, flood.checker
+            )
+            self._pass(self._early)
         self._route()
+        self._early = []
         self._endIfComplete()
 
     def _pass(self, hits: list[Hit]) -> None:
         if hits:
             self._asker.hitsFound(hits)  # type: ignore[attr-defined]
+            if self._distinct is not None:
+                self._distinct.take(hits)
 
     # --- asking on ---------------------------------------------------------------------------------------------------
 
@@ -143,6 +167,8 @@ class Branch:
 
     def _route(self) -> None:
         """Ask the router whom to ask now."""
+        if self._again is not None and self._again.active():
+            self._again.cancel()
         self._again = None
         if self._over or not self._more:
             return
@@ -151,28 +177,49 @@ class Branch:
             self._account.notReached += len(neighbours)
             self._more = False
             return
-        seconds = self._flood.commons.seconds()
-        progress = Progress(
-            self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
-            seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._asked),
-            frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
-        )
-        route: Route = self._policy.next(progress)
+        route = self._choose(neighbours)
         able = {one.peerId for one in neighbours}
         for peer in route.pruned:
-            if peer in able and peer not in self._asked:
-                self._asked.add(peer)
+            if peer in able and peer not in self._asked and peer not in self._pruned:
+                self._pruned.add(peer)
                 self._account.pruned[peer[:NAME_BYTES]] = None
                 self._account.prunedCopies += 1
+        furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
+        hops = furthest if isFurther(route.hops, furthest) else route.hops
         for peer in route.ask:
-            if peer in able and peer not in self._asked:
-                self._ask(peer)
-        if route.announce and self._evaluates and self._ttl == limits.TTL_ALL and not self._announced:
+            if peer in able and peer not in self._pruned and isFurther(hops, self._asked.get(peer)):
+                self._ask(peer, hops)
+        if route.announce and self._ttl == limits.TTL_ALL and not self._announced:
             self._announced = True
             self._flood.announced(self.id, self._origin)
         self._more = not route.stop
         if self._more and route.wait > 0:
             self._again = self._flood.commons.clock.callLater(route.wait, self._routeAgain)
+
+    def _choose(self, neighbours: list[NeighbourView]) -> Route:
+        """What the router says, or whoever it leaves the query to."""
+        route: Route = self._policy.next(self._progress(neighbours))
+        if self._origin is None and route.enough and self._distinct is None:
+            self._enough, self._distinct = route.enough, Distinct(self._flood.commons)
+            self._distinct.take(self._early)
+            route = self._policy.next(self._progress(neighbours))
+        if self._origin is None and route.then not in ("", self._router):
+            self._router, self._policy = route.then, self._flood.commons.policies.routerNamed(route.then)
+            route = self._policy.next(self._progress(neighbours))
+        return route
+
+    def _progress(self, neighbours: list[NeighbourView]) -> Progress:
+        seconds = self._flood.commons.seconds()
+        furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
+        done = [peer for peer, hops in self._asked.items() if not isFurther(furthest, hops)]
+        return Progress(
+            self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
+            seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._pruned).union(done),
+            frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
+            MappingProxyType(self._asked), len(self._children), seconds - self._last,
+            len(self._account.answeredBy), self._flood.known() if self._origin is None else 0,
+            0 if self._distinct is None else len(self._distinct),
+        )
 
     def _routeAgain(self) -> None:
         self._route()
@@ -180,21 +227,20 @@ class Branch:
 
     def graft(self, peer: PeerId) -> None:
         """A neighbour that this query has not reached wants it."""
-        if not self._over and self._ttl == limits.TTL_ALL and peer not in self._asked and peer != self._origin:
-            self._ask(peer)
+        if not self._over and self._ttl == limits.TTL_ALL and isFurther(limits.TTL_ALL, self._asked.get(peer)) and peer != self._origin:
+            self._ask(peer, limits.TTL_ALL)
 
-    def _ask(self, peer: PeerId) -> None:
+    def _ask(self, peer: PeerId, hops: int) -> None:
         flood = self._flood
-        self._asked.add(peer)
-        left = self._deadline - flood.commons.seconds()
+        self._asked[peer] = hops
+        self._last = flood.commons.seconds()
+        left = self._deadline - self._last
         budget = left - min(MARGIN, 0.1 * left)
         link = flood.commons.links.get(peer)
         self._account.sent += 1
         copy = None
         if link is not None and budget > 0:
-            copy = flood.copies.send(
-                link, self, self.id, self._wanted, self._ttl - 1 if self._ttl else 0, budget, False, self._router
-            )
+            copy = flood.copies.send(link, self, self.id, self._wanted, hops, budget, False, self._router)
         if copy is None:
             self._account.lost += 1
         else:
@@ -203,20 +249,27 @@ class Branch:
     # --- what comes back ---------------------------------------------------------------------------------------------
 
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
-        if not self._over:
-            self._pass(self._selection.choose(self._flood.checker.genuine(hits, copy.link.peerId)))
+        if self._over:
+            return
+        self._last = self._flood.commons.seconds()
+        self._pass(self._selection.choose(self._flood.checker.genuine(hits, copy.link.peerId)))
+        self._endIfComplete()
 
     def copyEnded(self, copy: Copy, done: Done | None) -> None:
         if self._over or self._children.pop(copy.number, None) is None:
             return
         peer = copy.link.peerId
         self._answered.add(peer)
+        self._last = self._flood.commons.seconds()
+        if done is not None and done.status in ("answered", "duplicate"):
+            self._account.notReached -= self._beyond.pop(peer, 0)
         if done is None:
             self._account.lost += 1
         elif done.status == "answered":
             self._account.answered += 1
             if done.receipt is not None:
                 self._account.add(done.receipt)
+                self._beyond[peer] = done.receipt.notReached
             self._flood.commons.report(peer, Deed.ANSWERED)
         elif done.status == "duplicate":
             self._account.duplicate += 1
@@ -231,7 +284,12 @@ class Branch:
         self._endIfComplete()
 
     def _endIfComplete(self) -> None:
-        if not self._over and not self._children and (not self._more or self._again is None):
+        if self._over:
+            return
+        if self._enough and self._distinct is not None and len(self._distinct) >= self._enough:
+            self._account.cancelled += len(self._children)
+            self._end("enough")
+        elif not self._children and (not self._more or self._again is None):
             self._end("answered")
 
     def _timeOver(self) -> None:
@@ -255,7 +313,8 @@ class Branch:
         for timer in (self._timer, self._again):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._account.lost += len(self._children)
+        if status != "enough":
+            self._account.lost += len(self._children)
         for copy in self._children.values():
             self._flood.copies.drop(copy)
         self._children.clear()
@@ -287,15 +346,19 @@ class Flood:
     @ivar registry: what is searched.
     @ivar copies: that were sent on.
     @ivar checker: of all hits that this peer passes on.
+    @ivar known: how many other super-peers are known to be alive.
     @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
-    def __init__(self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, copies: Copies) -> None:
+    def __init__(
+        self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, copies: Copies, known: Callable[[], int]
+    ) -> None:
         self.commons = commons
         self.neighbours = neighbours
         self.tree = tree
         self.registry = registry
         self.copies = copies
+        self.known = known
         self.checker = Checker(commons)
         self.announced: Callable[[bytes, bytes | None], None] = _ignore
         self._seen: dict[bytes, _Seen] = {}
@@ -323,7 +386,7 @@ class Flood:
         if seen is None:
             self._seen[id] = _Seen(seconds, ttl)
             return True
-        if seen.hops == 0 or (ttl != 0 and ttl <= seen.hops):
+        if not isFurther(ttl, seen.hops):
             return None
         seen.hops = ttl
         return False

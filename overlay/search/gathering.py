@@ -6,6 +6,7 @@ from the receipt, then the ranking by the numbers of all.
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import attrs
 from zope.interface import Interface, implementer
 
 from overlay.identity.ids import PeerId
@@ -29,13 +30,29 @@ LAST = 0.1
 """Part of it that is kept for the last of them: who may hold something better."""
 
 
+@attrs.frozen(slots=True)
+class Unasked:
+    """
+    Whom a search left out because it had hits enough.
+
+    @ivar count: super-peers known to be alive that have not answered.
+    @ivar part: how much of the network they are, 0 to 1, by the registrations that super-peers say they hold.
+    """
+
+    count: int = 0
+    part: float = 0.0
+
+
+NOBODY_LEFT = Unasked()
+
+
 class ISink(Interface):
     """Who gets what a gathering finds."""
 
     def found(hits: "list[Hit]", source: PeerId) -> None:
         """Some hits, and the peer that they came from."""
 
-    def gathered(status: str, receipt: Receipt, missing: int, ranking: str) -> None:
+    def gathered(status: str, receipt: Receipt, missing: int, ranking: str, unasked: Unasked) -> None:
         """The end; the last call."""
 
 
@@ -109,13 +126,23 @@ class Gathering:
     def branchEnded(self, status: str, receipt: Receipt) -> None:
         self._branch = None
         self._account.add(receipt)
-        if status != "answered":
+        if status not in ("answered", "enough"):
             self._end(status, "estimated")
+            return
+        named = {*self._account.answeredBy, *self._account.pruned}
+        known = self._membership.superPeerView()
+        unnamed = [one for one in known if one.peerId[:NAME_BYTES] not in named]
+        if status == "enough" and unnamed:
+            # A super-peer holds its own registration as well.
+            whole = 1 + self._membership.loadOf() + sum(1 + one.advert.load for one in known)
+            self._end("answered", "estimated", Unasked(len(unnamed), sum(1 + one.advert.load for one in unnamed) / whole))
             return
         left: list[PeerId] = []
         if self._ttl == limits.TTL_ALL:
-            named = {*self._account.answeredBy, *self._account.pruned}
-            left = [one.peerId for one in self._membership.superPeers() if one.peerId[:NAME_BYTES] not in named]
+            left = [one.peerId for one in unnamed]
+            if not left:
+                # What was out of reach of one copy was in that of another.
+                self._account.notReached = 0
         self._round = Round(
             self._commons, self._membership, self._copies, self._deadline - LAST * self._budget, self._ask, self._genuine,
             self._answered, self._allAsked, ceasedAnswers=True,
@@ -151,7 +178,7 @@ class Gathering:
     def _ranked(self, ranking: str) -> None:
         self._end("answered", ranking)
 
-    def _end(self, status: str, ranking: str) -> None:
+    def _end(self, status: str, ranking: str, unasked: Unasked = NOBODY_LEFT) -> None:
         if self._over:
             return
         self._over = True
@@ -161,4 +188,4 @@ class Gathering:
         if self._refinement is not None:
             self._refinement.stop()
         self._selection.settle()
-        self._sink.gathered(status, self._account.receipt(), self._missing, ranking)  # type: ignore[attr-defined]
+        self._sink.gathered(status, self._account.receipt(), self._missing, ranking, unasked)  # type: ignore[attr-defined]

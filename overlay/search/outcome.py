@@ -59,7 +59,8 @@ class Outcome:
     The end of a search.
 
     @ivar hits: at most C{want}, in their final order.
-    @ivar status: C{complete}, C{incomplete} (somebody is missing, lost, refused or late), C{cancelled}, C{refused} or C{failed}.
+    @ivar status: C{complete}, C{enough} (there were as many hits as were wanted before everybody was asked), C{incomplete} (somebody is
+        missing, lost, refused or late), C{cancelled}, C{refused} or C{failed}.
     @ivar code: why it was refused or failed: C{rate}, C{query}, C{not-joined}, C{busy}, C{late}.
     @ivar word: of the query that is at fault.
     @ivar retry: seconds until another try makes sense; 0 if unknown.
@@ -69,6 +70,8 @@ class Outcome:
     @ivar at: where the word at fault begins in what was asked, in characters; -1 if that is not known.
     @ivar why: if there are no hits, why (see L{overlay.search.why}).
     @ivar left: words that the query had no room for.
+    @ivar unasked: super-peers known to be alive that were not asked, or not waited for, since there were hits enough.
+    @ivar unaskedPart: how much of the network those are, by the registrations that super-peers say they hold; 0 to 1.
     @ivar ranking: C{exact} if this is the order that one index of all records would give, and these are its scores; else C{estimated}.
     """
 
@@ -86,6 +89,8 @@ class Outcome:
     at: int = -1
     why: Mapping[str, Any] = {}
     left: tuple[str, ...] = ()
+    unasked: int = 0
+    unaskedPart: float = 0.0
 
     @property
     def answered(self) -> int:

@@ -35,7 +35,7 @@ def namesOf(joined: bytes, size: int = NAME_BYTES) -> list[bytes]:
 @attrs.define(slots=True, eq=False)
 class Account:
     """
-    A receipt while it grows. For every copy sent exactly one of C{answered}, C{duplicate}, C{refused} and C{lost} is counted.
+    A receipt while it grows. For every copy sent exactly one of C{answered}, C{duplicate}, C{refused}, C{lost} and C{cancelled} is counted.
 
     @ivar answeredBy: names of super-peers that evaluated the query, in the order of their answers.
     @ivar held: keys of hits held back, with the best score known for any of them in C{bound}.
@@ -64,6 +64,7 @@ class Account:
     ranked: int = 0
     balance: int = 0
     fronts: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    cancelled: int = 0
     spared: dict[Parts, int] = attrs.field(factory=dict)
 
     def add(self, receipt: Receipt) -> None:
@@ -93,6 +94,7 @@ class Account:
         self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
         self.balance = (self.balance + receipt.balance) % MODULUS
         self.ranked += min(receipt.ranked, len(answered))
+        self.cancelled += receipt.cancelled
         room = limits.FRONTS - len(self.fronts)
         self.fronts += receipt.fronts[:room]
         if len(receipt.fronts) > room:
@@ -152,7 +154,7 @@ class Account:
             self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
-            ranked, self.balance, fronts,
+            ranked, self.balance, fronts, self.cancelled,
         )
 
 

@@ -10,7 +10,7 @@ from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.index.record import openHead, recordIdOf
 from overlay.search.flood import IAsker
-from overlay.search.gathering import ISink
+from overlay.search.gathering import NOBODY_LEFT, ISink, Unasked
 from overlay.search.receipts import KEY_BYTES, keyOf
 from overlay.wire import limits
 from overlay.wire.query import Done, Hit, Hits, Query, Receipt, Refine
@@ -77,14 +77,14 @@ class Reply:
                 continue
             self._held[keyOf(head.owner, recordIdOf(head.owner, head.location))] = hit.score
 
-    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
+    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str, unasked: Unasked) -> None:
         """A gathering has ended."""
-        self._finish(status, receipt, missing, ranking)
+        self._finish(status, receipt, missing, ranking, unasked)
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:
         self._finish(status, receipt, 0, "")
 
-    def _finish(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
+    def _finish(self, status: str, receipt: Receipt, missing: int, ranking: str, unasked: Unasked = NOBODY_LEFT) -> None:
         if self._over:
             return
         self._over = True
@@ -100,7 +100,12 @@ class Reply:
                 bound=max(receipt.bound, *self._held.values()), ranked=0,
             )
         self._ended(self)
-        self._link.send(Done(self.id, self._copy, status, receipt, missing=missing, ranking=ranking))
+        self._link.send(
+            Done(
+                self.id, self._copy, status, receipt, missing=missing, ranking=ranking, unasked=unasked.count,
+                unaskedPart=unasked.part,
+            )
+        )
 
     def cancel(self) -> None:
         """The asker wants no more; the C{Done} still goes."""

@@ -13,7 +13,7 @@ from overlay.index.spans import marks
 from overlay.questions import Deed
 from overlay.search.copies import EMPTY, Copy, IReceiver
 from overlay.search.explanation import Explained
-from overlay.search.gathering import Gathering, ISink
+from overlay.search.gathering import NOBODY_LEFT, Gathering, ISink, Unasked
 from overlay.search.outcome import FoundHit, Gathered, Outcome
 from overlay.search.wanted import Wanted
 from overlay.search.why import whyNothing
@@ -160,7 +160,7 @@ class Search:
                 self._askHome()
         else:
             self._commons.report(copy.link.peerId, Deed.ANSWERED)
-            self.gathered(done.status, done.receipt, done.missing, done.ranking)
+            self.gathered(done.status, done.receipt, done.missing, done.ranking, Unasked(done.unasked, done.unaskedPart))
 
     def _timeOver(self) -> None:
         for copy in self._open:
@@ -179,19 +179,21 @@ class Search:
         if rows and self._onHits is not None:
             self._onHits(rows)
 
-    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str) -> None:
+    def gathered(self, status: str, receipt: Receipt, missing: int, ranking: str, unasked: Unasked) -> None:
         # A home of an older version says nothing of it.
         ranking = "exact" if ranking == "exact" else "estimated"
         if self._cancelled or status == "cancelled":
             self._end("cancelled", receipt, missing=missing)
-        elif missing or receipt.lost or receipt.refused or receipt.notReached:
-            self._end("incomplete", receipt, missing=missing, order=ranking)
+        elif missing or receipt.lost or receipt.refused or (receipt.notReached and not unasked.count):
+            self._end("incomplete", receipt, missing=missing, order=ranking, unasked=unasked)
+        elif unasked.count:
+            self._end("enough", receipt, unasked=unasked)
         else:
             self._end("complete", receipt, order=ranking)
 
     def _end(
         self, status: str, receipt: Receipt, code: str = "", text: str = "", word: str = "", retry: float = 0.0,
-        missing: int = 0, order: str = "estimated", at: int = -1,
+        missing: int = 0, order: str = "estimated", at: int = -1, unasked: Unasked = NOBODY_LEFT,
     ) -> None:
         if self._over:
             return
@@ -212,7 +214,9 @@ class Search:
         held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))
         why = {} if hits or not receipt.answeredBy else whyNothing(receipt, self.asked, self._commons.analysis)
         left = self._wording.left if self._wording is not None else ()
-        outcome = Outcome(hits, receipt, status, code, text, word, retry, held, missing, elapsed, order, at, why, left)
+        outcome = Outcome(
+            hits, receipt, status, code, text, word, retry, held, missing, elapsed, order, at, why, left, unasked.count, unasked.part,
+        )
         self._commons.tally.count("queries", status)
         self._commons.tally.observe("search_seconds", elapsed)
         self._searches.remember(self, outcome, self._gathered.forged)

@@ -60,13 +60,16 @@ class Searches(Component):
         self._neighbours = neighbours
         self._registry = registry
         self.copies = Copies(commons)
-        self.flood = Flood(commons, neighbours, tree, registry, self.copies)
+        self.flood = Flood(commons, neighbours, tree, registry, self.copies, self._known)
         self._announcing = Announcing(commons, tree, self.flood)
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}
         self._last: list[dict[str, Any]] = []
         self.lastRows: Explained | None = None
+
+    def _known(self) -> int:
+        return len(self.membership.superPeerView())
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
         return {
@@ -140,8 +143,9 @@ class Searches(Component):
                 "copies": {
                     "sent": receipt.sent, "answered": receipt.answered, "duplicate": receipt.duplicate,
                     "refused": receipt.refused, "lost": receipt.lost, "pruned": receipt.pruned,
-                    "not reached": receipt.notReached,
+                    "not reached": receipt.notReached, "cancelled": receipt.cancelled,
                 },
+                "unasked": outcome.unasked, "part of the network unasked": outcome.unaskedPart,
                 "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
                 "length": receipt.length, "frequencies": dict(receipt.frequencies),
                 "unfiltered": receipt.unfiltered, "excluded": dict(receipt.excluded), "forged hits": forged,

@@ -71,6 +71,7 @@ class Hits(Message, frozen=True, array_like=True, tag=31, gc=False):
     hits: Annotated[list[Hit], msgspec.Meta(max_length=limits.HITS_PER_MESSAGE)]
 
 
+Part = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Name = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
 FrontText = Annotated[bytes, msgspec.Meta(max_length=limits.FRONT)]
 
@@ -81,7 +82,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @ivar answeredBy: first 8 bytes of the id of each super-peer that evaluated the query, joined.
     @ivar prunedNames: the same for those that a summary proved empty.
-    @ivar sent: copies sent; always answered + duplicate + refused + lost of them come back.
+    @ivar sent: copies sent: answered + duplicate + refused + lost + cancelled.
     @ivar lost: copies whose link died or whose budget ran out.
     @ivar notReached: copies not sent because the ttl was used up.
     @ivar matched: records that match at the super-peers named, each home counted.
@@ -97,6 +98,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar balance: 0 if together they have counted each owner once (see L{overlay.index.census}).
     @ivar fronts: name of a super-peer, and what covers all records that it has held back (see L{overlay.index.scoring}); only of those
         that may hold one of the best.
+    @ivar cancelled: copies for whose end nobody waited, since there were hits enough.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -122,6 +124,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ranked: Count = 0
     balance: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     fronts: Annotated[list[tuple[Name, FrontText]], msgspec.Meta(max_length=limits.FRONTS)] = []
+    cancelled: Count = 0
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
@@ -134,6 +137,8 @@ class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
     @ivar missing: only from the searcher's own home: super-peers known to be alive that did not answer even when asked directly.
     @ivar ranking: likewise: C{exact} if the best hits by the receipt's numbers have all come, and these count every record once; else
         C{estimated}.
+    @ivar unasked: likewise: super-peers known to be alive that have not answered, because there were hits enough before.
+    @ivar unaskedPart: likewise: how much of the network those are, by the registrations that super-peers say they hold; 0 to 1.
     """
 
     # As the hits: it must not overtake them.
@@ -148,6 +153,8 @@ class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
     retry: Real = 0.0
     missing: Count = 0
     ranking: Code = ""
+    unasked: Count = 0
+    unaskedPart: Part = 0.0
 
 
 class Cancel(Message, frozen=True, array_like=True, tag=33, gc=False):
