@@ -7,6 +7,7 @@ from zope.interface import Interface
 
 from overlay.commons import Commons
 from overlay.search.wanted import Wanted
+from overlay.wire import limits
 from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt, Refine
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class Copy:
     receiver: object
     want: int
     hits: int = 0
+
+
+def isFurther(hops: int, than: int | None) -> bool:
+    """
+    Whether a copy goes further than another.
+
+    @param hops: that it may go; 0 is all.
+    @param than: of the other; None if there is no other.
+    """
+    return than is None or (than != limits.TTL_ALL and (hops == limits.TTL_ALL or hops > than))
 
 
 class Copies:

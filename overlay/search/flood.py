@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall
-from zope.interface import Interface, implementer
+from zope.interface import implementer
 
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
-from overlay.index.census import MODULUS
 from overlay.index.registry import Registry
-from overlay.index.scoring import Statistics, scorer
-from overlay.index.store import Found
 from overlay.questions import Deed, NeighbourView, Progress, Route
+from overlay.search.asker import NOBODY
 from overlay.search.checking import Checker
-from overlay.search.copies import Copies, Copy, IReceiver
+from overlay.search.copies import Copies, Copy, IReceiver, isFurther
 from overlay.search.distinct import Distinct
-from overlay.search.language import render
-from overlay.search.receipts import NAME_BYTES, Account, keyOf
+from overlay.search.evaluating import evaluate
+from overlay.search.receipts import NAME_BYTES, Account
 from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Done, Hit, Receipt
+from overlay.wire.query import Done, Hit
 
 if TYPE_CHECKING:
     from overlay.membership.neighbours import Neighbours
@@ -39,65 +37,12 @@ MARGIN = 0.1
 """Seconds, or that part if it is less, by which a child's budget is smaller than its parent's."""
 
 
-class IAsker(Interface):
-    """Who gets what a branch finds."""
-
-    def hitsFound(hits: "list[Hit]") -> None:
-        """Some hits."""
-
-    def branchEnded(status: str, receipt: Receipt) -> None:
-        """The end, C{answered}, C{cancelled} or C{enough}; the last call."""
-
-
 @attrs.define(slots=True)
 class _Seen:
     """@ivar hops: the most that a copy has brought; 0 is all."""
 
     when: float
     hops: int
-
-
-def evaluate(
-    registry: Registry, wanted: Wanted, account: Account, selection: Selection, own: PeerId, checker: Checker
-) -> list[Hit]:
-    """This super-peer's own answer, accounted for."""
-    found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
-    names = list(found.frequencies)
-    ranked = found.ranked and len(names) <= limits.QUERY_TERMS
-    hits = checker.genuine(hitsOf(found, ranked), own)
-    if ranked and wanted.formula.order != "newest":
-        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
-        selection.guess = scorer(numbers, wanted.formula)
-    chosen = selection.choose(hits)
-    account.answeredBy[own[:NAME_BYTES]] = None
-    account.matched += found.matched
-    account.count(found.documents, found.length, {name: found.frequencies[name] for name in names[: limits.QUERY_TERMS]}, 1)
-    account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
-    if ranked:
-        account.ranked += 1
-        if found.front:
-            account.fronts.append((own[:NAME_BYTES], found.front))
-    account.balance = (account.balance + registry.census().balance) % MODULUS
-    selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
-    account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
-    return chosen
-
-
-def hitsOf(found: Found, ranked: bool) -> list[Hit]:
-    """Rows as they travel."""
-    return [
-        Hit(row.head, row.signature, row.key, row.snippet[:400], row.score, row.parts if ranked else b"") for row in found.rows
-    ]
-
-
-def isFurther(hops: int, than: int | None) -> bool:
-    """
-    Whether a copy goes further than another.
-
-    @param hops: that it may go; 0 is all.
-    @param than: of the other; None if there is no other.
-    """
-    return than is None or (than != limits.TTL_ALL and (hops == limits.TTL_ALL or hops > than))
 
 
 @implementer(IReceiver)
@@ -303,7 +248,7 @@ class Branch:
 
     def abandon(self) -> None:
         """The asker is gone."""
-        self._asker = _NOBODY
+        self._asker = NOBODY
         self._end("cancelled")
 
     def _end(self, status: str) -> None:
@@ -321,18 +266,6 @@ class Branch:
         self._selection.settle()
         self._flood.ended(self)
         self._asker.branchEnded(status, self._account.receipt())  # type: ignore[attr-defined]
-
-
-@implementer(IAsker)
-class _Nobody:
-    def hitsFound(self, hits: list[Hit]) -> None:
-        """Nobody listens."""
-
-    def branchEnded(self, status: str, receipt: Receipt) -> None:
-        """Nobody waits."""
-
-
-_NOBODY = _Nobody()
 
 
 def _ignore(id: bytes, origin: bytes | None) -> None:

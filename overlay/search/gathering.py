@@ -10,8 +10,9 @@ import attrs
 from zope.interface import Interface, implementer
 
 from overlay.identity.ids import PeerId
+from overlay.search.asker import IAsker
 from overlay.search.copies import Copies, Copy
-from overlay.search.flood import Branch, Flood, IAsker
+from overlay.search.flood import Branch, Flood
 from overlay.search.receipts import NAME_BYTES, Account
 from overlay.search.refining import Collected, Refinement
 from overlay.search.rounds import Round

@@ -17,7 +17,8 @@ from overlay.index.census import MODULUS, NAME_BYTES
 from overlay.index.record import openHead
 from overlay.index.scoring import Front, Parts, Statistics, scorer
 from overlay.search.copies import Copies, Copy
-from overlay.search.flood import Flood, hitsOf
+from overlay.search.evaluating import hitsOf
+from overlay.search.flood import Flood
 from overlay.search.receipts import NOBODY, Account, namesOf
 from overlay.search.rounds import Round
 from overlay.search.wanted import Wanted

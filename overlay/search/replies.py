@@ -9,7 +9,7 @@ from zope.interface import implementer
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.index.record import openHead, recordIdOf
-from overlay.search.flood import IAsker
+from overlay.search.asker import IAsker
 from overlay.search.gathering import NOBODY_LEFT, ISink, Unasked
 from overlay.search.receipts import KEY_BYTES, keyOf
 from overlay.wire import limits

@@ -11,8 +11,9 @@ from overlay.index.registry import Registry
 from overlay.questions import Deed, Formula, Work
 from overlay.search.announcing import Announcing
 from overlay.search.copies import Copies
+from overlay.search.evaluating import evaluate
 from overlay.search.explanation import Explained
-from overlay.search.flood import Branch, Flood, evaluate
+from overlay.search.flood import Branch, Flood
 from overlay.search.gathering import Gathering
 from overlay.search.outcome import FoundHit, Outcome
 from overlay.search.receipts import Account

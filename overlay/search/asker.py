@@ -1,0 +1,29 @@
+"""Who gets what a branch of a search finds."""
+
+from zope.interface import Interface, implementer
+
+from overlay.wire.query import Hit, Receipt
+
+
+class IAsker(Interface):
+    """Who gets what a branch finds."""
+
+    def hitsFound(hits: list[Hit]) -> None:
+        """Some hits."""
+
+    def branchEnded(status: str, receipt: Receipt) -> None:
+        """The end, C{answered}, C{cancelled} or C{enough}; the last call."""
+
+
+@implementer(IAsker)
+class Nobody:
+    """Where the asker has gone."""
+
+    def hitsFound(self, hits: list[Hit]) -> None:
+        """Nobody listens."""
+
+    def branchEnded(self, status: str, receipt: Receipt) -> None:
+        """Nobody waits."""
+
+
+NOBODY = Nobody()

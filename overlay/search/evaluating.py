@@ -1,0 +1,47 @@
+"""A super-peer's own answer to a query."""
+
+from overlay.identity.ids import PeerId
+from overlay.index.census import MODULUS
+from overlay.index.registry import Registry
+from overlay.index.scoring import Statistics, scorer
+from overlay.index.store import Found
+from overlay.search.checking import Checker
+from overlay.search.language import render
+from overlay.search.receipts import NAME_BYTES, Account, keyOf
+from overlay.search.selection import Selection
+from overlay.search.wanted import Wanted
+from overlay.wire import limits
+from overlay.wire.query import Hit
+
+
+def evaluate(
+    registry: Registry, wanted: Wanted, account: Account, selection: Selection, own: PeerId, checker: Checker
+) -> list[Hit]:
+    """This super-peer's own answer, accounted for."""
+    found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
+    names = list(found.frequencies)
+    ranked = found.ranked and len(names) <= limits.QUERY_TERMS
+    hits = checker.genuine(hitsOf(found, ranked), own)
+    if ranked and wanted.formula.order != "newest":
+        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
+        selection.guess = scorer(numbers, wanted.formula)
+    chosen = selection.choose(hits)
+    account.answeredBy[own[:NAME_BYTES]] = None
+    account.matched += found.matched
+    account.count(found.documents, found.length, {name: found.frequencies[name] for name in names[: limits.QUERY_TERMS]}, 1)
+    account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
+    if ranked:
+        account.ranked += 1
+        if found.front:
+            account.fronts.append((own[:NAME_BYTES], found.front))
+    account.balance = (account.balance + registry.census().balance) % MODULUS
+    selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
+    account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
+    return chosen
+
+
+def hitsOf(found: Found, ranked: bool) -> list[Hit]:
+    """Rows as they travel."""
+    return [
+        Hit(row.head, row.signature, row.key, row.snippet[:400], row.score, row.parts if ranked else b"") for row in found.rows
+    ]
