@@ -84,12 +84,22 @@ class QuietGossip(Gossip):
         """No obituaries."""
 
 
-class QuietMembership(Membership):
-    """Knows only whom it is linked to."""
+class TrustingMembership(Membership):
+    """Takes whoever says so for a super-peer; where nobody is elected there are no mandates to look at, again and again."""
+
+    def _judge(self, known: "Known") -> None:
+        known.recognised = known.advert.role == "super"
+
+
+class QuietMembership(TrustingMembership):
+    """Knows whom it is linked to, or was introduced to, and for good."""
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.gossip = QuietGossip(commons, self)
+
+    def rejudge(self, whole: bool = True) -> None:
+        """Nobody comes or goes."""
 
 
 class PinnedNeighbours(Neighbours):

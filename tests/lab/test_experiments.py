@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from overlay.identity.ids import PeerId
 from overlay.lab.command import lab
 from overlay.lab.experiment import Target, tidy
 from overlay.lab.experiments import SHIPPED
-from overlay.lab.experiments.search import leastMessages
 from overlay.lab.graphs import distances, neighboursOf, regular
 
 
@@ -143,15 +141,6 @@ def test_searchByBothCodecs(capsys: pytest.CaptureFixture[str]) -> None:
     assert found[0] == found[1]
 
 
-def test_leastMessages() -> None:
-    """Never more than are needed: two homes that together hold all owners are two questions."""
-    a, b, c = (PeerId(bytes([one]) * 20) for one in (1, 2, 3))
-    assert leastMessages([{a, b}, {a, c}], None) == 1
-    assert leastMessages([{a}, {b}, {b, c}], None) == 2
-    assert leastMessages([{a}, {b}, {b, c}], b) == 1
-    assert leastMessages([{a}], a) == 0 == leastMessages([], None)
-
-
 @pytest.mark.parametrize(("words", "named"), [
     (["flod"], "did you mean 'flood'"),
     (["flood", "--super-peers", "1"], "--super-peers must be at least 2"),
@@ -165,6 +154,11 @@ def test_leastMessages() -> None:
     (["flood", "--graph", "/nowhere"], "/nowhere"),
     (["search", "--super-peers", "4", "--degree", "3", "--homes", "5"], "--homes"),
     (["search", "--rare", "1.5"], "--rare"),
+    (["search", "--router", "flod"], "did you mean 'flood'"),
+    (["search", "--router", "flood,flood"], "twice"),
+    (["search", "--kind", "items,nothing"], "--kind"),
+    (["search", "--linked", "0"], "--linked"),
+    (["search", "--super-peers", "80", "--degree", "65", "--replace", "0.1"], "--degree"),
     (["flood", "--seeds", "0"], "--seeds"),
     (["/nowhere.py"], "/nowhere.py"),
 ])
