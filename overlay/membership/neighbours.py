@@ -40,12 +40,17 @@ SPREAD = 8
 """The same, while nearly all neighbours are of one network of addresses and there are super-peers elsewhere."""
 
 
+def _notNeeded(peer: PeerId) -> bool:
+    return False
+
+
 class Neighbours(Component):
     """
     The graph stays connected by two rules: with few super-peers everybody is everybody's neighbour; with more, each keeps its
     wanted number of random ones, and whoever lost all of them is accepted even over the limit.
 
     @ivar active: whether this peer serves, and so has neighbours or seeks them.
+    @ivar needed: whether more hangs on a neighbour than on others, so that rather another one makes room; the tree sets it.
     @ivar changed: called when a neighbour is gained or lost, and when this peer begins or ceases to serve.
     """
 
@@ -58,6 +63,7 @@ class Neighbours(Component):
         self._timer: IDelayedCall | None = None
         self._looks = 0
         self.active = False
+        self.needed: Callable[[PeerId], bool] = _notNeeded
         self.changed: list[Callable[[], None]] = []
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
@@ -192,10 +198,16 @@ class Neighbours(Component):
         return chooseApart(able, count, lambda one: self._kinds(one.peerId), held, most, self.commons.random)
 
     def _leaving(self, without: bytes = b"") -> PeerId:
-        """Who makes room: somebody of the network that has most of the places."""
-        return leaveOne(
-            [PeerId(one) for one in sorted(self._agreed) if one != without], lambda one: self._kinds(one)[:1], self.commons.random
-        )
+        """
+        Who makes room: somebody of the network that has most of the places; of those rather one that is not needed. A peer makes itself
+        needed by its own word, so that spares it before its own network only.
+        """
+        able = [PeerId(one) for one in sorted(self._agreed) if one != without]
+        leaving = leaveOne(able, lambda one: self._kinds(one)[:1], self.commons.random)
+        if self.needed(leaving):
+            like = [one for one in able if self._kinds(one)[0] == self._kinds(leaving)[0] and not self.needed(one)]
+            return self.commons.random.choice(like) if like else leaving
+        return leaving
 
     def _lopsided(self, able: "list[Known]") -> bool:
         """Whether nearly all neighbours are of one network while others are to be had: whoever asks often enough could see to that."""

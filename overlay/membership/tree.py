@@ -67,6 +67,7 @@ class Tree(Component):
         self._told: tuple[object, ...] = ()
         self.changed: list[Callable[[], None]] = []
         neighbours.changed.append(self._neighboursChanged)
+        neighbours.needed = self._isNeeded
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
         return {Beacon: self._beaconReceived}
@@ -113,6 +114,10 @@ class Tree(Component):
         serving = self._serving
         limb = serving.limbs.get(peer) if serving is not None else None
         return limb is not None and limb.theirs == PARENT
+
+    def _isNeeded(self, peer: PeerId) -> bool:
+        """Whether the tree would break without a neighbour."""
+        return peer == self.parent or self.isChild(peer)
 
     @property
     def compared(self) -> list[tuple[PeerId, bool]]:

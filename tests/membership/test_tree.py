@@ -135,6 +135,19 @@ def test_neighboursWithoutTrees() -> None:
     assert one.peer.tree.isTree(other.peerId)
 
 
+def test_neighboursThatMakeRoom() -> None:
+    """If one has to go, it is none over which the tree grows, as long as there is another."""
+    here = grove()
+    one = here.inner()
+    tree, neighbours = one.peer.tree, one.peer.neighbours
+    needed = {tree.parent, *tree.children}
+    others = {link.peerId for link in neighbours.linked()} - needed
+    assert {neighbours._leaving(b"") for _ in range(40)} == others
+    for peer in others:
+        neighbours._remove(peer)
+    assert {neighbours._leaving(tree.parent or b"") for _ in range(20)} == set(tree.children)
+
+
 def test_explained() -> None:
     """EXPLAIN tree tells each its place, and the links that are silent."""
     here = grove()

@@ -165,6 +165,16 @@ def test_flood() -> None:
     assert list(route.ask) == [views[number].peerId for number in (0, 2, 3)] and route.stop
 
 
+def test_tree() -> None:
+    """Tree asks over the links that are awake; a silent one is neither asked nor said to be pruned, but may be asked when it wakes."""
+    views = [NeighbourView(PeerId(bytes([number]) * 20), None, tree=number != 2) for number in range(4)]
+    progress = Progress(b"i", "x", None, 5, 0, 0.0, 1.0, views, frozenset({views[1].peerId}), frozenset(), 0)
+    route = build("router", "tree").next(progress)
+    assert list(route.ask) == [views[number].peerId for number in (0, 3)]
+    assert (route.pruned, route.stop, route.wait, route.announce) == ((), False, 0.0, True)
+    assert not build("router", "flood").next(progress).announce
+
+
 # --- fittest and appointed ------------------------------------------------------------------------------------------
 
 
