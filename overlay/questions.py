@@ -207,6 +207,7 @@ class Progress:
     @ivar known: other super-peers that are known to be alive; of the searcher's own super-peer, as is the next.
     @ivar distinct: different contents among the hits, without those of owners whose reputation is poor; 0 unless the router has said how
         many are L{Route.enough}.
+    @ivar lost: neighbours among those asked that are gone.
     """
 
     id: bytes
@@ -227,6 +228,7 @@ class Progress:
     reached: int = 0
     known: int = 0
     distinct: int = 0
+    lost: int = 0
 
 
 @attrs.frozen(slots=True)

@@ -18,7 +18,9 @@ class Tree:
     def next(self, progress: Progress) -> Route:
         ask = tuple(one.peerId for one in progress.neighbours if one.tree and one.peerId not in progress.asked)
         silent = sum(not one.tree for one in progress.neighbours)
-        # Where a neighbour is lost on the way, whoever takes its place in the tree is asked.
+        if progress.asked and not progress.lost:
+            # Links that have woken since are no reason to ask again. Where a neighbour is lost, whoever takes its place is asked.
+            ask = ()
         return Route(
             ask, stop=False, reasons=(Reason("neighbours in the tree", len(ask)), Reason("silent links", silent)), announce=True
         )

@@ -80,6 +80,7 @@ class Branch:
         self._timer: IDelayedCall = commons.clock.callLater(budget, self._timeOver)
         self._again: IDelayedCall | None = None
         self._announced = False
+        self._gone = 0
         self._more = True
         self._over = False
 
@@ -163,7 +164,7 @@ class Branch:
             frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
             MappingProxyType(self._asked), len(self._children), seconds - self._last,
             len(self._account.answeredBy), self._flood.known() if self._origin is None else 0,
-            0 if self._distinct is None else len(self._distinct),
+            0 if self._distinct is None else len(self._distinct), self._gone,
         )
 
     def _routeAgain(self) -> None:
@@ -210,6 +211,7 @@ class Branch:
             self._account.notReached -= self._beyond.pop(peer, 0)
         if done is None:
             self._account.lost += 1
+            self._gone += 1
         elif done.status == "answered":
             self._account.answered += 1
             if done.receipt is not None:

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,9 +167,11 @@ def test_flood() -> None:
 
 
 def test_tree() -> None:
-    """Tree asks over the links that are awake; a silent one is neither asked nor said to be pruned, but may be asked when it wakes."""
+    """Tree asks over the links that are awake; a silent one is neither asked nor said to be pruned. More are asked if one is lost."""
     views = [NeighbourView(PeerId(bytes([number]) * 20), None, tree=number != 2) for number in range(4)]
     progress = Progress(b"i", "x", None, 5, 0, 0.0, 1.0, views, frozenset({views[1].peerId}), frozenset(), 0)
+    assert not build("router", "tree").next(progress).ask
+    progress = attrs.evolve(progress, lost=1)
     route = build("router", "tree").next(progress)
     assert list(route.ask) == [views[number].peerId for number in (0, 3)]
     assert (route.pruned, route.stop, route.wait, route.announce) == ((), False, 0.0, True)
