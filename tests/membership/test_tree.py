@@ -188,9 +188,19 @@ def test_lostParentIsReplacedAtOnce() -> None:
     victim = here.inner()
     children = [one for one in here.peers if one.peer.tree.parent == victim.peerId]
     here.world.run(5 + -here.world.time.seconds() % ALIVE.beacon)
+    places = {one.peerId: one.peer.tree.label.key[2] for one in here.peers if one.peer.tree.label is not None}
+    able = [
+        one for one in children
+        if any(
+            (places[link.peerId], link.peerId) < (places[one.peerId], one.peerId)
+            for link in one.peer.neighbours.linked() if link.peerId != victim.peerId
+        )
+    ]
     victim.kill()
-    here.world.run(GRACE + 0.5)
-    assert children and here.isWhole()
+    here.world.run(0.5)
+    assert able and [one for one in children if one.peer.tree.settled] == able
+    here.world.run(ALIVE.beacon + GRACE)
+    assert here.isWhole()
 
 
 def test_nobodyInPlaceOfAParent() -> None:
