@@ -2,22 +2,24 @@
 A home's guard over its index store: verifies what comes in, keeps quotas and leases, and never acknowledges what is not stored.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import attrs
 import msgspec
+from pyroaring import BitMap
 
 from overlay.commons import Commons
 from overlay.errors import Forged, StoreFull, SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.census import Census
 from overlay.index.examination import Examination
-from overlay.index.expression import Expression
+from overlay.index.expression import Expression, Word
 from overlay.index.own import OwnRegistration
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.refusals import Draft, Refusals
 from overlay.index.scoring import BM25, Statistics
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
+from overlay.index.summary import OwnSummary
 from overlay.interfaces import IIndexStore
 from overlay.questions import Deed, Formula
 from overlay.wire import limits
@@ -28,7 +30,21 @@ RETRY = 30.0
 """Seconds until an owner should try again when the store takes nothing."""
 OWN_AT_ONCE = 4
 """Batches of this peer's own registration that are taken before anything else gets its turn."""
+_NO_WORD = Word("\0")
 _NOTHING = Found((), 0, (), 0.0, 0, 0, {})
+
+
+@attrs.frozen(slots=True)
+class Numbers:
+    """
+    @ivar documents: records, each counted at one of its owner's homes.
+    @ivar length: words in them.
+    @ivar balance: see L{overlay.index.census}.
+    """
+
+    documents: int = 0
+    length: int = 0
+    balance: int = 0
 
 
 @attrs.define(slots=True)
@@ -42,7 +58,10 @@ class _Coming:
 class Registry:
     """
     @ivar problem: what is wrong with the store at the moment, in a sentence; empty if nothing is.
+    @ivar summary: of what is held, if anybody wants one.
     """
+
+    summary: OwnSummary | None = None
 
     def __init__(self, commons: Commons, store: IIndexStore) -> None:
         self._commons = commons
@@ -120,7 +139,11 @@ class Registry:
         self._coming.pop(owner, None)
         self._suspect.pop(owner, None)
         try:
+            summary = self.summary
+            going = summary.dropping(owner) if summary is not None else []
             self._store.drop(PeerId(owner))
+            if summary is not None:
+                summary.dropped(owner, going)
             self._refusals.clear(owner)
         except Exception as problem:  # a store of a stranger's making
             self._failed(problem)
@@ -193,8 +216,7 @@ class Registry:
         change = Change(
             PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed
         )
-        self._changes += 1
-        stored: Registration = self._store.apply(change)
+        stored = self._apply(change)
         self._failure = ""
         try:
             self._refusals.keep(draft)
@@ -207,9 +229,18 @@ class Registry:
             del self._coming[owner]
             if not self._fits(stored, message.digest):
                 # Something was lost on the way or here: everything has to come again.
-                self._store.apply(Change(PeerId(owner), key, sequence=0))
+                self._apply(Change(PeerId(owner), key, sequence=0))
                 return Registered(0, message.part, refused, "digest")
         return Registered(stored.sequence, message.part, refused)
+
+    def _apply(self, change: Change) -> Registration:
+        self._changes += 1
+        summary = self.summary
+        going = summary.before(change) if summary is not None else []
+        stored: Registration = self._store.apply(change)
+        if summary is not None:
+            summary.after(change, going)
+        return stored
 
     def _homes(
         self, owner: bytes, signed: Signed | None, held: Registration | None
@@ -281,11 +312,7 @@ class Registry:
         clear = batch.base == 0 and batch.part == 0
         sequence = batch.sequence if batch.last else (0 if clear else None)
         homes, signed = self._homes(owner, batch.homes, self.holding(owner))
-        self._changes += 1
-        stored: Registration = self._store.apply(
-            Change(owner, key, clear, records, batch.removals, sequence, homes, signed)
-        )
-        return stored
+        return self._apply(Change(owner, key, clear, records, batch.removals, sequence, homes, signed))
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
@@ -332,6 +359,23 @@ class Registry:
             return _NOTHING
         self._searchFailure = ""
         return found
+
+    def summarise(self, changed: Callable[[BitMap, BitMap], None]) -> OwnSummary:
+        """
+        Keep a summary of what is held, from now on.
+
+        @param changed: see L{OwnSummary}.
+        """
+        if self.summary is not None:
+            self.summary.stop()
+        self.summary = OwnSummary(self._store, self._commons.clock, changed)
+        self.summary.begin()
+        return self.summary
+
+    def numbers(self) -> Numbers:
+        """What a search here would count, whatever it looks for."""
+        found = self.search(_NO_WORD, 0)
+        return Numbers(found.documents, found.length, self.census().balance)
 
     def totals(self) -> Totals:
         """For status and metrics."""
