@@ -68,6 +68,7 @@ class Desk:
             "share": "complete" if share["progress"] == 1.0 else f"{100 * share['progress']:.0f} % indexed, {share['waiting']} waiting",
             "homes": [self._home(view) for view in peer.homes.views()],
             "left out": self._leftOut(),
+            "in doubt": (peer.summaries.explain() or {}).get("in doubt", []),
             "addresses": membership.ownAddresses(),
             "discovery": self._discovery(),
             "uptime": round(membership.uptime(), 1),
@@ -263,7 +264,7 @@ class Desk:
     def _explainPolicies(self) -> dict[str, Any]:
         policies = self.peer.commons.policies
         now = self.peer.commons.seconds()
-        whole: dict[str, Any] = {"specs": dict(policies.specs)}
+        whole: dict[str, Any] = {"specs": dict(policies.specs), "summaries": self.peer.summaries.explain()}
         for point in ("election", "reputation", "rate-limit", "router", "ranking"):
             whole[point] = [
                 {"question": method, "seconds ago": round(now - when, 1), "about": _about(about), "answer": _answer(answer)}
@@ -346,7 +347,9 @@ def _about(value: Any) -> Any:
 def _answer(value: Any) -> Any:
     if hasattr(value, "asJSON"):
         return value.asJSON()
-    return {"ask": len(value.ask), "pruned": len(value.pruned), "stop": value.stop}
+    return {
+        "ask": len(value.ask), "pruned": len(value.pruned), "stop": value.stop, "reasons": [one.asJSON() for one in value.reasons],
+    }
 
 
 def _localAddresses(port: int) -> list[str]:

@@ -101,7 +101,10 @@ class IRateLimit(Interface):
 
 
 class IRouter(Interface):
-    """Which neighbours to ask."""
+    """
+    Which neighbours to ask. A router that has a true attribute C{summaries} gets summaries of what lies behind those below; without it
+    every neighbour may match.
+    """
 
     def next(progress: Progress) -> Route:
         """Asked when a query comes, whenever an answer is in, and after C{Route.wait}. Safe: everyone not yet asked."""

@@ -25,6 +25,7 @@ from overlay.roles.election import Election
 from overlay.roles.homes import Homes
 from overlay.roles.hosting import Hosting
 from overlay.search.searches import Searches
+from overlay.search.summaries import Summaries
 from overlay.settings import Settings
 from overlay.storage import IStorage
 from overlay.wire.message import Message
@@ -84,12 +85,13 @@ class Peer:
         self.election = self.makeElection(
             commons, self.membership, self.neighbours, self.homes, self.hosting, self.bootstrap
         )
+        self.summaries = Summaries(commons, self.neighbours, self.tree, self.registry, self.hosting)
         self.searches = self.makeSearches(
-            commons, self.membership, self.neighbours, self.registry, self.homes, self.tree
+            commons, self.membership, self.neighbours, self.registry, self.homes, self.tree, self.summaries
         )
         self.components: list[Component] = [
             self.governance, self.membership, self.neighbours, self.tree, self.bootstrap,
-            self.homes, self.hosting, self.election, self.searches,
+            self.homes, self.hosting, self.election, self.summaries, self.searches,
         ]
         self.bootstrap.needed = self._needs
         self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}

@@ -175,12 +175,16 @@ class NeighbourView:
     @ivar rtt: seconds, or None.
     @ivar tree: whether the link to it belongs to the spanning tree, or may do so: it has not fallen silent.
     @ivar below: whether it is a child of this super-peer in that tree.
+    @ivar mayMatch: whether it or somebody below it may hold what is searched for; false only if a summary proves the contrary.
+    @ivar doubt: why its summary proves nothing about any search, in a sentence; empty if it may.
     """
 
     peerId: PeerId
     rtt: float | None
     tree: bool = True
     below: bool = False
+    mayMatch: bool = True
+    doubt: str = ""
 
 
 @attrs.frozen(slots=True)
@@ -237,7 +241,8 @@ class Route:
     A router's answer.
 
     @ivar ask: neighbours to ask now; one that was asked before only if the copy goes further.
-    @ivar pruned: neighbours that are proved to hold nothing.
+    @ivar pruned: neighbours that are left out, since a summary proves that nobody there holds anything; of one without such a proof
+        nothing is said, so that it is asked directly.
     @ivar wait: seconds after which to ask the router again; 0 if it has no more to say until an answer comes.
     @ivar stop: true if no more neighbours will be asked for this query.
     @ivar announce: whether everybody is to be reached along the tree, so that ids of queries are compared over silent links.

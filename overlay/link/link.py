@@ -148,6 +148,11 @@ class Link:
         return self._open and not self.closed
 
     @property
+    def heard(self) -> float:
+        """Monotonic time at which the last message came; of a machine that has just slept, later than that."""
+        return self._heard
+
+    @property
     def isSuper(self) -> bool:
         return self.advert is not None and self.advert.role == "super"
 

@@ -185,3 +185,11 @@ def backupOf(limbs: Iterable[Limb], label: Label | None, parent: PeerId | None) 
     ]
     nearest = min(able, default=None)
     return None if nearest is None else nearest[1]
+
+
+def loose(limbs: Iterable[Limb], place: Place) -> tuple[PeerId, ...]:
+    """The neighbours that queries are passed on to although they are neither parent nor children, by id."""
+    return tuple(sorted(
+        one.peerId for one in limbs
+        if one.theirs != PARENT and one.peerId != place.parent and not one.isSilent(place.label)
+    ))

@@ -25,6 +25,7 @@ from overlay.membership.limbs import (
     Place,
     Serving,
     backupOf,
+    loose,
     place,
 )
 from overlay.questions import Deed, Work
@@ -55,7 +56,7 @@ BOOT_ROUNDS = 2**32
 
 class Tree(Component):
     """
-    @ivar changed: called when this peer's parent, its children or whether it is settled have changed.
+    @ivar changed: called when this peer's parent, its children, the other links that carry queries, or whether it is settled have changed.
     """
 
     def __init__(self, commons: Commons, membership: "Membership", neighbours: "Neighbours") -> None:
@@ -92,6 +93,11 @@ class Tree(Component):
         """Neighbours whose parent this peer is, by id."""
         serving = self._serving
         return () if serving is None else tuple(sorted(one.peerId for one in serving.limbs.values() if one.theirs == PARENT))
+
+    @property
+    def loose(self) -> tuple[PeerId, ...]:
+        """See L{overlay.membership.limbs.loose}."""
+        return () if self._serving is None else loose(self._serving.limbs.values(), self._place)
 
     @property
     def settled(self) -> bool:
@@ -313,7 +319,6 @@ class Tree(Component):
             if serving.release is None:
                 serving.release = self.commons.clock.callLater(GRACE, self._released)
         self._tell()
-        self._notify()
 
     def _released(self) -> None:
         serving = self._serving
@@ -347,9 +352,10 @@ class Tree(Component):
             if link is not None:
                 limb.ours, limb.told = standing, said
                 link.send(Beacon(None, 0, standing) if label is None else Beacon(label.pulse, label.hops, standing))
+        self._notify()
 
     def _notify(self) -> None:
-        told = (self.root, self.parent, self.children, self.settled)
+        told = (self.root, self.parent, self.children, self.settled, self.loose)
         if told != self._told:
             self._told = told
             for callback in list(self.changed):

@@ -27,6 +27,10 @@ COST = 1000.0
 """Records that count as one unit of registering work."""
 
 
+def _atOnce(act: Callable[[], None]) -> None:
+    act()
+
+
 def _unloaded() -> Load:
     return Load(PeerId(b""), 0, 0.0, (), 0.0, False)
 
@@ -35,6 +39,7 @@ class Hosting(Component):
     """
     @ivar serving: whether this peer takes registrations of others.
     @ivar load: what it carries, as the policy is told; the election sets it.
+    @ivar whenKnown: calls what it is given when everybody who has to know of what is held does; the summaries set it.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Hosting(Component):
         self._own = own
         self.serving = False
         self.load: Callable[[], Load] = _unloaded
+        self.whenKnown: Callable[[Callable[[], None]], None] = _atOnce
         self._accepted: dict[bytes, Link] = {}
         self._queues: dict[bytes, deque[tuple[Link, Register]]] = {}
         self._working: IDelayedCall | None = None
@@ -185,8 +191,19 @@ class Hosting(Component):
         if queue:
             self._queues[peer] = queue
         if self._accepted.get(peer) is link:
-            link.send(self._take(link, message))
+            self._answer(link, message, self._take(link, message))
         self._workSoon()
+
+    def _answer(self, link: "Link", message: Register, answer: Registered) -> None:
+        """The last batch of a difference counts as held when no search will overlook it any more."""
+        if message.last and not answer.code:
+            self.whenKnown(lambda: self._send(link, answer))
+        else:
+            link.send(answer)
+
+    @staticmethod
+    def _send(link: "Link", answer: Registered) -> None:
+        link.send(answer)
 
     def _take(self, link: "Link", message: Register) -> Registered:
         commons = self.commons

@@ -68,7 +68,7 @@ class Explained:
 
     def _terms(self, row: RankedRow) -> dict[str, Any]:
         receipt, formula, names = self.receipt, self.wanted.formula, self.wanted.terms
-        numbers = statisticsOf(receipt.documents, receipt.length, receipt.frequencies, names, self.wanted.times)
+        numbers = statisticsOf(receipt, names, self.wanted.times)
         words = classLength(row.parts[0])
         norm = 1 - formula.b + formula.b * words / numbers.average
         inName = analysis.nameWords(row.hit.location)

@@ -20,15 +20,17 @@ from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver, isFurther
 from overlay.search.distinct import Distinct
 from overlay.search.evaluating import evaluate
-from overlay.search.receipts import NAME_BYTES, Account
+from overlay.search.receipts import Account, Proof
 from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.query import Done, Hit
 
 if TYPE_CHECKING:
+    from overlay.link.link import Link
     from overlay.membership.neighbours import Neighbours
     from overlay.membership.tree import Tree
+    from overlay.search.summaries import Summaries
 
 BRANCHES_MOST = 4096
 SEEN_MOST = 20_000
@@ -70,6 +72,7 @@ class Branch:
         self._children: dict[int, Copy] = {}
         self._asked: dict[PeerId, int] = {}
         self._pruned: set[PeerId] = set()
+        self._proofs: dict[PeerId, Proof] = {}
         self._answered: set[PeerId] = set()
         # What a copy that goes further takes the place of: what lay beyond the ttl of the one before.
         self._beyond: dict[PeerId, int] = {}
@@ -105,11 +108,18 @@ class Branch:
     # --- asking on ---------------------------------------------------------------------------------------------------
 
     def _neighbours(self) -> list[NeighbourView]:
-        tree = self._flood.tree
-        return [
-            NeighbourView(link.peerId, link.rtt, tree.isTree(link.peerId), tree.isChild(link.peerId))
-            for link in self._flood.neighbours.linked() if link.peerId != self._origin
-        ]
+        return [self._view(link) for link in self._flood.neighbours.linked() if link.peerId != self._origin]
+
+    def _view(self, link: "Link") -> NeighbourView:
+        peer, tree = link.peerId, self._flood.tree
+        below = tree.isChild(peer)
+        found = self._proofs.get(peer, "")
+        if below and not found and peer not in self._asked:
+            found = self._flood.summaries.look(peer, self._wanted)
+        if isinstance(found, Proof):
+            self._proofs[peer] = found
+            return NeighbourView(peer, link.rtt, tree.isTree(peer), below, False)
+        return NeighbourView(peer, link.rtt, tree.isTree(peer), below, True, found)
 
     def _route(self) -> None:
         """Ask the router whom to ask now."""
@@ -124,12 +134,14 @@ class Branch:
             self._more = False
             return
         route = self._choose(neighbours)
-        able = {one.peerId for one in neighbours}
+        able = {one.peerId: one.mayMatch for one in neighbours}
         for peer in route.pruned:
             if peer in able and peer not in self._asked and peer not in self._pruned:
                 self._pruned.add(peer)
-                self._account.pruned[peer[:NAME_BYTES]] = None
-                self._account.prunedCopies += 1
+                if able[peer]:
+                    self._account.notReached += 1
+                else:
+                    self._account.prune(self._proofs[peer])
         furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
         hops = furthest if isFurther(route.hops, furthest) else route.hops
         for peer in route.ask:
@@ -280,17 +292,20 @@ class Flood:
 
     @ivar registry: what is searched.
     @ivar copies: that were sent on.
+    @ivar summaries: of the branches below.
     @ivar checker: of all hits that this peer passes on.
     @ivar known: how many other super-peers are known to be alive.
     @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
     def __init__(
-        self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, copies: Copies, known: Callable[[], int]
+        self, commons: Commons, neighbours: "Neighbours", tree: "Tree", summaries: "Summaries", registry: Registry, copies: Copies,
+        known: Callable[[], int],
     ) -> None:
         self.commons = commons
         self.neighbours = neighbours
         self.tree = tree
+        self.summaries = summaries
         self.registry = registry
         self.copies = copies
         self.known = known

@@ -198,8 +198,7 @@ class Gathered:
         if not receipt.ranked or wanted.formula.order != "bm25":
             return
         size = 1 + wanted.places
-        numbers = statisticsOf(receipt.documents, receipt.length, receipt.frequencies, wanted.terms, wanted.times)
-        score = scorer(numbers, wanted.formula)
+        score = scorer(statisticsOf(receipt, wanted.terms, wanted.times), wanted.formula)
         for rows in self._rows.values():
             for one in rows.values():
                 if len(one.parts) >= size:

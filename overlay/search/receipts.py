@@ -1,11 +1,12 @@
 """The accounting of a search: one receipt from many, and the keys by which hits held back are counted once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
 from overlay.index.census import MODULUS, NAME_BYTES
+from overlay.index.registry import Numbers
 from overlay.index.scoring import Front, Parts, Statistics
 from overlay.wire import limits
 from overlay.wire.query import Hit, Receipt
@@ -20,11 +21,32 @@ def keyOf(owner: bytes, recordId: bytes) -> bytes:
     return hashlib.blake2b(owner + recordId, digest_size=KEY_BYTES).digest()
 
 
-def statisticsOf(
-    documents: int, length: int, frequencies: Mapping[str, int], terms: Sequence[str], times: tuple[int, ...] = ()
-) -> Statistics:
-    """The numbers of a receipt, in the order of the expression."""
-    return Statistics(documents, length, tuple(frequencies.get(term, 0) for term in terms), times)
+def statisticsOf(numbers: "Receipt | Account", terms: Sequence[str], times: tuple[int, ...] = ()) -> Statistics:
+    """
+    The numbers of a receipt, in the order of the expression. A term that has not been looked for in some of the documents is taken to be as
+    frequent there as in the others.
+    """
+    documents = numbers.documents
+
+    def estimated(term: str) -> int:
+        count, left = numbers.frequencies.get(term, 0), documents - numbers.unknown.get(term, 0)
+        return count if left >= documents or left <= 0 else min(documents, round(count * documents / left))
+
+    return Statistics(documents, numbers.length, tuple(map(estimated, terms)), times)
+
+
+@attrs.frozen(slots=True)
+class Proof:
+    """
+    That a branch of the spanning tree holds nothing that matches.
+
+    @ivar names: of the super-peers in it.
+    @ivar unknown: scoring terms that some of its records may have all the same.
+    """
+
+    names: Iterable[bytes]
+    numbers: Numbers
+    unknown: Sequence[str]
 
 
 def namesOf(joined: bytes, size: int = NAME_BYTES) -> list[bytes]:
@@ -40,6 +62,8 @@ class Account:
     @ivar answeredBy: names of super-peers that evaluated the query, in the order of their answers.
     @ivar held: keys of hits held back, with the best score known for any of them in C{bound}.
     @ivar fronts: names of super-peers, and what covers the records that they have held back.
+    @ivar unknown: by scoring term, how many records there are in branches that were pruned although they may have it.
+    @ivar doubled: how often a super-peer was named as pruned that was named before.
     @ivar spared: parts of hits held back here that fewer than C{want} others cover, with the first content of each.
     """
 
@@ -65,6 +89,8 @@ class Account:
     balance: int = 0
     fronts: list[tuple[bytes, bytes]] = attrs.field(factory=list)
     cancelled: int = 0
+    unknown: dict[str, int] = attrs.field(factory=dict)
+    doubled: int = 0
     spared: dict[Parts, int] = attrs.field(factory=dict)
 
     def add(self, receipt: Receipt) -> None:
@@ -73,9 +99,11 @@ class Account:
         for name in answered:
             if len(self.answeredBy) < limits.ANSWERED_NAMES:
                 self.answeredBy[name] = None
-        for name in namesOf(receipt.prunedNames):
-            if len(self.pruned) < limits.ANSWERED_NAMES:
-                self.pruned[name] = None
+        pruned = namesOf(receipt.prunedNames)
+        self._leaveOutAll(pruned)
+        self.doubled += receipt.doubled
+        for term, count in receipt.unknown.items():
+            self._doNotKnow(term, min(count, receipt.documents))
         self.sent += receipt.sent
         self.answered += receipt.answered
         self.duplicate += receipt.duplicate
@@ -88,7 +116,7 @@ class Account:
             self.hold(key, receipt.bound)
         self.heldMore += receipt.heldMore
         self.bound = max(self.bound, receipt.bound)
-        self.count(receipt.documents, receipt.length, receipt.frequencies, len(answered))
+        self.count(receipt.documents, receipt.length, receipt.frequencies, len(answered) + len(pruned))
         # No more can be left out than there are.
         unfiltered = min(receipt.unfiltered, receipt.documents)
         self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
@@ -99,6 +127,33 @@ class Account:
         self.fronts += receipt.fronts[:room]
         if len(receipt.fronts) > room:
             self.ranked = 0
+
+    def prune(self, proof: Proof) -> None:
+        """A branch is left out."""
+        names = list(proof.names)
+        self.prunedCopies += 1
+        self._leaveOutAll(names)
+        numbers = proof.numbers
+        self.count(numbers.documents, numbers.length, {}, len(names))
+        self.balance = (self.balance + numbers.balance) % MODULUS
+        for term in proof.unknown:
+            self._doNotKnow(term, numbers.documents)
+
+    def _leaveOutAll(self, names: Iterable[bytes]) -> None:
+        for name in names:
+            if name in self.pruned:
+                self.doubled += 1
+            elif len(self.pruned) < limits.ANSWERED_NAMES:
+                self.pruned[name] = None
+
+    def _doNotKnow(self, term: str, documents: int) -> None:
+        if documents and (term in self.unknown or len(self.unknown) < limits.QUERY_TERMS):
+            self.unknown[term] = self.unknown.get(term, 0) + documents
+
+    @property
+    def eachOnce(self) -> bool:
+        """Whether nobody was named twice, as pruned or as one that answered."""
+        return not self.doubled and not self.pruned.keys() & self.answeredBy.keys()
 
     def count(self, documents: int, length: int, frequencies: Mapping[str, int], answered: int) -> None:
         """
@@ -123,7 +178,7 @@ class Account:
         @param terms: what scores, in the order of the expression.
         @param times: how often each is said; empty for once.
         """
-        return statisticsOf(self.documents, self.length, self.frequencies, terms, times)
+        return statisticsOf(self, terms, times)
 
     def hold(self, key: bytes, score: float) -> None:
         """A hit is held back."""
@@ -154,7 +209,7 @@ class Account:
             self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
-            ranked, self.balance, fronts, self.cancelled,
+            ranked, self.balance, fronts, self.cancelled, dict(self.unknown), self.doubled,
         )
 
 

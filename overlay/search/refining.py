@@ -102,17 +102,18 @@ class Refinement:
         @param complete: whether everybody that there is has answered.
         """
         account = self._account
-        told = complete and not (account.lost or account.refused or account.notReached or account.pruned)
+        told = complete and not (account.lost or account.refused or account.notReached) and account.eachOnce
         if self._wanted.formula.order == "newest":
             # Times of change need no numbers of others; but records of like content may have taken the places of other rows.
             rows = len(self._collected.contents) >= self._wanted.want or not (account.held or account.heldMore)
             self._ended("exact" if told and rows and account.ranked == len(account.answeredBy) else "estimated")
         elif not account.ranked or not self._collected.whole:
             self._ended("estimated")
-        elif told and account.ranked == len(account.answeredBy) and account.balance:
+        elif told and account.ranked == len(account.answeredBy) and account.balance and not account.pruned:
             self._recount()
         else:
-            self._refine(told and account.ranked == len(account.answeredBy))
+            counted = not account.unknown and not (account.balance and account.pruned)
+            self._refine(told and counted and account.ranked == len(account.answeredBy))
 
     def _peer(self, name: bytes) -> PeerId | None:
         """Whom a receipt names."""

@@ -21,6 +21,7 @@ from overlay.search.refining import recounted, refined
 from overlay.search.replies import Reply
 from overlay.search.search import Search
 from overlay.search.selection import Selection
+from overlay.search.summaries import Summaries
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.message import Message
@@ -53,7 +54,7 @@ class Searches(Component):
 
     def __init__(
         self, commons: Commons, membership: "Membership", neighbours: "Neighbours", registry: Registry, homes: "Homes",
-        tree: "Tree",
+        tree: "Tree", summaries: Summaries,
     ) -> None:
         super().__init__(commons)
         self.membership = membership
@@ -61,7 +62,7 @@ class Searches(Component):
         self._neighbours = neighbours
         self._registry = registry
         self.copies = Copies(commons)
-        self.flood = Flood(commons, neighbours, tree, registry, self.copies, self._known)
+        self.flood = Flood(commons, neighbours, tree, summaries, registry, self.copies, self._known)
         self._announcing = Announcing(commons, tree, self.flood)
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()

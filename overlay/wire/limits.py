@@ -78,6 +78,12 @@ INDEXED = 2_000_000
 WORDS = 2**20
 """Words that a record is believed to have at most, on average."""
 
+# Summaries.
+POSITIONS = 48 * 1024
+"""Most bytes of positions in one message: what there is more comes in further parts."""
+DOUBTS = 32
+"""Most super-peers of a branch of which it is said why they prove nothing; more are only counted."""
+
 # Membership and election.
 QUERY_IDS = 256
 """Most ids of queries in one message about them."""

@@ -3,7 +3,7 @@ Every message that peers exchange: one class each.
 
 A message travels as a MessagePack array: its number, then its fields in the order below. New fields go at the end with a
 default: an older peer skips and counts them. Numbers are never used again for something else. Here are the messages of links,
-membership and election; those of L{overlay.wire.registration} and L{overlay.wire.query} have rooms of their own.
+membership and election; those of L{overlay.wire.registration}, L{overlay.wire.query} and L{overlay.wire.summary} have rooms of their own.
 """
 
 from typing import Annotated, cast
@@ -15,6 +15,7 @@ from overlay.wire.message import Adverts_, Code, Message, QueryId, Real, Text
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
 from overlay.wire.statements import Addresses, AddressText, Capacity, Count, Digest, Id, Mandate, NetworkId, Signed
+from overlay.wire.summary import SummaryAcknowledged, SummaryGiven
 
 PROTOCOL = (1, 1)
 """The lowest and the highest protocol version that this program speaks."""
@@ -245,6 +246,7 @@ MESSAGES: dict[int, type[Message]] = {
     for one in (
         Hello, Goodbye, Ping, Pong, NetworkChanged,
         Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon, QueryIds,
+        SummaryGiven, SummaryAcknowledged,
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,

@@ -81,7 +81,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     The accounting of one branch. Counts are of copies, except C{answeredBy} and C{prunedNames}.
 
     @ivar answeredBy: first 8 bytes of the id of each super-peer that evaluated the query, joined.
-    @ivar prunedNames: the same for those that a summary proved empty.
+    @ivar prunedNames: the same for those that a summary proved empty; C{documents}, C{length} and C{balance} count theirs as well.
     @ivar sent: copies sent: answered + duplicate + refused + lost + cancelled.
     @ivar lost: copies whose link died or whose budget ran out.
     @ivar notReached: copies not sent because the ttl was used up.
@@ -99,6 +99,9 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar fronts: name of a super-peer, and what covers all records that it has held back (see L{overlay.index.scoring}); only of those
         that may hold one of the best.
     @ivar cancelled: copies for whose end nobody waited, since there were hits enough.
+    @ivar unknown: by query term, how many of the records are of super-peers that were pruned although they may have it, so that
+        C{frequencies} does not count them.
+    @ivar doubled: how often a super-peer was named as pruned that was named before, so that its records count twice.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -125,6 +128,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     balance: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     fronts: Annotated[list[tuple[Name, FrontText]], msgspec.Meta(max_length=limits.FRONTS)] = []
     cancelled: Count = 0
+    unknown: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
+    doubled: Count = 0
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):

@@ -1,4 +1,4 @@
-"""The small policies: beta, neutral, tokens, unlimited, flood, fittest, appointed."""
+"""The small policies: beta, neutral, tokens, unlimited, flood, summary, fittest, appointed."""
 
 import random
 from typing import Any
@@ -156,6 +156,25 @@ def test_unlimited() -> None:
     """Unlimited admits all."""
     unlimited = build("rate-limit", "unlimited")
     assert unlimited.ask(OTHER, Work.QUERY, 1e9, 0.0) and len(unlimited.budget(OTHER)) == len(Work)
+
+
+def test_summary() -> None:
+    """Along the tree, but for branches that are proved empty; what proves nothing is among the reasons."""
+    peers = [PeerId(bytes([number]) * 20) for number in range(6)]
+    views = [
+        NeighbourView(peers[0], None),
+        NeighbourView(peers[1], None, tree=True, below=True, mayMatch=False),
+        NeighbourView(peers[2], None, tree=False, mayMatch=False),
+        NeighbourView(peers[3], None, tree=True, below=True, doubt="its filter is full"),
+        NeighbourView(peers[4], None),
+        NeighbourView(peers[5], None, tree=True, below=True, mayMatch=False),
+    ]
+    progress = Progress(b"q" * 16, "dawn", None, 10, 0, 0.0, 5.0, views, frozenset(peers[4:]), frozenset(), 0)
+    route = build("router", "summary").next(progress)
+    assert (list(route.ask), list(route.pruned), route.stop) == ([peers[0], peers[3]], [peers[1]], True)
+    assert [(one.name, one.value) for one in route.reasons] == [
+        ("neighbours that may lead to matches", 2), ("branches proved empty", 1), ("its filter is full", True),
+    ]
 
 
 def test_flood() -> None:

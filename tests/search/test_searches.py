@@ -57,7 +57,7 @@ def test_copiesOnAnyGraph(count: int, neighbours: int) -> None:
     world.run(1)
     m = edges(world)
     for one in world.superPeers()[:4]:
-        outcome = one.search("dawn", want=100)
+        outcome = one.search("dawn", want=100, router="flood")
         receipt = outcome.receipt
         assert (outcome.status, len(outcome.hits), outcome.answered) == ("complete", count, count)
         assert receipt.sent == receipt.answered + receipt.duplicate == 2 * m - count + 1
