@@ -32,11 +32,11 @@ class Overlay:
     @ivar replaced: how many have died and been replaced.
     """
 
-    def __init__(self, measured: Measured, seed: int, codec: str, latency: Latency, count: int, degree: int) -> None:
+    def __init__(self, measured: Measured, seed: int, codec: str, latency: Latency, count: int, degree: int, router: str) -> None:
         self._settings = Settings(role="super", neighbours=degree, mostNeighbours=min(128, degree + degree // 2), lease=86400.0)
         scheme = Ed25519() if codec == "full" else None
         self.world: World = measured.world(
-            seed, self._settings, scheme, codec, latency, SPECS, makePeer=LivingPeer, plugins=[everybody]
+            seed, self._settings, scheme, codec, latency, {**SPECS, "router": router}, makePeer=LivingPeer, plugins=[everybody]
         )
         self._random = random.Random(f"{seed} overlay")
         self.replaced = 0

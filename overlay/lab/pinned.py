@@ -128,10 +128,13 @@ class PinnedPeer(Peer):
     makeElection = SettledElection
 
 
-def pinnedWorld(measured: Measured, seed: int, codec: str, latency: Latency, settings: Settings = SETTINGS) -> World:
+def pinnedWorld(
+    measured: Measured, seed: int, codec: str, latency: Latency, settings: Settings = SETTINGS, router: str = SPECS["router"]
+) -> World:
     """A world whose peers are L{PinnedPeer}s unless they are made otherwise."""
     scheme = Ed25519() if codec == "full" else None
-    return measured.world(seed, settings, scheme, codec, latency, SPECS, makePeer=PinnedPeer, plugins=[everybody])
+    specs = {**SPECS, "router": router}
+    return measured.world(seed, settings, scheme, codec, latency, specs, makePeer=PinnedPeer, plugins=[everybody])
 
 
 def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float = 0.0) -> list[LabPeer]:

@@ -146,18 +146,19 @@ class Search(Experiment):
         rng = random.Random(seed)
         latency = (self.latency * (1 - self.spread), self.latency * (1 + self.spread))
         overlay = None
+        # Summaries are given only by who routes by them; other routers are as they are without.
+        router = "summary" if "summary" in self.routers else "flood"
         if self.replace:
-            overlay = Overlay(measured, seed, self.codec, latency, self.superPeers, self.degree)
+            overlay = Overlay(measured, seed, self.codec, latency, self.superPeers, self.degree, router)
             world, serving = overlay.world, overlay.serving
         else:
             edges = regular(self.superPeers, self.degree, rng)
-            world = pinnedWorld(measured, seed, self.codec, latency, SETTINGS)
+            world = pinnedWorld(measured, seed, self.codec, latency, SETTINGS, router)
             serving = pinnedGraph(world, self.superPeers, edges, latency[1])
+            introduce(serving)
         material = Material.drawn(self.kinds, self.leaves, self.items, self.rare, self.owners, self.popular, rng)
         present, away = self._join(world, serving, material, rng)
         measured.figure("leaves_registered", sum(map(self._registered, present)) + len(away))
-        if overlay is None:
-            introduce(serving)
         world.run(SETTLING)
         watch = Watch(world, serving)
         watch.rest(RESTING)
