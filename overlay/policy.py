@@ -32,7 +32,7 @@ DEFAULTS = {
     "election": "fittest",
     "reputation": "beta",
     "rate-limit": "tokens",
-    "router": "flood",
+    "router": "summary",
     "ranking": "bm25",
     "store": "lmdb",
 }

@@ -37,7 +37,7 @@ class Rings:
     @ivar then: the router that asks the whole network.
     """
 
-    def __init__(self, caution: float = 0.75, most: float = 0.4, patience: float = 1.0, then: str = "tree") -> None:
+    def __init__(self, caution: float = 0.75, most: float = 0.4, patience: float = 1.0, then: str = "summary") -> None:
         for name, value, low, high in (("caution", caution, 0.1, 1.0), ("most", most, 0.0, 1.0), ("patience", patience, 0.05, 60.0)):
             if not low <= value <= high:
                 raise UsageError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
