@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,7 @@ from overlay.lab.experiment import Experiment, Impossible, Measured, Report, opt
 from overlay.lab.experiments import SHIPPED
 from overlay.lab.interruption import Interruption
 from overlay.lab.jobs import inProcesses
+from overlay.lab.progress import Progress
 from overlay.policy import addPluginFolder, nearest
 
 MET, MISSED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -140,7 +142,10 @@ class _Run:
     interrupted: bool = False
 
 
-def _runSeed(experiment: Experiment, interruption: Interruption, seed: int) -> _Run:
+def _runSeed(experiment: Experiment, interruption: Interruption, seed: int, shown: bool = False) -> _Run:
+    """
+    @param shown: whether a terminal is told how far it has come.
+    """
     measured = Measured()
 
     def stop() -> bool:
@@ -153,10 +158,12 @@ def _runSeed(experiment: Experiment, interruption: Interruption, seed: int) -> _
     # Ten thousand peers are many millions of objects that live to the end: looking through them for garbage would take most of the time.
     gc.set_threshold(200_000, 50, 1000)
     problem, interrupted = "", False
+    progress = Progress(measured, seed, sys.stderr) if shown else nullcontext()
     try:
         try:
             interruption.allow(stop)
-            experiment.run(seed, measured)
+            with progress:
+                experiment.run(seed, measured)
         finally:
             interruption.refuse()
     except SuperpeerError as failure:
@@ -186,7 +193,7 @@ def _measureUntil(interruption: Interruption, experiment: Experiment, args: argp
             return WRONG
     else:
         for seed in seeds:
-            runs.append(run(seed))
+            runs.append(run(seed, shown=True))
             if runs[-1].interrupted or runs[-1].problem:
                 break
     interrupted = bool(interruption.heard) or any(one.interrupted for one in runs)
@@ -200,7 +207,7 @@ def _measureUntil(interruption: Interruption, experiment: Experiment, args: argp
         "wall_seconds": round(time.perf_counter() - began, 3), "cpu_seconds": round(sum(one.cpu for one in runs), 3),
         "peak_mib": round(max(one.memory for one in runs), 1), "delivered": sum(one.delivered for one in runs),
     }
-    report = _joined(experiment, args, runs, cost)
+    report = _joined(experiment, args, runs, cost, interrupted)
     if args.json:
         print(json.dumps(report.asDict(), indent=2))
     else:
@@ -219,9 +226,17 @@ def _measureUntil(interruption: Interruption, experiment: Experiment, args: argp
     return MET if report.met else MISSED
 
 
-def _joined(experiment: Experiment, args: argparse.Namespace, runs: list[_Run], cost: dict[str, float]) -> Report:
+def _joined(
+    experiment: Experiment, args: argparse.Namespace, runs: list[_Run], cost: dict[str, float], interrupted: bool = False
+) -> Report:
     """One seed as it is; of several, means and standard deviations, and the series of each."""
     parameters: dict[str, Any] = experiment.parameters()
+    if args.seeds > 1:
+        parameters["seeds"] = args.seeds
+    if interrupted:
+        parameters["interrupted"] = True
+        if args.seeds > 1:
+            parameters["seeds_begun"] = len(runs)
     if len(runs) == 1:
         return Report.of(experiment, runs[0].seed, parameters, runs[0].figures, runs[0].series, cost)
     figures: dict[str, float] = {}
@@ -233,9 +248,10 @@ def _joined(experiment: Experiment, args: argparse.Namespace, runs: list[_Run], 
             figures[f"{name}_missing"] = missing
             continue
         figures[name] = float(f"{statistics.fmean(values):.9g}")
-        figures[f"{name}_deviation"] = float(f"{statistics.stdev(values):.9g}") if len(values) > 1 else 0.0
+        if len(values) > 1:
+            figures[f"{name}_deviation"] = float(f"{statistics.stdev(values):.9g}")
     series = {f"{name} (seed {one.seed})": rows for one in runs for name, rows in one.series.items()}
-    return Report.of(experiment, args.seed, {**parameters, "seeds": len(runs)}, figures, series, cost)
+    return Report.of(experiment, args.seed, parameters, figures, series, cost)
 
 
 def _table(experiment: Experiment, report: Report) -> None:
@@ -244,7 +260,8 @@ def _table(experiment: Experiment, report: Report) -> None:
     for line in experiment.table(report):
         print(line)
     for target in report.targets:
-        print(f"  target {target['name']}: {'met' if target['met'] else 'MISSED'}")
+        missed = "MISSED" if target["figure"] in report.figures else "not measured"
+        print(f"  target {target['name']}: {'met' if target['met'] else missed}")
     cost = report.cost
     rate = cost["delivered"] / cost["cpu_seconds"] if cost["cpu_seconds"] else 0.0
     print(

@@ -160,6 +160,7 @@ def test_searchByBothCodecs(capsys: pytest.CaptureFixture[str]) -> None:
     (["search", "--linked", "0"], "--linked"),
     (["search", "--super-peers", "80", "--degree", "65", "--replace", "0.1"], "--degree"),
     (["flood", "--seeds", "0"], "--seeds"),
+    (["churn", "--dialable", "0"], "--dialable"),
     (["/nowhere.py"], "/nowhere.py"),
 ])
 def test_impossible(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,9 @@ def test_whatWasMeasuredIsPrinted(words: tuple[str, ...], count: int, send: Call
     assert running.returncode == 130
     found = json.loads(out)
     assert list(found) == SHAPE
-    assert found["parameters"].get("seeds", 1) == count
+    asked = int(words[1]) if words else 1
+    assert found["parameters"]["interrupted"] is True
+    assert found["parameters"].get("seeds", 1) == asked and found["parameters"].get("seeds_begun", 1) == count
     assert len([name for name in found["series"] if name.startswith("peers")]) == count
     assert all(rows for rows in found["series"].values())
     # Nobody is left running.

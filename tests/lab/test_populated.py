@@ -244,11 +244,11 @@ def test_aFigureThatDidNotComeAbout() -> None:
     experiment = Outage()
     cost = {"wall_seconds": 0.0}
     whole = [ran(1, **{"recall": 1.0, "seconds_to_0.99": 20.0}), ran(2, **{"recall": 0.5}), ran(3, **{"recall": 0.0, "late": 4.0})]
-    found = _joined(experiment, Namespace(seed=1), whole, cost)
+    found = _joined(experiment, Namespace(seed=1, seeds=3), whole, cost)
     assert dict(found.figures) == {"recall": 0.5, "recall_deviation": 0.5, "seconds_to_0.99_missing": 2, "late_missing": 2}
     assert not found.met
     # A run that was interrupted has not failed yet.
-    found = _joined(experiment, Namespace(seed=1), [whole[0], ran(2, True, recall=0.0)], cost)
+    found = _joined(experiment, Namespace(seed=1, seeds=2), [whole[0], ran(2, True, recall=0.0)], cost)
     assert found.figures["seconds_to_0.99"] == 20.0 and found.met and found.figures["recall"] == 0.5
 
 

@@ -67,6 +67,8 @@ class Populated(Experiment):
             checkLatency(self.latency)
         except UsageError as problem:
             raise Impossible(f"--{problem}") from problem
+        if not self.dialable:
+            raise Impossible("--dialable 0: where nobody can be dialled nobody can serve; give more than 0")
         sessions = sessionsOf(self.sessions)
         if not isinstance(sessions, Trace) and sessions.mean < SHORTEST:
             raise Impossible(f"--sessions {self.sessions}: the mean must be at least {SHORTEST:g} s, not {sessions.mean:g}")
