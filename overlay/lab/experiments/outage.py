@@ -6,7 +6,7 @@ from typing import ClassVar
 import attrs
 
 from overlay.lab.experiment import Measured, Target, parameter
-from overlay.lab.experiments.populated import Populated
+from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.survey import Survey
 
 INSTANT = 0.1
@@ -14,7 +14,7 @@ INSTANT = 0.1
 
 
 @attrs.define(kw_only=True)
-class Outage(Populated):
+class Outage(Shaken):
     """
     A share of the super-peers dies at one instant: as processes do, whose links are reset, or as machines do, which is noticed by their
     silence. What they shared themselves is gone with them; what their leaves share has to be found again.
@@ -26,14 +26,10 @@ class Outage(Populated):
 
     kill: float = parameter(0.5, "part of the super-peers that dies", low=0.0, high=1.0)
     silent: bool = parameter(False, "they die as machines do: nothing is reset, and nobody answers")
-    before: float = parameter(60.0, "virtual seconds that are measured before", low=0.0, high=1e6)
-    after: float = parameter(300.0, "virtual seconds that are measured after", low=1.0, high=1e6)
     sample: float = parameter(2.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
     def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.begin(seed, measured)
-        world.run(self.before)
-        measured.mean("recall_before", [value for _, value in survey.recalls])
+        world, population, survey = self.beginWell(seed, measured)
         survey.restart()
         rng = random.Random(f"{seed} outage")
         serving = [member for member in population if member.peer.isSuper]

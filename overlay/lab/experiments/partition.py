@@ -5,7 +5,7 @@ from typing import ClassVar
 import attrs
 
 from overlay.lab.experiment import Measured, Target, parameter
-from overlay.lab.experiments.populated import Populated
+from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.population import Member
 from overlay.lab.survey import Survey
 
@@ -14,7 +14,7 @@ PHI = 0.6180339887498949
 
 
 @attrs.define(kw_only=True)
-class Partition(Populated):
+class Partition(Shaken):
     """
     No packet passes between two parts for a while: within each, what its living members share should be found; after the healing, all.
     """
@@ -24,15 +24,11 @@ class Partition(Populated):
     targets: ClassVar[tuple[Target, ...]] = (Target("recall_split", low=0.95), Target("seconds_to_0.99", high=120.0))
 
     part: float = parameter(0.5, "part of the peers on the smaller side", low=0.01, high=0.5)
-    before: float = parameter(60.0, "virtual seconds that are measured before", low=0.0, high=1e6)
     split: float = parameter(600.0, "virtual seconds that it is split", low=1.0, high=1e6)
-    after: float = parameter(300.0, "virtual seconds that are measured after the healing", low=1.0, high=1e6)
     sample: float = parameter(5.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
     def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.begin(seed, measured)
-        world.run(self.before)
-        measured.mean("recall_before", [value for _, value in survey.recalls])
+        world, population, survey = self.beginWell(seed, measured)
         measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
         far = [member.peerId for member in population if self._isFar(member)]
         world.net.partition([], far)

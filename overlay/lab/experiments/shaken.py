@@ -1,0 +1,24 @@
+"""What experiments have in common in which something happens at one moment to a network that is well."""
+
+import attrs
+
+from overlay.lab.experiment import Measured, parameter
+from overlay.lab.experiments.populated import Populated
+from overlay.lab.population import Population
+from overlay.lab.survey import Survey
+from overlay.lab.world import World
+
+
+@attrs.define(kw_only=True)
+class Shaken(Populated):
+    """A population that is looked at for a while before, and for a while after."""
+
+    before: float = parameter(60.0, "virtual seconds that are measured before", low=0.0, high=1e6)
+    after: float = parameter(300.0, "virtual seconds that are measured after it is over", low=1.0, high=1e6)
+
+    def beginWell(self, seed: int, measured: Measured) -> tuple[World, Population, Survey]:
+        """Make the population, let it settle, and measure how well it does: C{recall_before}."""
+        world, population, survey = self.begin(seed, measured)
+        world.run(self.before)
+        measured.mean("recall_before", [value for _, value in survey.recalls])
+        return world, population, survey
