@@ -57,8 +57,9 @@ class Commons:
     """
     @ivar links: set once while the peer is wired.
     @ivar networkTime: gives the median clock of the linked peers, in seconds since the epoch; membership sets it.
-    @ivar blocked: ids that this peer's owner has blocked.
     @ivar boot: larger at each start of this peer.
+    @ivar seconds: gives monotonic time.
+    @ivar anchor: what the wall clock said when monotonic time was 0, seconds since the epoch.
     """
 
     identity: Identity
@@ -70,14 +71,18 @@ class Commons:
     boot: int
     tally: Tally = attrs.field(factory=Tally)
     log: Logger = _LOG
-    blocked: set[bytes] = attrs.field(factory=set)
     networkTime: Callable[[], float] = attrs.field(default=None)
     links: "Links" = attrs.field(default=None)
 
-    _anchor: float = attrs.field(default=0.0, init=False)
+    anchor: float = attrs.field(default=0.0, init=False)
+    # The clock's own: nothing is asked for more often.
+    seconds: Callable[[], float] = attrs.field(default=None, init=False)
+    # Most owners block nobody, and an empty set is larger than many a room.
+    _blocked: set[bytes] | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._anchor = self.surroundings.wall() - self.seconds()
+        self.seconds = self.surroundings.clock.seconds
+        self.anchor = self.surroundings.wall() - self.seconds()
         if self.networkTime is None:
             self.networkTime = self.ownTime
 
@@ -102,16 +107,12 @@ class Commons:
         """How this network makes terms of text."""
         return analysisOf(self.network.dialect)
 
-    def seconds(self) -> float:
-        """Monotonic time."""
-        return self.surroundings.clock.seconds()
-
     def ownTime(self) -> float:
         """
         What this machine's wall clock said at the start, carried on by monotonic time, in seconds since the epoch: a step of the
         clock while the peer runs changes nothing here.
         """
-        return self._anchor + self.seconds()
+        return self.anchor + self.seconds()
 
     def now(self) -> float:
         """Network time: the median clock of the linked peers; only for what is signed and shown."""
@@ -121,9 +122,16 @@ class Commons:
         """A durable table of what this peer can do without when the disk is full; see L{overlay.storage.SoftTable}."""
         return self.storage.softTable(name, self.log, remember)
 
+    @property
+    def blocked(self) -> set[bytes]:
+        """Ids that this peer's owner has blocked."""
+        if self._blocked is None:
+            self._blocked = set()
+        return self._blocked
+
     def isRefused(self, peer: bytes) -> bool:
         """Whether nothing is to be had to do with this peer: blocked here, or expelled from the network."""
-        return peer in self.blocked or peer in self.network.expelled
+        return peer in self.network.expelled or (self._blocked is not None and peer in self._blocked)
 
     def report(self, peer: PeerId, deed: Deed, weight: float = 1.0) -> None:
         """Tell the reputation what a peer did."""
@@ -147,6 +155,8 @@ class Component:
     One part of a peer. L{overlay.peer.Peer} starts the parts in order, tells each of links, and hands a message to
     the one part that has its class in C{handlers}.
     """
+
+    __slots__ = ("commons",)
 
     def __init__(self, commons: Commons) -> None:
         self.commons = commons

@@ -47,6 +47,11 @@ class Peer:
     @ivar components: its parts, in the order in which they start and hear of links.
     """
 
+    __slots__ = (
+        "_dispatch", "bootstrap", "commons", "components", "election", "governance", "homes", "hosting", "links", "membership",
+        "neighbours", "own", "registry", "running", "searches", "tree",
+    )
+
     makeMembership: type[Membership] = Membership
     makeNeighbours: type[Neighbours] = Neighbours
     makeTree: type[Tree] = Tree

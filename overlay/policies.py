@@ -38,20 +38,29 @@ class Guarded:
 
     Each point has a subclass with the methods of its interface; thousands of peers share it.
 
+    @cvar point: at which it is asked.
     @ivar verdicts: the last ones, oldest first: method, clock seconds, whom about (or what, where it is nobody), answer.
     """
 
-    __slots__ = ("_clock", "_log", "failures", "file", "pluginName", "point", "policy", "verdicts")
+    __slots__ = ("_clock", "_listed", "_log", "failures", "policy", "verdicts")
 
-    def __init__(self, point: str, listed: ListedPlugin, policy: Any, clock: IReactorTime, log: Logger) -> None:
-        self.point = point
-        self.pluginName = listed.name
-        self.file = listed.file
+    point = ""
+
+    def __init__(self, listed: ListedPlugin, policy: Any, clock: IReactorTime, log: Logger) -> None:
         self.policy = policy
         self.failures = 0
-        self.verdicts: list[tuple[str, float, Any, Any]] = []
+        self.verdicts: Sequence[tuple[str, float, Any, Any]] = ()
+        self._listed = listed
         self._clock = clock
         self._log = log
+
+    @property
+    def pluginName(self) -> str:
+        return self._listed.name
+
+    @property
+    def file(self) -> str:
+        return self._listed.file
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{self.point} has no method {name}")
@@ -67,8 +76,10 @@ class Guarded:
     def _keep(self, method: str, about: Any, answer: Any) -> None:
         """A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment."""
         kept = self.verdicts
+        if not isinstance(kept, list):
+            kept = self.verdicts = []
         decision = getattr(answer, "decision", None)
-        subject = getattr(about, "peerId", None) or about
+        subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
         count, going = 0, -1
         for at in range(len(kept) - 1, -1, -1):
             name, _, whom, last = kept[at]
@@ -109,7 +120,7 @@ def _asker(method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
 _GUARDS = {
     point: type(
         f"Guarded{interface.__name__[1:]}", (Guarded,),
-        {"__slots__": (), **{method: _asker(method, safe) for method, safe in SAFE_DEFAULTS[interface].items()}},
+        {"__slots__": (), "point": point, **{method: _asker(method, safe) for method, safe in SAFE_DEFAULTS[interface].items()}},
     )
     for point, interface in POINTS.items() if interface in SAFE_DEFAULTS
 }
@@ -123,6 +134,8 @@ def _whole(specs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
 
 
 _parsed = cache(parseSpec)
+_VERIFIED: dict[tuple[str, type], None] = {}
+"""Points and the classes that were found to have all that is asked of them: the peers of one process share them."""
 
 
 def _built(surroundings: PolicySurroundings, listed: ListedPlugin, arguments: Mapping[str, str]) -> Any:
@@ -131,13 +144,15 @@ def _built(surroundings: PolicySurroundings, listed: ListedPlugin, arguments: Ma
     """
     point = listed.point
     policy = listed.plugin.build(surroundings, arguments)
-    try:
-        verifyObject(POINTS[point], policy)
-    except Invalid as problem:
-        said = " ".join(str(problem).split())
-        raise BadPlugin(f"{point} {listed.name} from {listed.file}: {said}") from problem
+    if (point, type(policy)) not in _VERIFIED:
+        try:
+            verifyObject(POINTS[point], policy)
+        except Invalid as problem:
+            said = " ".join(str(problem).split())
+            raise BadPlugin(f"{point} {listed.name} from {listed.file}: {said}") from problem
+        _VERIFIED[(point, type(policy))] = None
     guard = _GUARDS.get(point)
-    return policy if guard is None else guard(point, listed, policy, surroundings.clock, surroundings.log)
+    return policy if guard is None else guard(listed, policy, surroundings.clock, surroundings.log)
 
 
 @attrs.frozen(slots=True, eq=False)

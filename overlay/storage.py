@@ -59,51 +59,68 @@ class IStorage(Interface):
         """No use afterwards."""
 
 
-_EMPTY: Mapping[bytes, bytes] = MappingProxyType({})
 _NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
+
+
+_FEW = 4
+"""Rows up to which a table in memory is looked through from the first to the last."""
 
 
 @implementer(ITable)
 class MemoryTable:
-    """A table in a dictionary."""
+    """
+    A table in memory. A peer has a dozen, most of them empty or of one row, and a dictionary of one row takes four times what two
+    values take: so keys and values of a small table are one after the other in a tuple, and of others in a dictionary.
+    """
 
-    # A peer has a dozen tables, most of them empty.
     __slots__ = ("_rows",)
 
     def __init__(self) -> None:
-        self._rows: Mapping[bytes, bytes] = _EMPTY
+        self._rows: tuple[bytes, ...] | dict[bytes, bytes] = ()
 
     def get(self, key: bytes) -> bytes | None:
-        return self._rows.get(key)
+        rows = self._rows
+        if isinstance(rows, dict):
+            return rows.get(key)
+        for at in range(0, len(rows), 2):
+            if rows[at] == key:
+                return rows[at + 1]
+        return None
 
-    def _writable(self) -> dict[bytes, bytes]:
-        if not isinstance(self._rows, dict):
-            self._rows = {}
-        return self._rows
+    def _whole(self) -> dict[bytes, bytes]:
+        rows = self._rows
+        return rows if isinstance(rows, dict) else dict(zip(rows[::2], rows[1::2], strict=True))
+
+    def _keep(self, rows: dict[bytes, bytes]) -> None:
+        self._rows = rows if len(rows) > _FEW else tuple(one for row in rows.items() for one in row)
 
     def put(self, key: bytes, value: bytes) -> None:
-        self._writable()[key] = value
+        self.putMany([(key, value)])
 
     def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        self._writable().update(items)
+        rows = self._whole()
+        rows.update(items)
+        self._keep(rows)
 
     def remove(self, key: bytes) -> None:
         self.removeMany([key])
 
     def removeMany(self, keys: Iterable[bytes]) -> None:
         if self._rows:
-            rows = self._writable()
+            rows = self._whole()
             for key in keys:
                 rows.pop(key, None)
+            self._keep(rows)
 
     def items(self) -> list[tuple[bytes, bytes]]:
-        return sorted(self._rows.items())
+        return sorted(self._whole().items())
 
     def keys(self) -> list[bytes]:
-        return sorted(self._rows)
+        return sorted(self._whole())
 
     def count(self) -> int:
-        return len(self._rows)
+        rows = self._rows
+        return len(rows) if isinstance(rows, dict) else len(rows) // 2
 
 
 @implementer(ITable)
@@ -171,6 +188,8 @@ class MemoryStorage:
     """
     Keeps everything in memory. Given to a second peer of the same identity it is what a disk is to a restarted daemon.
     """
+
+    __slots__ = ("_tables",)
 
     def __init__(self) -> None:
         self._tables: dict[str, MemoryTable] = {}

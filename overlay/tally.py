@@ -1,12 +1,15 @@
 """Counters and histograms of one peer as plain numbers: cheap enough for ten thousand peers, and read by the metrics page."""
 
 from bisect import bisect_left
+from types import MappingProxyType
+from typing import Any
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of a histogram's buckets, in seconds."""
 
 
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {}
+_NONE: Any = MappingProxyType({})
 
 
 class Tally:
@@ -19,7 +22,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, ...], int] = {}
-        self.histograms: dict[tuple[str, ...], tuple[list[int], float]] = {}
+        self.histograms: dict[tuple[str, ...], tuple[list[int], float]] = _NONE
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
         """
@@ -45,6 +48,9 @@ class Tally:
 
     def observe(self, name: str, seconds: float, *labels: str) -> None:
         """Add one duration to a histogram."""
+        if self.histograms is _NONE:
+            # Most peers measure nothing.
+            self.histograms = {}
         key = (name, *labels)
         buckets, whole = self.histograms.get(key) or ([0] * (len(BOUNDS) + 1), 0.0)
         buckets[bisect_left(BOUNDS, seconds)] += 1

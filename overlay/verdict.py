@@ -4,11 +4,11 @@ What a policy answers with: a decision, and the reasons for it as named values w
 
 from typing import Any
 
-import attrs
+import msgspec
+import msgspec.structs
 
 
-@attrs.frozen(slots=True, weakref_slot=False)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """
     One criterion of a decision.
 
@@ -41,11 +41,10 @@ class Reason:
         return cls(name, value, True, value, "", "=")
 
     def asJSON(self) -> dict[str, Any]:
-        return attrs.asdict(self)
+        return msgspec.structs.asdict(self)
 
 
-@attrs.frozen(slots=True, weakref_slot=False)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """
     @ivar decision: C{yes} or C{no}; for a rate limit C{admit}, C{defer} or C{refuse}.
     @ivar reasons: why.

@@ -1,6 +1,7 @@
 """Beta reputation (Josang and Ismail 2002) with exponential forgetting; evidence outlives disconnects and restarts."""
 
-import attrs
+from functools import cache
+
 import msgspec
 from zope.interface import implementer
 
@@ -30,6 +31,7 @@ WEIGHTS: dict[Deed, tuple[float, float]] = {
     Deed.CONTENT_MISMATCH: (0.0, 1.0),
 }
 """For each deed, the good and the bad evidence of one."""
+_TITLES = {name: str(deed) for name, deed in Deed.__members__.items()}
 REMEMBERED = 10_000
 SAVE_EVERY = 60.0
 """Seconds between two savings; what was seen since the last one may be lost with a killed process."""
@@ -43,8 +45,7 @@ class _Kept(msgspec.Struct, array_like=True):
     deeds: dict[str, int]
 
 
-@attrs.define(slots=True, weakref_slot=False)
-class _Evidence:
+class _Evidence(msgspec.Struct, eq=False, gc=False):
     """
     @ivar good: decayed to C{when}; likewise C{bad}.
     @ivar deeds: how often each was seen, undecayed.
@@ -56,12 +57,20 @@ class _Evidence:
     deeds: dict[str, int]
 
 
+@cache
+def _unknown(score: float) -> Verdict:
+    """One verdict for all peers of whom nothing is known."""
+    return Verdict.yes(Reason("evidence", "none"), score=score)
+
+
 @implementer(IReputation)
 class Beta:
     """
     The expected value of a Beta distribution, E = (r + 2u) / (r + s + 2), where r and s are good and bad evidence that loses
     half of its weight in a half-life, and u is the score of a peer of which nothing is known.
     """
+
+    __slots__ = ("_changed", "_clock", "_evidence", "_halfLife", "_nothing", "_saved", "_table", "_unknown")
 
     def __init__(self, surroundings: PolicySurroundings, half_life: float = 604_800.0, unknown: float = 0.5) -> None:
         """
@@ -74,7 +83,7 @@ class Beta:
         self._table = surroundings.storage.table("reputation")
         self._halfLife = half_life
         self._unknown = unknown
-        self._nothing = Verdict.yes(Reason("evidence", "none"), score=unknown)
+        self._nothing = _unknown(unknown)
         now = self._clock.seconds()
         self._saved = now
         self._changed: dict[PeerId, None] = {}
@@ -128,7 +137,7 @@ class Beta:
         reasons = [
             Reason("good evidence", round(evidence.good, 3)),
             Reason("bad evidence", round(evidence.bad, 3)),
-            *(Reason(str(Deed[name]), count) for name, count in sorted(evidence.deeds.items()) if name in Deed.__members__),
+            *(Reason(_TITLES[name], count) for name, count in sorted(evidence.deeds.items()) if name in _TITLES),
         ]
         return Verdict.yes(*reasons, score=score)
 

@@ -27,6 +27,11 @@ class Fittest:
     @ivar wanted: registrations that one super-peer aims at.
     """
 
+    __slots__ = (
+        "_callAt", "_descriptors", "_least", "_memory", "_patience", "_pause", "_refuseAt", "_resignBelow", "_rtt", "_settle",
+        "_spare", "_trust", "wanted",
+    )
+
     def __init__(
         self,
         wanted: int = 100,
@@ -111,7 +116,7 @@ class Fittest:
         return Verdict.allOf(Reason.atMost("registrations", load.registrations, self._refuseAt - 1))
 
     def _room(self, load: Load) -> int:
-        return sum(max(0, self.wanted - other) for other in load.others)
+        return sum([self.wanted - other for other in load.others if other < self.wanted])
 
     @staticmethod
     def _total(load: Load) -> int:
@@ -121,7 +126,7 @@ class Fittest:
     @staticmethod
     def _above(load: Load) -> int:
         """Super-peers that carry more."""
-        return sum(other > load.registrations for other in load.others)
+        return len([other for other in load.others if other > load.registrations])
 
     def shouldCall(self, load: Load) -> Verdict:
         pause = Reason.atLeast("since the last seat", round(load.sinceChange, 1), self._pause, "s")
@@ -171,7 +176,7 @@ class Fittest:
         serving = len(load.others) + 1
         # One more than the load asks for is no surplus yet: the next arrivals would want it back.
         surplus = serving - math.ceil(self._total(load) / self.wanted) - math.floor(self._spare * serving)
-        below = sum(other < load.registrations for other in load.others)
+        below = len([other for other in load.others if other < load.registrations])
         return Verdict.allOf(
             Reason.atMost("registrations", load.registrations, self._resignBelow),
             Reason.atLeast("super-peers beyond those the load asks for", surplus, 1),

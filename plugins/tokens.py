@@ -5,7 +5,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
 
-import attrs
+import msgspec
 from zope.interface import implementer
 
 from overlay.identity.ids import PeerId
@@ -33,8 +33,7 @@ def _rates(query: float, register: float, membership: float, election: float, li
     })
 
 
-@attrs.define(slots=True, weakref_slot=False)
-class _Bucket:
+class _Bucket(msgspec.Struct, eq=False, gc=False):
     """
     @ivar level: tokens left at C{when}.
     @ivar trust: reputation at the last question, by which it is refilled.
@@ -45,8 +44,7 @@ class _Bucket:
     trust: float
 
 
-@attrs.define(slots=True)
-class _Abuse:
+class _Abuse(msgspec.Struct, eq=False, gc=False):
     """Refusals of one peer."""
 
     refusals: int = 0
@@ -61,6 +59,8 @@ class Tokens:
     A bucket of C{burst} tokens is refilled at C{rate} tokens a second, times a factor from 0.25 for no trust to 1 for full trust.
     Work of C{cost} takes that many. Who goes on asking after refusals is refused for longer, and twice as long each time.
     """
+
+    __slots__ = ("_abuses", "_ban", "_buckets", "_burst", "_clock", "_rates", "_swept")
 
     def __init__(
         self,

@@ -106,7 +106,12 @@ class VirtualChannel:
     def send(self, message: Message) -> bool:
         if self._closing:
             return False
-        net = self._net
+        net, other = self._net, self.other
+        if self._host.plain and other._host.plain and other._open and other._held is None and not net.reckons:
+            # The short way of most messages: it need not wait, so its size is of no account.
+            net.sent[type(message).__name__] += 1
+            self.depart(message, 0)
+            return True
         data: Message | bytes = message
         size = counted = 0
         waits = self._waits()
@@ -125,7 +130,9 @@ class VirtualChannel:
                     return False
                 counted = size
             self.bytesSent += size
-        net.countSent(message, size)
+        net.sent[type(message).__name__] += 1
+        if size:
+            net.bytes[type(message).__name__] += size
         if waits:
             self._carry(data, counted, message.priority)
         else:
@@ -173,7 +180,7 @@ class VirtualChannel:
         """Go on the wire now."""
         net = self._net
         time = net.time
-        now = time.seconds()
+        now = time._now
         wait = self._delay
         if net.lossy:
             wait += net.lag(self._host, self._remote)
@@ -181,7 +188,7 @@ class VirtualChannel:
             # In order, as TCP keeps it.
             wait = until(now, self._arrives)
         self._arrives = now + wait
-        time.callLater(wait, self.other._arrive, data, size)
+        time.post(now + wait, self.other._arrive, (data, size))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
@@ -192,6 +199,12 @@ class VirtualChannel:
             self._hold().items.append((data, size or self._weigh(data)))
         elif self._host.downlink is not None:
             self._host.downlink.put(self, data, size or self._weigh(data))
+        elif (
+            not size and self._open and not self._closing and self._inbox is None and self._host.processor is None
+            and not self._net.reckons and isinstance(data, Message)
+        ):
+            # The end of the short way.
+            self._hand(data)
         else:
             self.land(data, size)
 

@@ -6,9 +6,11 @@ peers, and peers that cannot be dialled.
 import hashlib
 import math
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
@@ -28,26 +30,60 @@ KNOCK = 1.0
 """Seconds after which a dial without an answer is tried again; twice as long after each further try, as TCP does it."""
 
 
-def _rate(value: float | None, what: str) -> float | None:
+def _rate(value: float | None, what: str) -> None:
     """
     @raise UsageError: it is not a number of bytes per second.
     """
     if value is not None and not (0 < value < math.inf):
         raise UsageError(f"{what} must be more than 0 bytes per second, not {value:g}")
-    return value
 
 
-def _share(value: float) -> float:
+def _pause(value: float, what: str) -> None:
+    """
+    @raise UsageError: it is not a number of seconds.
+    """
+    if not 0 <= value < math.inf:
+        raise UsageError(f"{what} must be at least 0 seconds, not {value:g}")
+
+
+def _share(value: float, what: str = "loss") -> None:
     """
     @raise UsageError: it is not a part of the packets, or all of them.
     """
     if not 0 <= value < 1:
-        raise UsageError(f"loss must be at least 0 and less than 1, not {value:g}; to lose everything, cut the link")
-    return value
+        raise UsageError(f"{what} must be at least 0 and less than 1, not {value:g}; to lose everything, cut the link")
+
+
+@attrs.frozen(slots=True)
+class _Limits:
+    """What one machine can do; most can do everything."""
+
+    upload: float | None = None
+    download: float | None = None
+    slowness: float = 0.0
+    loss: float = 0.0
+
+
+_UNLIMITED = _Limits()
+
+
+def _limit(name: str, check: Callable[[Any, str], None], doc: str) -> Any:
+    """A property of a host: one of its limits, which is checked where it is set."""
+
+    def get(host: "VirtualHost") -> Any:
+        return getattr(host._limits, name)
+
+    def put(host: "VirtualHost", value: Any) -> None:
+        check(value, name)
+        host.limit(attrs.evolve(host._limits, **{name: value}))
+
+    return property(get, put, doc=doc)
 
 
 @implementer(IListening)
 class _Listening:
+    __slots__ = ("_at", "host", "port")
+
     def __init__(self, host: "VirtualHost") -> None:
         self._at = host
         self.host, self.port = parseAddress(host.address)
@@ -69,6 +105,11 @@ class VirtualHost:
     @ivar plain: whether it never had a limit; what two plain hosts send each other takes the short way.
     """
 
+    __slots__ = (
+        "_limits", "accept", "address", "channels", "crashed", "dialable", "downlink", "identity", "killed", "net", "plain",
+        "processor", "uplink",
+    )
+
     def __init__(self, net: "VirtualNetwork", identity: Identity, address: str, dialable: bool) -> None:
         self.net = net
         self.identity = identity
@@ -82,65 +123,32 @@ class VirtualHost:
         self.uplink: Uplink | None = None
         self.downlink: Downlink | None = None
         self.processor: Processor | None = None
-        self._upload: float | None = None
-        self._download: float | None = None
-        self._slowness = 0.0
-        self._loss = 0.0
+        self._limits = _UNLIMITED
 
     @property
     def gone(self) -> bool:
         """Whether nobody is here any more."""
         return self.crashed or self.killed
 
-    @property
-    def upload(self) -> float | None:
-        """Bytes per second that it can send, over all channels; None: no limit."""
-        return self._upload
+    upload = _limit("upload", _rate, "Bytes per second that it can send, over all channels; None: no limit.")
+    download = _limit("download", _rate, "Bytes per second that it can receive, over all channels; None: no limit.")
+    slowness = _limit("slowness", _pause, "Seconds that it works on each message that it receives.")
+    loss = _limit("loss", _share, "Part of the packets to and from here that are lost, beside what the network loses.")
 
-    @upload.setter
-    def upload(self, value: float | None) -> None:
-        self._upload = _rate(value, "upload")
-        if value is not None and self.uplink is None:
+    def limit(self, limits: _Limits) -> None:
+        """Keep to other limits from now on."""
+        self._limits = limits
+        if limits.upload is not None and self.uplink is None:
             self.uplink, self.plain = Uplink(self), False
-
-    @property
-    def download(self) -> float | None:
-        """Bytes per second that it can receive, over all channels; None: no limit."""
-        return self._download
-
-    @download.setter
-    def download(self, value: float | None) -> None:
-        self._download = _rate(value, "download")
-        if value is not None and self.downlink is None:
+        if limits.download is not None and self.downlink is None:
             self.downlink, self.plain = Downlink(self), False
-
-    @property
-    def slowness(self) -> float:
-        """Seconds that it works on each message that it receives."""
-        return self._slowness
-
-    @slowness.setter
-    def slowness(self, value: float) -> None:
-        if not 0 <= value < math.inf:
-            raise UsageError(f"slowness must be at least 0 seconds, not {value:g}")
-        self._slowness = value
-        if value and self.processor is None:
+        if limits.slowness and self.processor is None:
             self.processor, self.plain = Processor(self), False
-
-    @property
-    def loss(self) -> float:
-        """Part of the packets to and from here that are lost, beside what the network loses."""
-        return self._loss
-
-    @loss.setter
-    def loss(self, value: float) -> None:
-        self._loss = _share(value)
-        self.net.lossy = self.net.lossy or value > 0
+        self.net.lossy = self.net.lossy or limits.loss > 0
 
     def succeeds(self, former: "VirtualHost") -> None:
         """It is the same machine, started again."""
-        self.upload, self.download = former.upload, former.download
-        self.slowness, self.loss = former.slowness, former.loss
+        self.limit(former._limits)
 
     def listen(self, accept: Any) -> Deferred[IListening]:
         self.accept = accept
@@ -259,8 +267,8 @@ class VirtualNetwork:
         self.full = self.reckons = codec == "full"
         self.delay = modelOf(latency, rng)
         self.hosts: dict[str, VirtualHost] = {}
-        self.sent: dict[str, int] = {}
-        self.bytes: dict[str, int] = {}
+        self.sent: defaultdict[str, int] = defaultdict(int)
+        self.bytes: defaultdict[str, int] = defaultdict(int)
         self.delivered = 0
         self.watcher: Callable[[PeerId, PeerId, Message], None] | None = None
         self.lossy = False
@@ -283,12 +291,6 @@ class VirtualNetwork:
         self.hosts[address] = self._places[identity.peerId] = place
         return place
 
-    def countSent(self, message: Message, size: int) -> None:
-        name = type(message).__name__
-        self.sent[name] = self.sent.get(name, 0) + 1
-        if size:
-            self.bytes[name] = self.bytes.get(name, 0) + size
-
     def newBinding(self) -> bytes:
         self._bindings += 1
         return hashlib.sha256(b"lab channel %d" % self._bindings).digest()
@@ -302,7 +304,8 @@ class VirtualNetwork:
 
     @loss.setter
     def loss(self, value: float) -> None:
-        self._loss = _share(value)
+        _share(value)
+        self._loss = value
         self.lossy = self.lossy or value > 0
 
     @property
@@ -318,7 +321,9 @@ class VirtualNetwork:
         """Seconds until a packet is on its way that is not lost: it is sent again after each loss, later each time."""
         passes = (1 - self._loss) * (1 - one.loss) * (1 - other.loss)
         if self._lossOf is not None:
-            passes *= 1 - _share(self._lossOf(one.identity.peerId, other.identity.peerId))
+            lost = self._lossOf(one.identity.peerId, other.identity.peerId)
+            _share(lost)
+            passes *= 1 - lost
         return lagOf(passes, self.random)
 
     # --- partitions --------------------------------------------------------------------------------------------------

@@ -113,9 +113,9 @@ class Survey:
         if member.peer.isSuper:
             return [member]
         found = []
-        for view in member.peer.peer.homes.views():
-            home = self.population.of(view.peerId)
-            if view.state == "registered" and not view.behind and home is not None and home.peer.isSuper:
+        for peer in member.peer.peer.homes.complete():
+            home = self.population.of(peer)
+            if home is not None and home.peer.isSuper:
                 found.append(home)
         return found
 

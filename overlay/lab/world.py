@@ -50,6 +50,11 @@ class LabPeer:
     @ivar discovery: further ways to find some, as C{NAME:key=value,...}.
     """
 
+    __slots__ = (
+        "_clock", "_makePeer", "address", "bootstrap", "dialable", "discovery", "host", "identity", "name", "peer", "running",
+        "settings", "skew", "specs", "storage", "world",
+    )
+
     def __init__(
         self, world: "World", name: str, identity: Identity, address: str, bootstrap: list[str],
         dialable: bool, settings: Settings, specs: Mapping[str, str], skew: float, makePeer: type[Peer],
@@ -82,6 +87,9 @@ class LabPeer:
     def isSuper(self) -> bool:
         return self.running and self.peer.membership.serving
 
+    def _wall(self) -> float:
+        return EPOCH + self.skew + self.world.time.seconds()
+
     def start(self) -> None:
         """Start, or start again."""
         world = self.world
@@ -90,7 +98,7 @@ class LabPeer:
         self.host = world.net.attach(self.identity, host, int(port), self.dialable)
         rng = stream(world.random.getrandbits(64))
         surroundings = Surroundings(
-            self._clock, lambda: EPOCH + self.skew + world.time.seconds(), rng, self.host, world.scheme
+            self._clock, self._wall, rng, self.host, world.scheme
         )
         policies = Policies.build(
             PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, world.catalogue

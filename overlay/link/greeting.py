@@ -30,6 +30,8 @@ _COMMON = frozenset(FEATURES)
 class Greeting:
     """Makes and judges hellos for one peer."""
 
+    __slots__ = ("_commons", "_nonce")
+
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._nonce: bytes | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from overlay.errors import NotReached, TurnedAway
@@ -31,6 +32,21 @@ PINGS_HELD = 64
 """Pings of the other side within one keep-alive interval that are answered; a flood of them ends the link."""
 
 
+class _Counted(dict[type[Message], tuple[str, ...]]):
+    """Under which key of the tally messages of each kind are counted."""
+
+    def __init__(self, direction: str) -> None:
+        super().__init__()
+        self._direction = direction
+
+    def __missing__(self, kind: type[Message]) -> tuple[str, ...]:
+        key = self[kind] = ("messages", kind.__name__.lower(), self._direction)
+        return key
+
+
+_SENT, _RECEIVED = _Counted("out"), _Counted("in")
+
+
 @implementer(IChannelUser, ILinkActs)
 class Link:
     """
@@ -43,6 +59,7 @@ class Link:
     @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
     @ivar listening: port at which the other end listens; 0 if it does not.
     @ivar advert: its last advert that was verified.
+    @ivar timer: ends it if it is not open, or not done with, in time.
     """
 
     __slots__ = (
@@ -76,6 +93,7 @@ class Link:
         "purpose",
         "rtt",
         "since",
+        "timer",
         "version",
     )
 
@@ -97,6 +115,7 @@ class Link:
         self.advert: Advert | None = None
         self.advertSigned: Signed | None = None
         self.closed = False
+        self.timer: IDelayedCall | None = None
         self._made: Deferred[Link] | None = Deferred()
         self._heard = self.since
         self._said = self.since
@@ -171,6 +190,12 @@ class Link:
         if made is not None:
             made.callback(link)
 
+    def endTimer(self) -> None:
+        """It need not be ended by the clock any more."""
+        timer, self.timer = self.timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
     def begin(self) -> None:
         """Take the channel over."""
         if self._life is not None:
@@ -190,10 +215,12 @@ class Link:
         """
         if self.closed:
             return False
-        self._said = self._links.commons.seconds()
+        commons = self._links.commons
+        self._said = commons.seconds()
         sent = self._channel.send(message)
         if sent:
-            self._links.countMessage(message, "out")
+            counts, key = commons.tally.counts, _SENT[type(message)]
+            counts[key] = counts.get(key, 0) + 1
         return sent
 
     def close(self, code: str, text: str = "", retry: float = 0.0, adverts: Sequence[Signed] = ()) -> None:
@@ -231,6 +258,8 @@ class Link:
             life, self._life = self._life, None
             if life is not None:
                 life.ended(self._code or "lost", orderly)
+            else:
+                self.lost(self._code or "lost", orderly)
 
     # --- what the machine has done -----------------------------------------------------------------------------------
 
@@ -272,9 +301,18 @@ class Link:
     def messageReceived(self, message: Message) -> None:
         if self.closed:
             return
-        self._heard = self._links.commons.seconds()
-        self._links.countMessage(message, "in")
-        if isinstance(message, Goodbye):
+        commons = self._links.commons
+        self._heard = commons.seconds()
+        counts, key = commons.tally.counts, _RECEIVED[type(message)]
+        counts[key] = counts.get(key, 0) + 1
+        if self._open and isinstance(message, Ping):
+            # Far more come of these than of all others together.
+            self._pings += 1
+            if self._pings > PINGS_HELD:
+                self._breach("a flood of pings")
+            elif message.token != BEAT:
+                self.send(Pong(message.token, commons.now()))
+        elif isinstance(message, Goodbye):
             self._goodbye = message
             self._code = message.code
             self._links.goodbyeReceived(self, message)
@@ -285,14 +323,11 @@ class Link:
                 self._breach("a second hello")
             elif self._life is not None:
                 self._life.helloReceived(message)
+                if self._open:
+                    # All that can still come to an open link is its end, and a peer has many links.
+                    self._life = None
         elif not self._open:
             self._breach(f"{type(message).__name__} before the hello")
-        elif isinstance(message, Ping):
-            self._pings += 1
-            if self._pings > PINGS_HELD:
-                self._breach("a flood of pings")
-            elif message.token != BEAT:
-                self.send(Pong(message.token, self._links.commons.now()))
         elif isinstance(message, Pong):
             self._ponged(message)
         else:
@@ -341,7 +376,8 @@ class Link:
         self._pings = 0
         if self._resting:
             self._heard = seconds
-        settings = self._links.commons.settings
+        commons = self._links.commons
+        settings = commons.settings
         silence = seconds - self._heard
         if late:
             self._heard = seconds - settings.keepAlive
@@ -352,7 +388,7 @@ class Link:
             self._ping(seconds)
         elif seconds - self._said >= beat:
             # A sign of life that wants no answer: half of what a ping and its answer cost.
-            self.send(Ping(BEAT, self._links.commons.now()))
+            self.send(Ping(BEAT, commons.now()))
 
     def due(self, beat: float) -> float:
         """Monotonic time from which on L{tick} has something to do, unless something comes in meanwhile."""

@@ -1,7 +1,6 @@
 """The set of all links of one peer: dialling, accepting, keep-alive, duplicates, and the end of them all."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -37,11 +36,6 @@ KEPT_LONG = 60.0
 """Seconds from which a link that ended in an orderly way speaks for the other end."""
 
 
-@cache
-def _countKey(kind: type[Message], direction: str) -> tuple[str, ...]:
-    return "messages", kind.__name__.lower(), direction
-
-
 def _noAdverts() -> list[Signed]:
     return []
 
@@ -59,6 +53,12 @@ class Links:
     @ivar twin: what is known of another machine that has our identity; empty if none was met.
     """
 
+    __slots__ = (
+        "_channels", "_dialling", "_due", "_empty", "_greeting", "_links", "_listening", "_reached", "_running", "_seen",
+        "_spares", "_timer", "_young", "alternatives", "commons", "introduced", "knownBefore", "networkChange", "observer",
+        "ownAdvert", "serving", "twin", "wasDialled",
+    )
+
     def __init__(self, commons: Commons) -> None:
         self.commons = commons
         self.observer: Peer
@@ -74,8 +74,7 @@ class Links:
         self._links: dict[bytes, Link] = {}
         self._spares: dict[bytes, Link] = {}
         self._channels: dict[Link, None] = {}
-        self._young: dict[Link, IDelayedCall] = {}
-        self._probes: dict[Link, IDelayedCall] = {}
+        self._young = 0
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
         self._reached = Sightings()
         self._seen = Sightings()
@@ -214,7 +213,11 @@ class Links:
         return waiting
 
     def _dialled(self, result: "Link | Failure", key: bytes | str) -> None:
-        for waiting in self._dialling.pop(key, []):
+        queue = self._dialling.pop(key, [])
+        if not self._dialling:
+            # One that was never filled is small.
+            self._dialling = {}
+        for waiting in queue:
             if isinstance(result, Failure):
                 # A link to the same peer may have come from the other side meanwhile.
                 link = self._links.get(key) if isinstance(key, bytes) else None
@@ -250,7 +253,7 @@ class Links:
         return dialling.addCallback(connected)
 
     def _accept(self, channel: IChannel) -> None:
-        if not self._running or len(self._young) >= MOST // 4:
+        if not self._running or self._young >= MOST // 4:
             channel.abort()
             return
         self._begin(channel, "link").addErrback(lambda failure: None)
@@ -258,15 +261,15 @@ class Links:
     def _begin(self, channel: IChannel, purpose: str) -> Deferred[Link]:
         link = Link(self, channel, purpose)
         self._channels[link] = None
-        self._young[link] = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
+        self._young += 1
+        link.timer = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
         made = link.made().addBoth(self._grown, link)
         link.begin()
         return made
 
     def _grown(self, result: "Link | Failure", link: Link) -> "Link | Failure":
-        timer = self._young.pop(link, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+        self._young -= 1
+        link.endTimer()
         return result
 
     # --- what a link asks and tells ----------------------------------------------------------------------------------
@@ -304,7 +307,7 @@ class Links:
                 link.close("probe")
             else:
                 wait = self.commons.settings.dialTimeout
-                self._probes[link] = self.commons.clock.callLater(wait, link.abort, "probe")
+                link.timer = self.commons.clock.callLater(wait, link.abort, "probe")
             return
         held = self._links.get(link.peerId)
         if held is not None and not self._settleDuplicate(held, link):
@@ -348,9 +351,7 @@ class Links:
 
     def ended(self, link: Link, code: str, orderly: bool) -> None:
         """An open link has ended."""
-        timer = self._probes.pop(link, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+        link.endTimer()
         peer = link.peerId
         if self._spares.get(peer) is link:
             del self._spares[peer]
@@ -390,10 +391,6 @@ class Links:
         """A congested link takes messages again."""
         if self._links.get(link.peerId) is link:
             self.observer.linkClear(link)
-
-    def countMessage(self, message: Message, direction: str) -> None:
-        """Count for the metrics."""
-        self.commons.tally.add(_countKey(type(message), direction))
 
     # --- governance --------------------------------------------------------------------------------------------------
 

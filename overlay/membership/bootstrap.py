@@ -47,6 +47,11 @@ class Bootstrap(Component):
     @ivar targets: what they have found.
     """
 
+    __slots__ = (
+        "_announced", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since", "sources",
+        "targets",
+    )
+
     def __init__(self, commons: Commons, membership: "Membership", sources: Sequence[Source]) -> None:
         super().__init__(commons)
         self._membership = membership
@@ -162,6 +167,9 @@ class Bootstrap(Component):
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         self._unused.pop(link, None)
+        if not self._unused:
+            # One that was never filled is small.
+            self._unused = {}
         self._see()
         if self.since is not None:
             self.poke()

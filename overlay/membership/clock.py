@@ -20,6 +20,8 @@ FAR = 60.0
 class NetworkTime:
     """What the clocks of all linked peers say together; L{Commons.ownTime} is one voice among them."""
 
+    __slots__ = ("_commons", "_count", "_links", "_offset", "_until")
+
     def __init__(self, commons: Commons, links: "Collection[Link]") -> None:
         self._commons = commons
         self._links = links
@@ -29,13 +31,13 @@ class NetworkTime:
 
     def __call__(self) -> float:
         """Seconds since the epoch."""
-        own = self._commons.ownTime()
-        seconds = self._commons.seconds()
+        commons = self._commons
+        seconds = commons.seconds()
         if seconds >= self._until or len(self._links) != self._count:
             # A super-peer has hundreds of links, and asks for the time with every query.
             self._until, self._count = seconds + GOOD_FOR, len(self._links)
             self._offset = self._measure()
-        return own + self._offset
+        return commons.anchor + seconds + self._offset
 
     def _measure(self) -> float:
         """The others' clocks against our own."""

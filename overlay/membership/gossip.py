@@ -44,6 +44,8 @@ ASK_EVERY = 3.0
 class Gossip:
     """Of one peer."""
 
+    __slots__ = ("_asked", "_commons", "_doubted", "_membership", "_round", "_timer")
+
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons
         self._membership = membership
@@ -168,6 +170,9 @@ class Gossip:
         newer = []
         for peer, sequence in message.have:
             known = membership.get(peer)
+            if known is not None and known.alive and known.advert.sequence == sequence:
+                # As most are.
+                continue
             if peer == commons.peerId or commons.isRefused(peer):
                 continue
             if known is None or known.advert.sequence < sequence:

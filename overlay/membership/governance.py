@@ -3,6 +3,7 @@ Who belongs: what the founder changes for all (the network key, who is expelled)
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,11 +39,18 @@ class _Kept(msgspec.Struct, array_like=True):
 
 
 def saveNetwork(storage: IStorage, network: Network) -> None:
-    kept = _Kept(
-        network.name, network.key, network.founder, network.generation, network.previousKey, sorted(network.expelled),
-        network.dialect,
+    storage.table(_TABLE).put(_NETWORK, _encoded(network))
+
+
+@lru_cache(maxsize=4)
+def _encoded(network: Network) -> bytes:
+    """The same bytes for all the peers of a process."""
+    return msgspec.msgpack.encode(
+        _Kept(
+            network.name, network.key, network.founder, network.generation, network.previousKey, sorted(network.expelled),
+            network.dialect,
+        )
     )
-    storage.table(_TABLE).put(_NETWORK, msgspec.msgpack.encode(kept))
 
 
 def savedNetwork(storage: IStorage) -> Network | None:
@@ -71,10 +79,13 @@ class Governance(Component):
     key reaches every member that is not expelled and nobody else.
     """
 
+    __slots__ = ("_blocks", "change")
+
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self._blocks = commons.storage.table("blocked")
-        commons.blocked.update(self._blocks.keys())
+        if self._blocks.count():
+            commons.blocked.update(self._blocks.keys())
         stored = commons.storage.table(_TABLE).get(_CHANGE)
         self.change: Signed | None = msgspec.msgpack.decode(stored, type=Signed) if stored else None
 

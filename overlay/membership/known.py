@@ -1,13 +1,12 @@
 """What is known of another peer."""
 
-import attrs
+import msgspec
 
 from overlay.identity.ids import PeerId
 from overlay.wire.statements import Advert, Signed
 
 
-@attrs.define(slots=True, eq=False, weakref_slot=False)
-class Known:
+class Known(msgspec.Struct, eq=False, gc=False):
     """
     One peer as its newest advert describes it.
 

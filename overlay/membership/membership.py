@@ -49,6 +49,8 @@ class Membership(Presence):
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
+    __slots__ = ("_known", "_serving", "cache", "changed", "judge", "liveMandates", "met")
+
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.judge: Callable[[Advert], tuple[bool, bool, str]] = _unjudged

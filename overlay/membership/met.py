@@ -24,6 +24,8 @@ class Seen(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Met:
     """Of one peer."""
 
+    __slots__ = ("_commons", "_old", "_table")
+
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._table = commons.softTable("met")

@@ -3,7 +3,8 @@ Which super-peers flood to one another: links that both ends have agreed on, few
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -38,6 +39,7 @@ SHUFFLE = 31
 """Looks after which one neighbour is exchanged for a random other, which keeps the graph random."""
 SPREAD = 8
 """The same, while nearly all neighbours are of one network of addresses and there are super-peers elsewhere."""
+_NOBODY: Any = MappingProxyType({})
 
 
 def _notNeeded(peer: PeerId) -> bool:
@@ -54,14 +56,18 @@ class Neighbours(Component):
     @ivar changed: called when a neighbour is gained or lost, and when this peer begins or ceases to serve.
     """
 
+    __slots__ = ("_agreed", "_asked", "_avoid", "_looks", "_membership", "_seen", "_timer", "active", "changed")
+
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         super().__init__(commons)
         self._membership = membership
-        self._agreed: dict[bytes, None] = {}
-        self._asked: dict[bytes, float] = {}
-        self._avoid: dict[bytes, float] = {}
+        # Made when this peer first serves.
+        self._agreed: dict[bytes, None] = _NOBODY
+        self._asked: dict[bytes, float] = _NOBODY
+        self._avoid: dict[bytes, float] = _NOBODY
         self._timer: IDelayedCall | None = None
         self._looks = 0
+        self._seen: tuple[tuple[Known, ...], frozenset[bytes]] = ((), frozenset())
         self.active = False
         self.needed: Callable[[PeerId], bool] = _notNeeded
         self.changed: list[Callable[[], None]] = []
@@ -91,6 +97,8 @@ class Neighbours(Component):
 
     def begin(self) -> None:
         """This peer serves now."""
+        if self._agreed is _NOBODY:
+            self._agreed, self._asked, self._avoid = {}, {}, {}
         if self._timer is None:
             self._timer = self.commons.clock.callLater(0.0, self._look)
         self.active = True
@@ -110,7 +118,6 @@ class Neighbours(Component):
         return link.peerId in self._agreed or link.peerId in self._asked
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
-        self._asked.pop(link.peerId, None)
         self._remove(link.peerId)
 
     def advertChanged(self, link: "Link") -> None:
@@ -119,7 +126,8 @@ class Neighbours(Component):
 
     def _remove(self, peer: bytes) -> None:
         # A yes that is still on its way belongs to what is over now.
-        self._asked.pop(peer, None)
+        if peer in self._asked:
+            del self._asked[peer]
         if peer in self._agreed:
             del self._agreed[peer]
             self._notify()
@@ -142,16 +150,17 @@ class Neighbours(Component):
         seconds = self.commons.seconds()
         self._asked = {one: when for one, when in self._asked.items() if seconds - when < ANSWER_WITHIN}
         self._avoid = {one: until for one, until in self._avoid.items() if seconds < until}
-        known = self._membership.superPeers()
-        recognised = {one.peerId for one in known}
-        for peer in sorted(self._agreed.keys() - recognised):
+        known = self._membership.superPeerView()
+        for peer in sorted(self._agreed.keys() - self._recognised(known)):
             link = self.commons.links.get(PeerId(peer))
             if link is not None and self._membership.get(peer) is not None:
                 link.send(NeighbourAnswer(False, "not-recognised"))
                 self._remove(peer)
         wanted = min(self.commons.settings.neighbours, len(known))
         missing = wanted - len(self._agreed) - len(self._asked)
-        able = self._able(known)
+        enough = len(self._agreed) >= wanted
+        exchanges = enough and self._looks % SHUFFLE == 1
+        able = self._able(known) if missing > 0 or exchanges or (enough and self._looks % SPREAD == 1) else []
         if missing > 0 and able:
             for one in self._choose(able, min(missing, AT_ONCE)):
                 self._ask(one, seconds)
@@ -160,10 +169,14 @@ class Neighbours(Component):
             link = self.commons.links.get(PeerId(self.commons.random.choice(sorted(self._agreed))))
             if link is not None:
                 link.send(NeighbourWanted())
-        elif able and len(self._agreed) >= wanted and (
-            self._looks % SHUFFLE == 1 or (self._looks % SPREAD == 1 and self._lopsided(able))
-        ):
+        elif able and enough and (exchanges or (self._looks % SPREAD == 1 and self._lopsided(able))):
             self._exchange(able, seconds)
+
+    def _recognised(self, known: "tuple[Known, ...]") -> frozenset[bytes]:
+        """The ids of those; gathered again only when somebody comes or goes."""
+        if self._seen[0] is not known:
+            self._seen = (known, frozenset(one.peerId for one in known))
+        return self._seen[1]
 
     def _exchange(self, able: "list[Known]", seconds: float) -> None:
         for one in self._choose(able, 1):
@@ -226,7 +239,7 @@ class Neighbours(Component):
             self._kinds(one.peerId)[0] != group for one in self._able(self._membership.superPeers())
         )
 
-    def _able(self, known: "list[Known]") -> "list[Known]":
+    def _able(self, known: "Sequence[Known]") -> "list[Known]":
         """Who may be asked."""
         return [
             one for one in known
@@ -293,9 +306,16 @@ class Neighbours(Component):
             self._remove(leaving)
 
     def _answerReceived(self, link: "Link", message: NeighbourAnswer) -> None:
-        asked = self._asked.pop(link.peerId, None) is not None
+        asked = link.peerId in self._asked
+        if asked:
+            del self._asked[link.peerId]
         for signed in message.adverts:
             self._membership.take(signed, link)
+        if self._agreed is _NOBODY:
+            # This peer has never served, nor asked anybody.
+            if message.accepted:
+                link.send(NeighbourAnswer(False, "not-asked"))
+            return
         if not message.accepted:
             self._avoid[link.peerId] = self.commons.seconds() + REFUSED_FOR * self.commons.random.uniform(0.5, 1.5)
             if message.code == "not-recognised":

@@ -35,6 +35,11 @@ class Presence(Component):
     @ivar gossip: tells others; L{overlay.membership.membership.Membership} makes it.
     """
 
+    __slots__ = (
+        "_heirs", "_issueSoon", "_issuedAt", "_mandate", "_own", "_ownAdvert", "_sequence", "_started", "_stopped", "_table",
+        "capacity", "gossip", "loadOf", "role",
+    )
+
     gossip: "Gossip"
 
     def __init__(self, commons: Commons) -> None:

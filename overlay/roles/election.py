@@ -1,8 +1,9 @@
 """
 A peer's part in elections: asks the policy about once a second, and acts on what it says.
 
-L{overlay.roles.life} is the life between the two roles, L{overlay.roles.caller} calls seats, L{overlay.roles.elector} votes,
-L{overlay.roles.heirs} provides for the death of a home; this module joins them to the rooms of the peer.
+L{overlay.roles.life} is the life between the two roles, L{overlay.roles.reign} what is done while it serves, L{overlay.roles.caller}
+calls seats, L{overlay.roles.elector} votes, L{overlay.roles.heirs} provides for the death of a home; this module joins them to the
+rooms of the peer.
 """
 
 from collections.abc import Callable
@@ -15,16 +16,15 @@ from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.questions import Deed, Load, Standing
-from overlay.roles.balance import Balance
 from overlay.roles.caller import Caller, votersFirst
 from overlay.roles.elector import Elector
 from overlay.roles.explanation import explainRole
-from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper, Summoner
+from overlay.roles.heirs import HeirKeeper, Summoner
 from overlay.roles.mandate import GENESIS, checkMandate
 from overlay.roles.observations import Observations
+from overlay.roles.reign import GRACE, Reign
 from overlay.roles.role import Role
 from overlay.roles.verifier import Verifier
-from overlay.roles.wait import Backoff
 from overlay.wire.message import Message
 from overlay.wire.messages import (
     MandateAnswer,
@@ -51,8 +51,6 @@ CALM = 15.0
 """Seconds between two looks, of a peer that serves or has no home, and of a leaf whose homes are well: the loss of the last is told."""
 WELL_LOOKS = 4
 """Looks of such a leaf after which the policy is asked again whether to serve."""
-GRACE = 60.0
-"""Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 REJUDGE = 10.0
 """Seconds between two looks at those who are not recognised, and C{REJUDGE_ALL} at all whom this peer knows."""
 REJUDGE_ALL = 60.0
@@ -68,7 +66,13 @@ class Election(Component):
     @ivar verifier: whose mandates hold.
     @ivar elector: votes for others' seats.
     @ivar caller: seats that this peer calls.
+    @ivar reign: what this peer does as a super-peer.
     """
+
+    __slots__ = (
+        "_caller", "_elector", "_neighbours", "_petitioned", "_reign", "_rejudged", "_rejudgedAll", "_seatsChanged", "_timer",
+        "_wellFor", "bootstrap", "homes", "hosting", "membership", "observations", "role", "summoner", "verifier",
+    )
 
     makeElector: type[Elector] = Elector
 
@@ -86,30 +90,22 @@ class Election(Component):
         self.homes = homes
         self.hosting = hosting
         self.bootstrap = bootstrap
+        self._neighbours = neighbours
         self.observations = Observations(commons, membership)
         self.verifier = Verifier(commons, membership)
-        # Most peers never vote, nor call a seat.
+        # Most peers never vote, nor call a seat, nor serve.
         self._elector: Elector | None = None
         self._caller: Caller | None = None
-        self.heirKeeper = HeirKeeper(commons, hosting, self.observations, neighbours)
-        homes.heard = self.heirKeeper.heard
+        self._reign: Reign | None = None
         self.summoner = Summoner(commons, membership, homes, self.observations, self._inherit)
-        self.role = Role(commons, membership, neighbours, homes, hosting, self.verifier, self.heirKeeper)
-        self.balance = Balance(commons, membership, hosting)
-        self._growth = Backoff(5.0, 300.0)
-        self._renewal = Backoff(2.0, 300.0)
-        self._meeting = Backoff(SUMMON_EVERY, 600.0)
-        self._petitions: dict[bytes, Qualified] = {}
-        self._resignAt: float | None = None
+        self.role = Role(commons, membership, neighbours, homes, hosting, self.verifier, self)
         self._seatsChanged = commons.seconds()
         self._rejudged = self._rejudgedAll = commons.seconds()
-        self._unelectedSince: float | None = None
         self._timer: IDelayedCall | None = None
         self._petitioned = float("-inf")
         self._wellFor = WELL_LOOKS - 1
         membership.judge = self.verifier.judge
         membership.liveMandates = self._liveMandates
-        hosting.load = self.load
 
     def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
         return {
@@ -136,11 +132,15 @@ class Election(Component):
 
     def needs(self, link: "Link") -> bool:
         peer = link.peerId
-        calls, votes = self._caller, self._elector
-        return peer in self._petitions or (calls is not None and calls.needs(peer)) or (votes is not None and votes.needs(peer))
+        calls, votes, reign = self._caller, self._elector, self._reign
+        return (
+            (reign is not None and peer in reign.petitions) or (calls is not None and calls.needs(peer))
+            or (votes is not None and votes.needs(peer))
+        )
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
-        self._petitions.pop(link.peerId, None)
+        if self._reign is not None:
+            self._reign.petitions.pop(link.peerId, None)
         self._lookSoon()
 
     def advertChanged(self, link: "Link") -> None:
@@ -167,6 +167,17 @@ class Election(Component):
                 self.commons, self.membership, self.observations, self._electors, self.hosting.leaves, self._seatClosed, self._crowned
             )
         return self._caller
+
+    @property
+    def reign(self) -> Reign:
+        if self._reign is None:
+            self._reign = Reign(self, self._neighbours)
+        return self._reign
+
+    @property
+    def heirKeeper(self) -> HeirKeeper:
+        """Names this peer's heirs while it serves."""
+        return self.reign.heirKeeper
 
     @property
     def state(self) -> str:
@@ -202,7 +213,7 @@ class Election(Component):
             peerId=self.commons.peerId,
             registrations=self.hosting.count,
             serving=self.role.servingFor,
-            others=tuple(known.advert.load for known in self.membership.superPeers()),
+            others=tuple([known.advert.load for known in self.membership.superPeerView()]),
             sinceChange=self.commons.seconds() - self._seatsChanged,
             mandated=self.verifier.own is not None,
         )
@@ -297,55 +308,7 @@ class Election(Component):
             home.send(self._qualification(0))
 
     def _serve(self) -> None:
-        if self.role.resigning:
-            return
-        self.role.checkExpiry()
-        load = self.load()
-        seconds = self.commons.seconds()
-        if self.verifier.own is None and self._meeting.mayTry(seconds, len(load.others)):
-            # Not elected, so perhaps one of several that each took a dead home's place.
-            self._meeting.tried(seconds, False)
-            self.summoner.meet()
-        self._seekMandate()
-        self.heirKeeper.tick()
-        if self.caller.busy:
-            return
-        election = self.commons.policies.election
-        if self._petitions:
-            peer, petition = self._petitions.popitem()
-            self.caller.callFor(PeerId(peer), list(petition.addresses), petition.capacity, "petition")
-        elif self._growth.mayTry(seconds, self.hosting.count) and election.shouldCall(load):
-            self.caller.call()
-        elif not election.shouldResign(load):
-            self._resignAt = None
-            self.balance.tick(load)
-        elif self._resignAt is None:
-            # Several find at once that there are too many; who waits longest stays.
-            self._resignAt = seconds + self.commons.random.uniform(0, 6 * self.commons.settings.gossip)
-        elif seconds >= self._resignAt:
-            self._resignAt = None
-            self.role.life.resign("surplus")
-
-    def _seekMandate(self) -> None:
-        """Be elected where there is somebody to vote; a mandate is renewed after half of its life."""
-        seconds = self.commons.seconds()
-        others = len(self.membership.superPeers())
-        wanted = others >= GENESIS - 1 and (self.verifier.own is None or self.role.mandateLeft < 0.5)
-        unelected = self.verifier.own is None and self.verifier.settled(GRACE) >= GENESIS
-        if not unelected:
-            self._unelectedSince = None
-        elif self._unelectedSince is None:
-            self._unelectedSince = seconds
-        elif seconds - self._unelectedSince > GRACE:
-            self._unelectedSince = None
-            self.role.reversed()
-            self.role.life.resign("not-elected")
-            return
-        if wanted and not self.caller.busy and self._renewal.mayTry(seconds, others):
-            self.caller.callFor(
-                self.commons.peerId, self.membership.ownAddresses(),
-                self.membership.capacity(self.membership.uptime()), "renewal",
-            )
+        self.reign.tick()
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -360,8 +323,8 @@ class Election(Component):
     def _qualified(self, link: "Link", message: Qualified) -> None:
         if message.counter != 0:
             self.caller.qualified(link, message)
-        elif message.willing and self.membership.serving and len(self._petitions) < 16:
-            self._petitions[link.peerId] = message
+        elif message.willing and self.membership.serving:
+            self.reign.petitioned(link.peerId, message)
 
     def _mandateGiven(self, link: "Link", message: MandateGiven) -> None:
         """A seat is offered to this peer."""
@@ -394,14 +357,9 @@ class Election(Component):
             self.role.life.mandateGiven(mandate)
 
     def _seatClosed(self, purpose: str, candidate: bytes, outcome: str) -> None:
-        seconds = self.commons.seconds()
-        backoff = self._renewal if purpose == "renewal" else self._growth
-        backoff.tried(seconds, outcome == "filled")
-        if purpose == "renewal":
-            return
-        self._seatsChanged = seconds
-        if outcome == "filled":
-            self.balance.filled(PeerId(candidate), self.load())
+        if purpose != "renewal":
+            self._seatsChanged = self.commons.seconds()
+        self.reign.seatClosed(purpose, PeerId(candidate), outcome)
 
     # --- for people --------------------------------------------------------------------------------------------------
 

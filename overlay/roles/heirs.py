@@ -103,8 +103,8 @@ class HeirKeeper:
         unknown = [
             link for link in leaves
             if self._observations.last(link.peerId) is None and link.advert is not None and link.advert.addresses
-        ]
-        if unknown and len(self._named) < limits.HEIRS:
+        ] if len(self._named) < limits.HEIRS else []
+        if unknown:
             link = self._commons.random.choice(unknown)
             assert link.advert is not None
             self._observations.dialBack(link.peerId, link.advert.addresses)
@@ -120,21 +120,10 @@ class HeirKeeper:
     def _choose(self, leaves: "list[Link]") -> None:
         commons = self._commons
         here = {link.peerId: link for link in leaves}
-        able: list[tuple[float, bytes]] = []
-        for link in here.values():
-            assert link.advert is not None
-            peer = link.peerId
-            seen = self._observations.last(peer)
-            if (seen is None or seen.rtt is None) and not any(one.peerId == peer for one in self._named):
-                continue
-            verdict = commons.policies.election.fitness(
-                self._observations.candidate(peer, link, link.advert.capacity)
-            )
-            able.append((-verdict.score, peer))
         # Those named already stay as long as they are here: a list that changes with each measurement is no list.
         kept = [one for one in self._named if one.peerId in here]
         far = self._far(here)
-        for _, one in sorted(able):
+        for _, one in self._able(here) if len(kept) + len(far) < limits.HEIRS else ():
             peer = PeerId(one)
             advert = here[peer].advert
             if len(kept) + len(far) < limits.HEIRS and all(other.peerId != peer for other in kept) and advert is not None:
@@ -156,6 +145,21 @@ class HeirKeeper:
         )
 
 
+    def _able(self, here: "dict[PeerId, Link]") -> list[tuple[float, bytes]]:
+        """Leaves that may be named, the fittest first."""
+        able: list[tuple[float, bytes]] = []
+        for link in here.values():
+            assert link.advert is not None
+            peer = link.peerId
+            seen = self._observations.last(peer)
+            if (seen is None or seen.rtt is None) and not any(one.peerId == peer for one in self._named):
+                continue
+            verdict = self._commons.policies.election.fitness(
+                self._observations.candidate(peer, link, link.advert.capacity)
+            )
+            able.append((-verdict.score, peer))
+        return sorted(able)
+
     def _far(self, here: "dict[PeerId, Link]") -> list[Heir]:
         """Some heirs of other homes that are no leaves here; those named already as long as their homes name them."""
         there: dict[bytes, Heir] = {}
@@ -175,7 +179,7 @@ def _unreached(failure: Failure) -> None:
     failure.trap(SuperpeerError)
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class Summoner:
     """
     The leaf's side, and the heir's.

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
-from overlay.identity.ids import shortText
+from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
@@ -36,12 +36,21 @@ RETURNING = 5.0
 """Seconds after a start in which the homes that this peer had before are waited for."""
 
 
+def _unheard(heirs: HeirList) -> None:
+    """Nobody asks for it."""
+
+
 class Homes(Component):
     """
     @ivar heirs: by home, the signed list of its heirs.
     @ivar heard: called with the heirs of another super-peer while this peer serves; the election sets it.
     @ivar paused: whether this peer serves, and so is its own home.
     """
+
+    __slots__ = (
+        "_avoid", "_former", "_gather", "_heirTable", "_homes", "_introduced", "_leaving", "_membership", "_own",
+        "_returningUntil", "_running", "_timer", "heard", "heirs", "paused",
+    )
 
     def __init__(self, commons: Commons, membership: "Membership", own: OwnRegistration) -> None:
         super().__init__(commons)
@@ -59,7 +68,7 @@ class Homes(Component):
         self.paused = False
         self._heirTable = commons.softTable("heirs")
         self.heirs: dict[bytes, Signed] = {}
-        self.heard: Callable[[HeirList], None] = lambda heirs: None
+        self.heard: Callable[[HeirList], None] = _unheard
         for home, value in list(self._heirTable.items()):
             try:
                 self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
@@ -115,6 +124,11 @@ class Homes(Component):
     def views(self) -> list[HomeView]:
         """Each home, for people and tests."""
         return [home.view() for home in self._homes.values()]
+
+    def complete(self) -> list[PeerId]:
+        """The homes that hold all that this peer shares."""
+        sequence = self._own.sequence
+        return [home.peerId for home in self._homes.values() if home.state == "registered" and home.sequence == sequence]
 
     def introduce(self) -> None:
         """Tell the homes of one another, so that heirs who have just begun to serve find one network."""

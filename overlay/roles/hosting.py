@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -27,6 +28,9 @@ COST = 1000.0
 """Records that count as one unit of registering work."""
 
 
+_NOBODY: Any = MappingProxyType({})
+
+
 def _atOnce(act: Callable[[], None]) -> None:
     act()
 
@@ -42,6 +46,10 @@ class Hosting(Component):
     @ivar whenKnown: calls what it is given when everybody who has to know of what is held does; the summaries set it.
     """
 
+    __slots__ = (
+        "_accepted", "_membership", "_own", "_ownSoon", "_queues", "_registry", "_timer", "_working", "load", "serving", "whenKnown",
+    )
+
     def __init__(
         self, commons: Commons, membership: "Membership", registry: Registry, own: OwnRegistration
     ) -> None:
@@ -52,13 +60,12 @@ class Hosting(Component):
         self.serving = False
         self.load: Callable[[], Load] = _unloaded
         self.whenKnown: Callable[[Callable[[], None]], None] = _atOnce
-        self._accepted: dict[bytes, Link] = {}
-        self._queues: dict[bytes, deque[tuple[Link, Register]]] = {}
+        # Written to only while this peer serves.
+        self._accepted: dict[bytes, Link] = _NOBODY
+        self._queues: dict[bytes, deque[tuple[Link, Register]]] = _NOBODY
         self._working: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
         self._ownSoon: IDelayedCall | None = None
-        membership.loadOf = self._load
-        own.observers.append(self._ownChanged)
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
         return {RegisterOffer: self._offered, Register: self._batchReceived, Unregister: self._unregistered}
@@ -76,6 +83,10 @@ class Hosting(Component):
         if self.serving:
             return
         self.serving = True
+        self._accepted, self._queues = {}, {}
+        self._membership.loadOf = self._load
+        if self._ownChanged not in self._own.observers:
+            self._own.observers.append(self._ownChanged)
         self._registry.applyOwn(self._own)
         self._timer = self.commons.clock.callLater(EXPIRE_EVERY, self._expire)
 
@@ -83,8 +94,7 @@ class Hosting(Component):
         """It serves no longer: whatever was not handed over is dropped."""
         self.serving = False
         self.stop()
-        self._queues.clear()
-        self._accepted.clear()
+        self._accepted = self._queues = _NOBODY
         for owner in [*self._registry.owners(), self.commons.peerId]:
             self._registry.drop(owner)
 
@@ -125,6 +135,8 @@ class Hosting(Component):
         self._membership.loadChanged()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        if not self.serving:
+            return
         self._queues.pop(link.peerId, None)
         if self._accepted.get(link.peerId) is link:
             del self._accepted[link.peerId]
@@ -223,8 +235,9 @@ class Hosting(Component):
         return answer
 
     def _unregistered(self, link: "Link", message: Unregister) -> None:
-        if self._accepted.pop(link.peerId, None) is None:
+        if link.peerId not in self._accepted:
             return
+        del self._accepted[link.peerId]
         self._queues.pop(link.peerId, None)
         if message.forget:
             self._registry.drop(link.peerId)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
+import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
@@ -23,8 +23,7 @@ FRESH = 300.0
 """Seconds for which a dial-back counts."""
 
 
-@attrs.frozen(slots=True)
-class DialBack:
+class DialBack(msgspec.Struct, frozen=True, gc=False):
     """
     @ivar address: that answered; empty if none did.
     @ivar rtt: seconds for the dial and the hello; None if none answered.
@@ -38,6 +37,8 @@ class DialBack:
 
 class Observations:
     """Dial-backs of this peer, by peer id."""
+
+    __slots__ = ("_commons", "_known", "_membership")
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons

@@ -1,7 +1,8 @@
 """Registering at one home: the offer, the batches within a window, and what the home did not take."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from zope.interface import implementer
@@ -20,6 +21,7 @@ WINDOW = 4
 """Batches on their way without an acknowledgement."""
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 300.0
+_NONE: Any = MappingProxyType({})
 
 
 @attrs.frozen(slots=True)
@@ -53,6 +55,11 @@ class Home:
     @ivar accepted: whether it has taken us.
     """
 
+    __slots__ = (
+        "_base", "_batches", "_commons", "_everything", "_flying", "_homes", "_homesTold", "_own", "_target", "_wait",
+        "accepted", "life", "link", "nextTry", "peerId", "quotaBytes", "quotaRecords", "reason", "refused", "sequence", "state",
+    )
+
     def __init__(
         self,
         commons: Commons,
@@ -69,7 +76,7 @@ class Home:
         self.accepted = False
         self.sequence = 0
         self.reason = ""
-        self.refused: dict[bytes, str] = {}
+        self.refused: dict[bytes, str] = _NONE
         self.quotaRecords = 0
         self.quotaBytes = 0
         self.nextTry = 0.0
@@ -119,9 +126,9 @@ class Home:
         """It has stored a batch, or not."""
         if self.state != "registering":
             return
-        for recordId, code in message.refused:
-            self.refused[bytes(recordId)] = code
-        self.refused = dict(list(self.refused.items())[-100_000:])
+        if message.refused:
+            rows = [(bytes(recordId), code) for recordId, code in message.refused]
+            self.refused = dict(list({**self.refused, **dict(rows)}.items())[-100_000:])
         late = [bytes(recordId) for recordId, code in message.refused if code == "expired"]
         if late:
             # Signed by a clock that was wrong, or kept for too long: they are signed anew, and sent as a change.
@@ -168,7 +175,7 @@ class Home:
         self._flying = 0
         self._homesTold = own.homesSigned()
         if not self.sequence:
-            self.refused.clear()
+            self.refused = _NONE
         self._batches = own.batches(self.sequence)
         self.pump()
 

@@ -14,7 +14,7 @@ from overlay.wire.statements import Mandate, Nomination, Signed, contentOf, unse
 if TYPE_CHECKING:
     from overlay.membership.membership import Membership
     from overlay.membership.neighbours import Neighbours
-    from overlay.roles.heirs import HeirKeeper
+    from overlay.roles.election import Election
     from overlay.roles.homes import Homes
     from overlay.roles.hosting import Hosting
     from overlay.roles.verifier import Verifier
@@ -39,6 +39,11 @@ class Role:
     @ivar servedBefore: whether it was a super-peer when it last stopped.
     """
 
+    __slots__ = (
+        "_barredUntil", "_commons", "_election", "_heirs", "_homes", "_hosting", "_membership", "_neighbours", "_since",
+        "_table", "_timer", "_verifier", "because", "life", "reversals", "servedBefore", "state",
+    )
+
     def __init__(
         self,
         commons: Commons,
@@ -47,7 +52,7 @@ class Role:
         homes: "Homes",
         hosting: "Hosting",
         verifier: "Verifier",
-        heirKeeper: "HeirKeeper",
+        election: "Election",
     ) -> None:
         self._commons = commons
         self._membership = membership
@@ -55,7 +60,7 @@ class Role:
         self._homes = homes
         self._hosting = hosting
         self._verifier = verifier
-        self._heirKeeper = heirKeeper
+        self._election = election
         self._table = commons.softTable(_TABLE)
         self._heirs: Signed | None = None
         self._since = 0.0
@@ -151,6 +156,7 @@ class Role:
     def serve(self, mandate: Mandate | None, heirs: Signed | None) -> None:
         commons = self._commons
         self._since = commons.seconds()
+        self._election.reign.begin()
         self._heirs = heirs
         self._table.put(_ROLE, b"super")
         self._describe(mandate)
@@ -211,7 +217,7 @@ class Role:
         self.state = "leaf"
         self.because = "it has resigned"
         self._table.put(_ROLE, b"leaf")
-        self._heirKeeper.end()
+        self._election.reign.end()
         self._neighbours.end()
         self._membership.setRole("leaf")
         self._hosting.end()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 
 from overlay.commons import Commons
 from overlay.roles.heirs import isHeir
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 _JUDGED_MOST = 20_000
 SETTLING = 300.0
 """Seconds of serving after which a super-peer has heard of all mandates, and hears of new ones when they are issued."""
+EARLY = 1e-6
+"""Seconds before something is due from which it is looked at again."""
 UNSEEN = -1
 """The number of the view of whoever does not look."""
 
 
-@attrs.frozen(slots=True, weakref_slot=False)
-class _Verified:
+class _Verified(msgspec.Struct, frozen=True, eq=False, gc=False):
     """
     @ivar issued: seconds since the epoch; of the nomination.
     @ivar mayVote: whether the electorate fits this peer's view.
@@ -52,6 +53,10 @@ class Verifier:
     """
     @ivar own: this peer's own mandate, or None.
     """
+
+    __slots__ = (
+        "_commons", "_gathered", "_looking", "_membership", "_settled", "_verified", "_version", "_viewNumber", "_voters", "own",
+    )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons
@@ -152,14 +157,19 @@ class Verifier:
         """How many other live mandates have been known for at least C{age} seconds."""
         seconds = self._commons.seconds()
         serving = self._membership.superPeerView()
-        before, version, when, of, count = self._settled
-        if before is not serving or (version, when, of) != (self._version, seconds, age):
-            count = 0
+        before, version, until, of, count = self._settled
+        if before is not serving or version != self._version or seconds >= until or of != age:
+            count, until = 0, float("inf")
             for known in serving:
                 verified = self._verified.get(known.peerId) if known.mandated else None
-                if verified is not None and seconds - verified.since >= age:
+                if verified is None:
+                    continue
+                if seconds - verified.since >= age:
                     count += 1
-            self._settled = (serving, self._version, seconds, age, count)
+                else:
+                    # Somewhat sooner, whatever is lost in rounding.
+                    until = min(until, verified.since + age - EARLY)
+            self._settled = (serving, self._version, until, age, count)
         return count
 
     def serving(self) -> dict[bytes, int]:

@@ -3,7 +3,7 @@
 import attrs
 
 
-@attrs.define(slots=True)
+@attrs.define(slots=True, weakref_slot=False)
 class Backoff:
     """
     Says when to try again. A failure doubles the wait; a success, or a change of what it depends on, begins anew.

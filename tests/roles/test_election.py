@@ -436,7 +436,7 @@ def test_petitionsOfPeersThatMayNotServe() -> None:
     linkBetween(home, leaf).send(Qualified(0, True, [], capacity))
     linkBetween(home, leaf).send(NeighbourAnswer(True))
     world.run(5)
-    assert not home.peer.election._petitions and not leaf.peer.election._petitions
+    assert not home.peer.election.reign.petitions and not leaf.peer.election.reign.petitions
     assert leaf.peer.neighbours.linked() == []
 
 

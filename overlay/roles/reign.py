@@ -1,0 +1,118 @@
+"""What a super-peer does about once a second: it has itself elected, names heirs, calls for others, moves leaves, and resigns."""
+
+from typing import TYPE_CHECKING
+
+from overlay.identity.ids import PeerId
+from overlay.roles.balance import Balance
+from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper
+from overlay.roles.mandate import GENESIS
+from overlay.roles.wait import Backoff
+from overlay.wire.messages import Qualified
+
+if TYPE_CHECKING:
+    from overlay.membership.neighbours import Neighbours
+    from overlay.roles.election import Election
+
+GRACE = 60.0
+"""Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
+PETITIONS_MOST = 16
+
+
+class Reign:
+    """
+    Most peers never serve: it is made when one first does, and goes on when that one serves again.
+
+    @ivar heirKeeper: names heirs.
+    @ivar balance: moves leaves to others.
+    @ivar petitions: of leaves that want a seat, by peer id.
+    """
+
+    __slots__ = (
+        "_growth", "_meeting", "_of", "_renewal", "_resignAt", "_unelectedSince", "balance", "heirKeeper", "petitions",
+    )
+
+    def __init__(self, of: "Election", neighbours: "Neighbours") -> None:
+        self._of = of
+        self.heirKeeper = HeirKeeper(of.commons, of.hosting, of.observations, neighbours)
+        self.balance = Balance(of.commons, of.membership, of.hosting)
+        self.petitions: dict[bytes, Qualified] = {}
+        self._growth = Backoff(5.0, 300.0)
+        self._renewal = Backoff(2.0, 300.0)
+        self._meeting = Backoff(SUMMON_EVERY, 600.0)
+        self._resignAt: float | None = None
+        self._unelectedSince: float | None = None
+
+    def begin(self) -> None:
+        """This peer serves now."""
+        self._of.homes.heard = self.heirKeeper.heard
+        self._of.hosting.load = self._of.load
+
+    def end(self) -> None:
+        """It serves no longer."""
+        self.heirKeeper.end()
+
+    def tick(self) -> None:
+        """See what there is to be done."""
+        of = self._of
+        if of.role.resigning:
+            return
+        of.role.checkExpiry()
+        load = of.load()
+        seconds = of.commons.seconds()
+        if of.verifier.own is None and self._meeting.mayTry(seconds, len(load.others)):
+            # Not elected, so perhaps one of several that each took a dead home's place.
+            self._meeting.tried(seconds, False)
+            of.summoner.meet()
+        self._seekMandate()
+        self.heirKeeper.tick()
+        if of.caller.busy:
+            return
+        election = of.commons.policies.election
+        if self.petitions:
+            peer, petition = self.petitions.popitem()
+            of.caller.callFor(PeerId(peer), list(petition.addresses), petition.capacity, "petition")
+        elif self._growth.mayTry(seconds, of.hosting.count) and election.shouldCall(load):
+            of.caller.call()
+        elif not election.shouldResign(load):
+            self._resignAt = None
+            self.balance.tick(load)
+        elif self._resignAt is None:
+            # Several find at once that there are too many; who waits longest stays.
+            self._resignAt = seconds + of.commons.random.uniform(0, 6 * of.commons.settings.gossip)
+        elif seconds >= self._resignAt:
+            self._resignAt = None
+            of.role.life.resign("surplus")
+
+    def _seekMandate(self) -> None:
+        """Be elected where there is somebody to vote; a mandate is renewed after half of its life."""
+        of = self._of
+        seconds = of.commons.seconds()
+        membership, verifier = of.membership, of.verifier
+        others = len(membership.superPeerView())
+        wanted = others >= GENESIS - 1 and (verifier.own is None or of.role.mandateLeft < 0.5)
+        unelected = verifier.own is None and verifier.settled(GRACE) >= GENESIS
+        if not unelected:
+            self._unelectedSince = None
+        elif self._unelectedSince is None:
+            self._unelectedSince = seconds
+        elif seconds - self._unelectedSince > GRACE:
+            self._unelectedSince = None
+            of.role.reversed()
+            of.role.life.resign("not-elected")
+            return
+        if wanted and not of.caller.busy and self._renewal.mayTry(seconds, others):
+            of.caller.callFor(
+                of.commons.peerId, membership.ownAddresses(), membership.capacity(membership.uptime()), "renewal"
+            )
+
+    def petitioned(self, peer: PeerId, petition: Qualified) -> None:
+        """A leaf asks for a seat."""
+        if len(self.petitions) < PETITIONS_MOST:
+            self.petitions[peer] = petition
+
+    def seatClosed(self, purpose: str, candidate: PeerId, outcome: str) -> None:
+        """A seat that this peer called has ended."""
+        backoff = self._renewal if purpose == "renewal" else self._growth
+        backoff.tried(self._of.commons.seconds(), outcome == "filled")
+        if purpose != "renewal" and outcome == "filled":
+            self.balance.filled(candidate, self._of.load())
