@@ -59,9 +59,7 @@ class VirtualChannel:
         self.binding = binding
         self.dialledAddress = address
         self.congested = False
-        self.bytesSent = 0
-        self.bytesReceived = 0
-        self.fieldsSkipped = 0
+        self.bytesSent = self.bytesReceived = self.fieldsSkipped = 0
         self.ended = False
         self._delay = delay
         self._arrives = 0.0
@@ -113,7 +111,7 @@ class VirtualChannel:
             self.depart(message, 0)
             return True
         data: Message | bytes = message
-        size = counted = 0
+        size = 0
         waits = self._waits()
         if waits or net.reckons:
             try:
@@ -124,17 +122,13 @@ class VirtualChannel:
             size = len(encoded)
             if net.full:
                 data = encoded
-            if waits:
-                if self._out > WINDOW and not isinstance(message, Done):
-                    self._drop(("slow-control", "slow-search", "slow-registration")[message.priority])
-                    return False
-                counted = size
+            if waits and self._out > WINDOW and not isinstance(message, Done):
+                self._drop(("slow-control", "slow-search", "slow-registration")[message.priority])
+                return False
             self.bytesSent += size
-        net.sent[type(message).__name__] += 1
-        if size:
-            net.bytes[type(message).__name__] += size
+        net.countSent(message, size)
         if waits:
-            self._carry(data, counted, message.priority)
+            self._carry(data, size, message.priority)
         else:
             self.depart(data, 0)
         return True
@@ -178,8 +172,7 @@ class VirtualChannel:
 
     def depart(self, data: Data, size: int) -> None:
         """Go on the wire now."""
-        net = self._net
-        time = net.time
+        net, time = self._net, self._net.time
         now = time._now
         wait = self._delay
         if net.lossy:

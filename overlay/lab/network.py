@@ -291,6 +291,15 @@ class VirtualNetwork:
         self.hosts[address] = self._places[identity.peerId] = place
         return place
 
+    def countSent(self, message: Message, size: int) -> None:
+        """
+        @param size: bytes, if they were reckoned.
+        """
+        name = type(message).__name__
+        self.sent[name] += 1
+        if size:
+            self.bytes[name] += size
+
     def newBinding(self) -> bytes:
         self._bindings += 1
         return hashlib.sha256(b"lab channel %d" % self._bindings).digest()

@@ -114,12 +114,12 @@ class VirtualTime:
     def _tidy(self) -> None:
         """Timers that are set and cancelled over and over must not fill the heap."""
         if self._cancelled > len(self._heap) // 2:
-            self._heap = [entry for entry in self._heap if type(entry[2]) is tuple or _isDue(entry[2], entry[0])]
+            self._heap = [entry for entry in self._heap if isinstance(entry[2], tuple) or _isDue(entry[2], entry[0])]
             heapq.heapify(self._heap)
             self._cancelled = 0
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        found = {id(call): call for when, _, call in self._heap if type(call) is not tuple and _isDue(call, when)}
+        found = {id(call): call for when, _, call in self._heap if not isinstance(call, tuple) and _isDue(call, when)}
         return list(found.values())
 
     def step(self, until: float) -> bool:
@@ -134,12 +134,12 @@ class VirtualTime:
         while self._heap and (entry := self._heap[0])[0] <= until:
             heapq.heappop(self._heap)
             when, _, call = entry
-            if type(call) is not tuple and not _isDue(call, when):
+            if not isinstance(call, tuple) and not _isDue(call, when):
                 continue  # cancelled, or put off
             if when > self._now:
                 self._now = when
             self.calls += 1
-            if type(call) is tuple:
+            if isinstance(call, tuple):
                 call[0](*call[1])
             else:
                 call._run()
@@ -156,7 +156,7 @@ class VirtualTime:
             if not self._heap or self._heap[0][0] > until:
                 return
             when, _, call = pop(self._heap)
-            if type(call) is tuple:
+            if isinstance(call, tuple):
                 if when > self._now:
                     self._now = when
                 self.calls += 1

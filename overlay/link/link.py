@@ -10,6 +10,7 @@ from zope.interface import implementer
 from overlay.errors import NotReached, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.link.channel import IChannel, IChannelUser
+from overlay.link.counted import RECEIVED, SENT
 from overlay.link.life import ILinkActs, LinkLife, linkLifeOf
 from overlay.questions import Deed
 from overlay.wire import limits
@@ -32,21 +33,6 @@ PINGS_HELD = 64
 """Pings of the other side within one keep-alive interval that are answered; a flood of them ends the link."""
 
 
-class _Counted(dict[type[Message], tuple[str, ...]]):
-    """Under which key of the tally messages of each kind are counted."""
-
-    def __init__(self, direction: str) -> None:
-        super().__init__()
-        self._direction = direction
-
-    def __missing__(self, kind: type[Message]) -> tuple[str, ...]:
-        key = self[kind] = ("messages", kind.__name__.lower(), self._direction)
-        return key
-
-
-_SENT, _RECEIVED = _Counted("out"), _Counted("in")
-
-
 @implementer(IChannelUser, ILinkActs)
 class Link:
     """
@@ -63,38 +49,9 @@ class Link:
     """
 
     __slots__ = (
-        "_channel",
-        "_code",
-        "_goodbye",
-        "_heard",
-        "_life",
-        "_links",
-        "_made",
-        "_measureAt",
-        "_open",
-        "_orderly",
-        "_pinged",
-        "_pings",
-        "_resting",
-        "_said",
-        "_token",
-        "_unknown",
-        "advert",
-        "advertSigned",
-        "agent",
-        "boot",
-        "clockOffset",
-        "closed",
-        "features",
-        "generation",
-        "key",
-        "listening",
-        "peerId",
-        "purpose",
-        "rtt",
-        "since",
-        "timer",
-        "version",
+        "_channel", "_code", "_goodbye", "_heard", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged",
+        "_pings", "_resting", "_said", "_token", "_unknown", "advert", "advertSigned", "agent", "boot", "clockOffset",
+        "closed", "features", "generation", "key", "listening", "peerId", "purpose", "rtt", "since", "timer", "version",
     )
 
     def __init__(self, links: "Links", channel: IChannel, purpose: str) -> None:
@@ -219,7 +176,7 @@ class Link:
         self._said = commons.seconds()
         sent = self._channel.send(message)
         if sent:
-            counts, key = commons.tally.counts, _SENT[type(message)]
+            counts, key = commons.tally.counts, SENT[type(message)]
             counts[key] = counts.get(key, 0) + 1
         return sent
 
@@ -303,7 +260,7 @@ class Link:
             return
         commons = self._links.commons
         self._heard = commons.seconds()
-        counts, key = commons.tally.counts, _RECEIVED[type(message)]
+        counts, key = commons.tally.counts, RECEIVED[type(message)]
         counts[key] = counts.get(key, 0) + 1
         if self._open and isinstance(message, Ping):
             # Far more come of these than of all others together.

@@ -1,6 +1,6 @@
 """The set of all links of one peer: dialling, accepting, keep-alive, duplicates, and the end of them all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -9,11 +9,11 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons
 from overlay.errors import NotReached
-from overlay.identity.ids import PeerId, shortText
-from overlay.identity.network import Network
+from overlay.identity.ids import shortText
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
 from overlay.link.link import EARLY, LEAF_SLOWER, Link
+from overlay.link.openlinks import OpenLinks
 from overlay.link.sightings import Sightings
 from overlay.questions import Deed
 from overlay.wire.address import formatAddress
@@ -40,7 +40,7 @@ def _noAdverts() -> list[Signed]:
     return []
 
 
-class Links:
+class Links(OpenLinks):
     """
     @ivar observer: hears of links made, lost and clear, and of messages.
     @ivar ownAdvert: gives our current advert.
@@ -54,13 +54,13 @@ class Links:
     """
 
     __slots__ = (
-        "_channels", "_dialling", "_due", "_empty", "_greeting", "_links", "_listening", "_reached", "_running", "_seen",
-        "_spares", "_timer", "_young", "alternatives", "commons", "introduced", "knownBefore", "networkChange", "observer",
-        "ownAdvert", "serving", "twin", "wasDialled",
+        "_channels", "_dialling", "_due", "_empty", "_greeting", "_listening", "_reached", "_running", "_seen", "_spares",
+        "_timer", "_young", "alternatives", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "serving",
+        "twin", "wasDialled",
     )
 
     def __init__(self, commons: Commons) -> None:
-        self.commons = commons
+        super().__init__(commons)
         self.observer: Peer
         self.ownAdvert: Callable[[], Signed | None] = lambda: None
         self.knownBefore: Callable[[bytes], bool] = lambda peer: False
@@ -71,7 +71,6 @@ class Links:
         self.serving = False
         self.twin = ""
         self._greeting = Greeting(commons)
-        self._links: dict[bytes, Link] = {}
         self._spares: dict[bytes, Link] = {}
         self._channels: dict[Link, None] = {}
         self._young = 0
@@ -84,20 +83,7 @@ class Links:
         self._empty: Deferred[None] | None = None
         self._running = False
 
-    # --- the set -----------------------------------------------------------------------------------------------------
-
-    def __iter__(self) -> Iterator[Link]:
-        return iter(list(self._links.values()))
-
-    def __len__(self) -> int:
-        return len(self._links)
-
-    def __contains__(self, peer: object) -> bool:
-        return peer in self._links
-
-    def get(self, peer: bytes) -> Link | None:
-        """The link to a peer, or None."""
-        return self._links.get(peer)
+    # --- addresses -------------------------------------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
@@ -391,22 +377,3 @@ class Links:
         """A congested link takes messages again."""
         if self._links.get(link.peerId) is link:
             self.observer.linkClear(link)
-
-    # --- governance --------------------------------------------------------------------------------------------------
-
-    def adoptNetwork(self, network: Network) -> None:
-        """The network has a new key, or fewer members."""
-        self.commons.network = network
-        self.refuseBlocked()
-
-    def refuseBlocked(self) -> None:
-        """End the links to whoever is blocked or expelled now."""
-        for link in list(self._links.values()):
-            if self.commons.isRefused(link.peerId):
-                link.close("blocked", "this peer is blocked here", -1.0)
-
-    def drop(self, peer: PeerId, code: str) -> None:
-        """End the link to a peer, if there is one."""
-        link = self._links.get(peer)
-        if link is not None:
-            link.close(code)

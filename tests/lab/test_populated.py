@@ -213,14 +213,14 @@ def test_sameSeedSameReport(name: str) -> None:
     """Byte for byte, but for its cost, whatever the hash seed and the number of processes."""
     words = [name, "--peers", "24", "--settle", "40", *SMALL[name], "--seeds", "2", "--seed", "3", "--json"]
     said = []
-    for seed, jobs in (("0", "1"), ("1", "2"), ("77", "1")):
+    for seed, jobs in (("0", "1"), ("77", "2")):
         done = subprocess.run(
             [sys.executable, "-m", "overlay.cli", "lab", *words, "--jobs", jobs], capture_output=True, text=True, timeout=120,
             check=False, env={**os.environ, "PYTHONHASHSEED": seed},
         )
         assert done.stderr == "" and done.returncode in (0, 1)
         said.append(done.stdout.partition('"cost"')[0])
-    assert said[0] == said[1] == said[2]
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("name", ["churn", "outage"])
@@ -355,7 +355,7 @@ def test_whatAPictureIsMadeOf() -> None:
     experiment = Experiment()
     runs = [_Run(seed, {"a.split_at": 80.0, "b.split_at": 80.0, "healed_at": 99.0, "difference.split_at": 0.0, "recall": 1.0},
                  {"recall (a)": [[5, 1], [2, 0.5]], "super_peers": [[1, 2]]}, 0.0, 0, 0.0) for seed in (1, 2)]
-    joined = _joined(experiment, Namespace(seed=1), runs, {})
+    joined = _joined(experiment, Namespace(seed=1, seeds=1), runs, {})
     assert marks(joined) == {"split": 80.0, "healed": 99.0}
     assert list(lines(joined)) == [
         Line("recall", "a", ((2, 0.5), (5, 1))), Line("super_peers", "", ((1, 2),)),
@@ -370,7 +370,7 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab([*words, "--seeds", "2", "--further", "before=10,after=30", "--plot", str(file)]) == 0
     capsys.readouterr()
     assert file.read_text().startswith("<?xml")
-    nothing = _joined(Outage(), Namespace(seed=1), [_Run(1, {}, {}, 0.0, 0, 0.0)], {})
+    nothing = _joined(Outage(), Namespace(seed=1, seeds=1), [_Run(1, {}, {}, 0.0, 0, 0.0)], {})
     with pytest.raises(SuperpeerError, match="no series"):
         plot(Outage(), nothing, file)
 
