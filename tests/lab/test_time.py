@@ -49,12 +49,56 @@ def test_cancelDelayReset() -> None:
         time.callLater(-1, ran.append, "")
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["call", "post", "cancelled", "later"])), max_size=40))
+def test_whatIsPostedHasItsTurn(whole: bool, made: list[tuple[int, str]]) -> None:
+    """Calls that nobody can cancel are made among the others, in one order whether time is advanced or looked at after each."""
+    time = VirtualTime()
+    ran: list[tuple[float, int]] = []
+    expected: list[tuple[int, int]] = []
+
+    def note(number: int) -> None:
+        ran.append((time.seconds(), number))
+
+    for number, (when, kind) in enumerate(made):
+        if kind == "post":
+            time.post(when, note, (number,))
+        else:
+            call = time.callLater(when, note, number=number)
+            if kind == "cancelled":
+                call.cancel()
+                continue
+            if kind == "later":
+                call.delay(10)
+                when += 10
+        expected.append((when, number))
+    if whole:
+        time.advance(20)
+    else:
+        time.runUntil(lambda: False, 20)
+    # What was put off comes after what was made for that moment earlier; here nothing else is made for one so late.
+    assert ran == sorted(expected) and time.calls == len(expected) and time.seconds() == 20
+
+
 def test_manyCancelledCallsAreSweptOut() -> None:
     """Timers that are set and cancelled over and over do not fill the heap."""
     time = VirtualTime()
     for _ in range(10_000):
         time.callLater(1000, lambda: None).cancel()
     assert len(time._heap) < 3000
+
+
+def test_whatIsPostedIsNotSweptOut() -> None:
+    """Nor is it one of the calls that can be had back."""
+    time = VirtualTime()
+    ran: list[int] = []
+    for number in range(100):
+        time.post(1.0, ran.append, (number,))
+    for _ in range(5000):
+        time.callLater(1000, lambda: None).cancel()
+    assert time.getDelayedCalls() == []
+    time.advance(2)
+    assert ran == list(range(100))
 
 
 def test_runUntil() -> None:
