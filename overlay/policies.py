@@ -26,7 +26,7 @@ from overlay.policy import (
 from overlay.questions import Formula, Route
 from overlay.verdict import Verdict
 
-KEPT_VERDICTS = 4
+KEPT_VERDICTS = 2
 """Of each question."""
 
 
@@ -155,7 +155,7 @@ def _built(surroundings: PolicySurroundings, listed: ListedPlugin, arguments: Ma
     return policy if guard is None else guard(listed, policy, surroundings.clock, surroundings.log)
 
 
-@attrs.frozen(slots=True, eq=False)
+@attrs.define(slots=True, eq=False)
 class Policies:
     """
     The policies of one peer.
@@ -174,7 +174,7 @@ class Policies:
     specs: Mapping[str, str]
     _surroundings: PolicySurroundings
     _catalogue: Catalogue
-    _routers: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _routers: dict[str, Any] | None = attrs.field(default=None, init=False)
 
     @classmethod
     def build(
@@ -211,6 +211,9 @@ class Policies:
         """
         if not name or name == self.router.pluginName:
             return self.router
+        if self._routers is None:
+            # Few peers are asked for others.
+            self._routers = {}
         router = self._routers.get(name)
         if router is None:
             listed = next(

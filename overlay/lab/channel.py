@@ -196,7 +196,6 @@ class VirtualChannel:
             not size and self._open and not self._closing and self._inbox is None and self._host.processor is None
             and not self._net.reckons and isinstance(data, Message)
         ):
-            # The end of the short way.
             self._hand(data)
         else:
             self.land(data, size)
@@ -387,7 +386,8 @@ class VirtualChannel:
         self.ended = self._closing = True
         self._open = False
         self._user = self._inbox = None
-        self._host.channels.pop(self, None)
+        if self in self._host.channels:
+            self._host.channels.remove(self)
         if self._held is not None:
             self._net.stuck.pop(self, None)
             if self._held.call is not None:

@@ -118,7 +118,7 @@ class VirtualHost:
         self.crashed = False
         self.killed = False
         self.accept: Callable[[IChannel], None] | None = None
-        self.channels: dict[VirtualChannel, None] = {}
+        self.channels: list[VirtualChannel] = []
         self.plain = True
         self.uplink: Uplink | None = None
         self.downlink: Downlink | None = None
@@ -233,8 +233,8 @@ class _Dial:
             near = VirtualChannel(host, target, True, binding, delay, self._address)
             far = VirtualChannel(target, host, False, binding, delay, "")
             near.other, far.other = far, near
-            host.channels[near] = None
-            target.channels[far] = None
+            host.channels.append(near)
+            target.channels.append(far)
             target.accept(far)
             self._made.callback(near)
 

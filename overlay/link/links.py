@@ -72,7 +72,7 @@ class Links(OpenLinks):
         self.twin = ""
         self._greeting = Greeting(commons)
         self._spares: dict[bytes, Link] = {}
-        self._channels: dict[Link, None] = {}
+        self._channels: list[Link] = []
         self._young = 0
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
         self._reached = Sightings()
@@ -149,7 +149,8 @@ class Links(OpenLinks):
 
     def gone(self, link: Link) -> None:
         """The channel of a link, open or not, is no more."""
-        self._channels.pop(link, None)
+        if link in self._channels:
+            self._channels.remove(link)
         if not self._channels and self._empty is not None:
             empty, self._empty = self._empty, None
             empty.callback(None)
@@ -246,7 +247,7 @@ class Links(OpenLinks):
 
     def _begin(self, channel: IChannel, purpose: str) -> Deferred[Link]:
         link = Link(self, channel, purpose)
-        self._channels[link] = None
+        self._channels.append(link)
         self._young += 1
         link.timer = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
         made = link.made().addBoth(self._grown, link)

@@ -59,6 +59,8 @@ class Tree(Component):
     @ivar changed: called when this peer's parent, its children, the other links that carry queries, or whether it is settled have changed.
     """
 
+    __slots__ = ("_membership", "_neighbours", "_round", "_serving", "_told", "changed")
+
     def __init__(self, commons: Commons, membership: "Membership", neighbours: "Neighbours") -> None:
         super().__init__(commons)
         self._membership = membership
