@@ -49,7 +49,8 @@ class Peer:
 
     __slots__ = (
         "_dispatch", "bootstrap", "commons", "components", "election", "governance", "homes", "hosting", "links", "membership",
-        "neighbours", "own", "registry", "running", "searches", "tree",
+        "neighbours", "own", "registry", "running", "searches", "summaries",
+        "tree",
     )
 
     makeMembership: type[Membership] = Membership

@@ -56,7 +56,9 @@ class Neighbours(Component):
     @ivar changed: called when a neighbour is gained or lost, and when this peer begins or ceases to serve.
     """
 
-    __slots__ = ("_agreed", "_asked", "_avoid", "_looks", "_membership", "_seen", "_timer", "active", "changed")
+    __slots__ = (
+        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_seen", "_timer", "active", "changed", "needed",
+    )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         super().__init__(commons)
