@@ -251,6 +251,8 @@ class Route:
     @ivar enough: the search ends, and what is under way is cancelled, as soon as L{Progress.distinct} is so many; 0 for never. Only the
         searcher's own super-peer ends a search so. Whoever names it for the first time is asked again at once, with what has been counted.
     @ivar then: name of a router that goes on with this query, which is asked at once; of the searcher's own super-peer only.
+    @ivar upward: whether the way up to the parent in the spanning tree takes no hop: a search along the tree has to go up before it comes
+        down, and what is at most so many hops from the root would be missed by a ttl that reaches everybody without the tree.
     """
 
     ask: Sequence[PeerId]
@@ -262,6 +264,7 @@ class Route:
     hops: int = 0
     enough: int = 0
     then: str = ""
+    upward: bool = False
 
 
 @attrs.frozen(slots=True)

@@ -25,7 +25,7 @@ class Summary:
         pruned = tuple(one.peerId for one in able if not one.mayMatch)
         reasons = [Reason("neighbours that may lead to matches", len(ask)), Reason("branches proved empty", len(pruned))]
         reasons += [Reason(one.doubt, True) for one in able if one.doubt]
-        return Route(ask, pruned, reasons=tuple(reasons))
+        return Route(ask, pruned, reasons=tuple(reasons), upward=True)
 
 
 summary = PolicyPlugin(

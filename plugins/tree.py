@@ -22,7 +22,8 @@ class Tree:
             # Links that have woken since are no reason to ask again. Where a neighbour is lost, whoever takes its place is asked.
             ask = ()
         return Route(
-            ask, stop=False, reasons=(Reason("neighbours in the tree", len(ask)), Reason("silent links", silent)), announce=True
+            ask, stop=False, reasons=(Reason("neighbours in the tree", len(ask)), Reason("silent links", silent)), announce=True,
+            upward=True,
         )
 
 

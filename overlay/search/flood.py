@@ -129,10 +129,6 @@ class Branch:
         if self._over or not self._more:
             return
         neighbours = self._neighbours()
-        if self._ttl == 1:
-            self._account.notReached += len(neighbours)
-            self._more = False
-            return
         route = self._choose(neighbours)
         able = {one.peerId: one.mayMatch for one in neighbours}
         for peer in route.pruned:
@@ -142,11 +138,17 @@ class Branch:
                     self._account.notReached += 1
                 else:
                     self._account.prune(self._proofs[peer])
+        if self._ttl == 1:
+            self._account.notReached += sum(peer in able for peer in route.ask)
+            self._more = False
+            return
         furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
         hops = furthest if isFurther(route.hops, furthest) else route.hops
+        above = self._flood.tree.parent if route.upward else None
         for peer in route.ask:
-            if peer in able and peer not in self._pruned and isFurther(hops, self._asked.get(peer)):
-                self._ask(peer, hops)
+            further = self._ttl if peer == above and hops == furthest else hops
+            if peer in able and peer not in self._pruned and isFurther(further, self._asked.get(peer)):
+                self._ask(peer, further)
         if route.announce and self._ttl == limits.TTL_ALL and not self._announced:
             self._announced = True
             self._flood.announced(self.id, self._origin)

@@ -177,7 +177,7 @@ def leafAndHome(world: World) -> tuple[LabPeer, LabPeer]:
         ({}, "answered", "", 12),
         ({"expression": "colour:red"}, "refused", "query", 0),
         ({"direct": True, "ttl": 1}, "answered", "", None),
-        ({"ttl": 1}, "answered", "", 12),
+        ({"ttl": 1, "router": "flood"}, "answered", "", 12),
     ],
 )
 def test_oneQueryOneDone(changes: dict[str, Any], status: str, code: str, hits: int | None) -> None:
@@ -400,7 +400,7 @@ def test_aPluginThatRaises() -> None:
         def next(self, progress: object) -> object:
             raise RuntimeError("no way")
 
-    fresh = type(router)("router", type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, router._log)
+    fresh = type(router)(type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, router._log)
     object.__setattr__(searcher.peer.commons.policies, "router", fresh)
     assert len(searcher.search("dawn", want=50).hits) == 12 and fresh.failures > 0
 
