@@ -87,6 +87,10 @@ class Terms:
     def __len__(self) -> int:
         return len(self._held)
 
+    def postings(self) -> int:
+        """Pairs of a term and a row that has it; a count over all terms."""
+        return sum(map(self._size, self._held))
+
     def add(self, term: str, row: int, level: int, named: bool) -> None:
         """C{row} does not have the term yet."""
         held = self._held.get(term)
