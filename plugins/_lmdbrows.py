@@ -4,7 +4,7 @@ the index that is a little older can be brought up to date.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ import msgspec
 
 from overlay.errors import Damaged, StoreFull
 from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.index.packed import pack, unpack
 from overlay.index.record import RECORD_ID_BYTES
 from overlay.index.store import Registration, StoredRecord
 
@@ -31,16 +32,6 @@ _DAMAGED = (
 T = TypeVar("T")
 
 
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    """A record as it is stored; new fields go at the end."""
-
-    head: bytes
-    signature: bytes
-    key: bytes
-    text: bytes
-    terms: bytes
-
-
 class _Registration(msgspec.Struct, array_like=True):
     """A registration as it is stored; new fields go at the end."""
 
@@ -54,7 +45,6 @@ class _Registration(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_rowDecoder = msgspec.msgpack.Decoder(_Row)
 _registrationDecoder = msgspec.msgpack.Decoder(_Registration)
 
 
@@ -116,14 +106,18 @@ class LmdbRows:
         with _translated():
             with self._env.begin(db=self._rows) as reading:
                 value = reading.get(key)
-            return None if value is None else _record(key, value)
+            return None if value is None else unpack(key[ID_BYTES:], value)
+
+    def packed(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        with _translated(), self._env.begin(db=self._rows) as reading:
+            return list(map(reading.get, keys))
 
     def rows(self) -> Iterator[tuple[bytes, StoredRecord]]:
         with _translated(), self._env.begin(db=self._rows) as reading:
             for key, value in reading.cursor():
                 if len(key) != KEY_BYTES:
                     raise Damaged("a row of no key")
-                yield key, _record(key, value)
+                yield key, unpack(key[ID_BYTES:], value)
 
     def registrations(self) -> list[Registration]:
         found = []
@@ -170,8 +164,7 @@ class LmdbRows:
             for key in gone:
                 writing.delete(key, db=self._rows)
             for one in put:
-                row = _Row(one.head, one.signature, one.key, one.text, one.terms)
-                writing.put(owner + one.recordId, _encoder.encode(row), db=self._rows)
+                writing.put(owner + one.recordId, pack(one), db=self._rows)
             if forget:
                 writing.delete(owner, db=self._registrations)
             else:
@@ -252,11 +245,6 @@ def _closeInChildren(data: Path) -> None:
 
 def _number(value: int) -> bytes:
     return value.to_bytes(8, "big")
-
-
-def _record(key: bytes, value: bytes) -> StoredRecord:
-    row = _rowDecoder.decode(value)
-    return StoredRecord(key[ID_BYTES:], row.head, row.signature, row.key, row.text, row.terms)
 
 
 class _translated:

@@ -30,7 +30,7 @@ def leading(value: int) -> int:
 
 class Column:
     """
-    One number of each row.
+    One number of each row, in as few bytes as the largest needs.
 
     @ivar bands: rows by band; C{bandOf} must not fall as the value rises.
     """
@@ -44,10 +44,17 @@ class Column:
 
     def set(self, row: int, value: int) -> None:
         """C{row} is new: the next one, or one that was cleared."""
-        if row == len(self.values):
-            self.values.append(value)
-        else:
-            self.values[row] = value
+        try:
+            if row == len(self.values):
+                self.values.append(value)
+            else:
+                self.values[row] = value
+        except OverflowError:
+            if self.values.typecode == "Q":
+                raise
+            self.values = array("Q", self.values)
+            self.set(row, value)
+            return
         band = self.bandOf(value)
         rows = self.bands.get(band)
         if rows is None:
@@ -85,11 +92,13 @@ class Column:
         return found
 
     def dump(self) -> tuple:
-        return self.values.tobytes(), {band: rows.serialize() for band, rows in self.bands.items()}
+        return self.values.typecode, self.values.tobytes(), {band: rows.serialize() for band, rows in self.bands.items()}
 
     def load(self, dumped: tuple) -> None:
-        self.values.frombytes(dumped[0])
-        self.bands = {band: BitMap.deserialize(rows) for band, rows in dumped[1].items()}
+        code, values, bands = dumped
+        self.values = array(code)
+        self.values.frombytes(values)
+        self.bands = {band: BitMap.deserialize(rows) for band, rows in bands.items()}
 
 
 def lengths() -> Column:

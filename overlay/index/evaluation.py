@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import attrs
 from pyroaring import BitMap
@@ -25,19 +26,20 @@ from overlay.index.expression import (
     Word,
 )
 from overlay.index.postings import Postings
+from overlay.index.packed import PackedRow
 from overlay.index.ranking import Best, Ranking, Unit
 from overlay.index.record import openHead
-from overlay.index.scoring import Front, Statistics, scorer
+from overlay.index.rowtable import RowTable
+from overlay.index.scoring import Statistics, scorer
 from overlay.index.snippet import snippetOf
-from overlay.index.store import Found, Request, Row, StoredRecord
+from overlay.index.store import Found, Request
 from overlay.index.terms import PREFIX_TERMS, Posting
-from overlay.wire import limits
 
 PHRASE_CHECKED = 20_000
 """Most rows whose text is read for one phrase; those beyond count as not matching."""
 
-Fetch = Callable[[bytes], StoredRecord | None]
-"""Gives a record by owner + record id."""
+HELD_NAMED = 128
+"""Most rows held back that are named: enough to tell how many there are in all where there are few; of many that is only estimated."""
 
 
 def scoring(expression: Expression) -> list[Word | Prefix]:
@@ -95,11 +97,12 @@ def _named(one: Word | Prefix) -> str:
 class Evaluation:
     """One request against one index."""
 
-    def __init__(self, postings: Postings, request: Request, fetch: Fetch) -> None:
+    def __init__(self, postings: Postings, request: Request, table: RowTable) -> None:
         self._postings = postings
         self._request = request
-        self._fetch = fetch
+        self._table = table
         self._prefixes: dict[str, Posting] = {}
+        self._words: dict[str, Posting | None] = {}
         self._partial = False
 
     def found(self) -> Found:
@@ -109,7 +112,8 @@ class Evaluation:
         postings, request = self._postings, self._request
         excluded = postings.expired(max(0, int(request.now)))
         for owner in sorted(request.without):
-            excluded = excluded | postings.rowsOf(owner)
+            held = postings.rowsOf(owner)
+            excluded = excluded | held if held else excluded
         alive = postings.alive - excluded if excluded else postings.alive
         counted, words = alive, postings.words
         if request.uncounted:
@@ -119,11 +123,11 @@ class Evaluation:
             words -= wordsOfThem
             excluded = excluded - uncounted
         documents = len(counted)
-        length = words - sum(map(postings.wordsOf.__getitem__, excluded))
+        length = words - sum(map(postings.wordsOf.__getitem__, excluded)) if excluded else words
         rows = self._rows(request.expression, alive)
         terms = scoring(request.expression)
-        found = [postings.terms.get(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
-        whole = len(counted) == len(postings)
+        found = [self._word(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
+        whole = documents == len(postings)
         counts = [
             0 if one is None else (len(one.rows) if whole else one.rows.intersection_cardinality(counted)) for one in found
         ]
@@ -134,24 +138,22 @@ class Evaluation:
         weights = numbers.weights
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
         ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)
-        best = ranking.best(rows, min(len(rows), request.want + limits.HELD_KEYS))
+        matched = len(rows)
+        best = ranking.best(rows, min(matched, request.want + HELD_NAMED))
         shown, held = best[: request.want], best[request.want :]
         unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, counted)
-        mayBeBetter = len(rows) > request.want > 0 and request.formula.order != "newest"
+        mayBeBetter = matched > request.want > 0 and request.formula.order != "newest"
         if request.statistics is not None:
             shown, held = _distinct(best, request.want)
             # By the final numbers nothing that is left out is better, unless like contents have used up the list.
-            mayBeBetter = len(shown) < request.want and len(best) < len(rows) and -best[-1][0] >= request.least
+            mayBeBetter = len(shown) < request.want and len(best) < matched and -best[-1][0] >= request.least
             shown = [one for one in shown if -one[0] >= request.least]
-        front = b""
-        if mayBeBetter:
-            given = [(parts, content) for _, content, _, _, parts in shown]
-            first = ranking.beyond(held, shown)
-            front = Front.of(first, scorer(numbers, request.formula)).without(given, request.want).encode()
+        front = ranking.front(shown, request.want, scorer(numbers, request.formula)).encode() if mayBeBetter else b""
+        idOf = postings.idOf
         return Found(
             rows=self._make(shown),
-            matched=len(rows),
-            held=[(PeerId(key[:ID_BYTES]), key[ID_BYTES:]) for _, _, key, _, _ in held],
+            matched=matched,
+            held=[idOf(one[2]) for one in held],
             bound=-held[0][0] or 0.0 if held else 0.0,
             documents=documents,
             length=length,
@@ -174,25 +176,33 @@ class Evaluation:
         whole = len(within)
         return whole, [(one, whole - len(self._rows(one, within))) for one in dict.fromkeys(filters)] if whole else []
 
-    def _make(self, shown: Sequence[Best]) -> list[Row]:
-        terms = scoring(self._request.expression)
-        words = [one.term for one in terms if isinstance(one, Word)]
-        starts = [one.start for one in terms if isinstance(one, Prefix)]
-        phrases = phrasesOf(self._request.expression)
-        how = analysisOf(self._request.dialect)
-        made = []
-        for score, _, key, _, parts in shown:
-            record = self._fetch(key)
-            if record is None:
-                continue
-            snippet = snippetOf(record.text.decode("utf-8", "replace"), words, starts, phrases, how) if record.text else ""
-            made.append(
-                Row(
-                    PeerId(key[:ID_BYTES]), key[ID_BYTES:], record.head, record.signature, record.key, snippet,
-                    -score or 0.0, parts,
-                )
+    def _make(self, shown: Sequence[Best]) -> list[PackedRow]:
+        if not shown:
+            return []
+        postings = self._postings
+        keys = [postings.keyOf(one[2]) for one in shown]
+        genuine, passage = postings.genuine, self._passage()
+        return [
+            PackedRow(
+                PeerId(key[:ID_BYTES]), key[ID_BYTES:], packed, -score or 0.0, parts, content, row in genuine, passage,
+                partial(genuine.add, row),
             )
-        return made
+            for (score, content, row, parts), key, packed in zip(shown, keys, self._table.packed(keys), strict=True)
+            if packed is not None
+        ]
+
+    def _passage(self) -> Callable[[str], str]:
+        """What makes the snippet of a text."""
+        expression, dialect = self._request.expression, self._request.dialect
+
+        def passage(text: str) -> str:
+            terms = scoring(expression)
+            return snippetOf(
+                text, [one.term for one in terms if isinstance(one, Word)], [one.start for one in terms if isinstance(one, Prefix)],
+                phrasesOf(expression), analysisOf(dialect),
+            )
+
+        return passage
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -200,12 +210,12 @@ class Evaluation:
         """The rows among C{within} that match; a bitmap that the caller must not change."""
         postings = self._postings
         if isinstance(part, Word):
-            return _among(postings.terms.get(part.term), part.field, within)
+            return self._among(self._word(part.term), part.field, within)
         if isinstance(part, Prefix):
-            return _among(self._joined(part.start), part.field, within)
+            return self._among(self._joined(part.start), part.field, within)
         if isinstance(part, And):
             # Cheap parts first; what is left is all that the costly ones need to look at.
-            for one in sorted(part.parts, key=_cost):
+            for one in sorted(part.parts, key=self._order):
                 if not within:
                     break
                 within = self._rows(one, within)
@@ -228,6 +238,25 @@ class Evaluation:
             return postings.modified.between(part.since, None if part.until is None else part.until - 1, within)
         raise TypeError(f"not an expression: {part!r}")
 
+    def _order(self, part: Expression) -> tuple[int, int]:
+        """Cheap parts before costly ones, rare words before common ones."""
+        if isinstance(part, Word):
+            posting = self._word(part.term)
+            return 0, 0 if posting is None else len(posting.rows)
+        return _cost(part), 0
+
+    def _among(self, posting: Posting | None, field: str, within: BitMap) -> BitMap:
+        if posting is None:
+            return BitMap()
+        rows = posting.names if field == "name" else posting.rows
+        # What is in no record is in no posting.
+        return rows if within is self._postings.alive else rows & within
+
+    def _word(self, term: str) -> Posting | None:
+        if term not in self._words:
+            self._words[term] = self._postings.terms.get(term)
+        return self._words[term]
+
     def _joined(self, start: str) -> Posting:
         """All the terms that begin so as if they were one, of which each row has one occurrence, and more in the name."""
         whole = self._prefixes.get(start)
@@ -241,9 +270,9 @@ class Evaluation:
     def _phrase(self, part: Phrase, within: BitMap) -> BitMap:
         named = within
         for term in part.indexed:
-            posting = self._postings.terms.get(term)
-            within = _among(posting, part.field, within)
-            named = _among(posting, "name", named)
+            posting = self._word(term)
+            within = self._among(posting, part.field, within)
+            named = self._among(posting, "name", named)
         if len(part.terms) < 2 and part.stems is None:
             return within
         inText = phrase.inText(part.terms)
@@ -251,7 +280,7 @@ class Evaluation:
         for number, row in enumerate(within):
             if number >= PHRASE_CHECKED:
                 break
-            record = self._fetch(self._postings.keyOf(row))
+            record = self._table.read(self._postings.keyOf(row))
             if record is None:
                 continue
             # The location is looked at only where it has all the words.
@@ -292,12 +321,6 @@ def _joined(postings: Postings, terms: Sequence[str]) -> Posting:
     if whole.names:
         whole.levels = {1 + NAME_WEIGHT: whole.names}
     return whole
-
-
-def _among(posting: Posting | None, field: str, within: BitMap) -> BitMap:
-    if posting is None:
-        return BitMap()
-    return (posting.names if field == "name" else posting.rows) & within
 
 
 def _union(parts: Iterator[BitMap]) -> BitMap:

@@ -120,7 +120,7 @@ class IndexedStore:
         return self._postings.recordIds(owner)
 
     def search(self, request: Request) -> Found:
-        return Evaluation(self._postings, request, self._table.read).found()
+        return Evaluation(self._postings, request, self._table).found()
 
     def totals(self) -> Totals:
         return Totals(

@@ -20,7 +20,7 @@ from overlay.index.dialect import analysisOf
 from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
 
-_FORMAT = 3
+_FORMAT = 4
 _MOST = 2**32 - 1
 
 
@@ -73,6 +73,7 @@ class Postings:
     @ivar alive: rows that are there.
     @ivar words: words in all of them.
     @ivar wordsOf: words of each row.
+    @ivar genuine: rows of records whose signature this peer has checked.
     """
 
     def __init__(self) -> None:
@@ -80,10 +81,11 @@ class Postings:
         self.alive = BitMap()
         self.words = 0
         self.wordsOf = array("I")
+        self.genuine = BitMap()
         self.lengths = columns.lengths()
-        self.expires = columns.Column("Q", columns.minutes)
-        self.sizes = columns.Column("Q", columns.magnitude)
-        self.modified = columns.Column("Q", columns.fortnight)
+        self.expires = columns.Column("I", columns.minutes)
+        self.sizes = columns.Column("I", columns.magnitude)
+        self.modified = columns.Column("I", columns.fortnight)
         self.contents = columns.Column("Q", columns.leading)
         self.types: dict[str, BitMap] = {}
         self.extensions: dict[str, BitMap] = {}
@@ -110,6 +112,10 @@ class Postings:
     def keyOf(self, row: int) -> bytes:
         """Owner and record id, joined."""
         return self._owners[self._byId.owners[row]] + self._byId.idOf(row)
+
+    def idOf(self, row: int) -> bytes:
+        """16 bytes."""
+        return self._byId.idOf(row)
 
     def recordIds(self, owner: bytes) -> list[bytes]:
         return [self._byId.idOf(row) for row in self.rowsOf(owner)]
@@ -210,6 +216,7 @@ class Postings:
             self.words -= self.wordsOf[row]
             self._ownerWords[self._byId.owners[row]] -= self.wordsOf[row]
         self.alive -= rows
+        self.genuine -= rows
         self._free |= rows
         for number in sorted(owners):
             if number not in self._ownerRows:
@@ -222,6 +229,7 @@ class Postings:
         row = self.rowOf(owner, recordId)
         if row is not None:
             self._changes += 1
+            self.genuine.discard(row)
             self.expires.clear(row)
             self.expires.set(row, expires)
 
@@ -251,7 +259,7 @@ class Postings:
         """All of it, for L{load}."""
         return msgspec.msgpack.encode(
             (
-                _FORMAT, analysis.VERSION, self.words, self.alive.serialize(), self._free.serialize(),
+                _FORMAT, analysis.VERSION, self.words, self.alive.serialize(), self._free.serialize(), self.genuine.serialize(),
                 self.wordsOf.tobytes(), [one.dump() for one in self._columns()], self.terms.dump(), self._byId.dump(),
                 self._owners, self._ownerWords,
                 [
@@ -274,14 +282,15 @@ class Postings:
             made.words = whole[2]
             made.alive = BitMap.deserialize(whole[3])
             made._free = BitMap.deserialize(whole[4])
-            made.wordsOf.frombytes(whole[5])
-            for column, data in zip(made._columns(), whole[6], strict=True):
+            made.genuine = BitMap.deserialize(whole[5])
+            made.wordsOf.frombytes(whole[6])
+            for column, data in zip(made._columns(), whole[7], strict=True):
                 column.load(data)
-            made.terms.load(whole[7])
-            made._byId.load(whole[8])
-            made._owners = whole[9]
-            made._ownerWords = whole[10]
-            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[11]]
+            made.terms.load(whole[8])
+            made._byId.load(whole[9])
+            made._owners = whole[10]
+            made._ownerWords = whole[11]
+            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[12]]
             made.types, made.extensions, made._ownerRows = tables
         except Damaged:
             raise

@@ -1,31 +1,39 @@
 """
-The best rows of many, without scoring each: rows fall into classes that have one score (length class, level of occurrences of
-each term), and the classes are taken apart best first until enough rows have come out. The bounds are those of the threshold
-algorithm (Fagin, Lotem and Naor 2001, "Optimal Aggregation Algorithms for Middleware").
+The best rows of many. A few are scored one by one, and more at once as arrays (L{overlay.index.vectors}). Of very many, most are never
+looked at: rows fall into classes that have one score (length class, level of occurrences of each term), and the classes are taken apart
+best first until enough rows have come out. The bounds are those of the threshold algorithm (Fagin, Lotem and Naor 2001, "Optimal
+Aggregation Algorithms for Middleware").
 """
 
 import heapq
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import TYPE_CHECKING
 
 import attrs
 from pyroaring import BitMap
 
 from overlay.index.bm25 import classLength, saturation
 from overlay.index.postings import Postings
-from overlay.index.scoring import BM25, Parts, covers, normal
+from overlay.index.scoring import BM25, Front, Parts, covers, normal
 from overlay.index.terms import Posting
 from overlay.questions import Formula
 
-SCORED_ONE_BY_ONE = 256
-"""Rows up to which each is simply scored."""
+if TYPE_CHECKING:
+    from overlay.index.vectors import Vectors
+
+SCORED_ONE_BY_ONE = 12
+"""Rows up to which each is simply scored; a peer that holds little never loads what arrays need."""
+SCORED_AT_ONCE = 4096
+"""Rows up to which all are scored."""
 MANY_UNITS = 4
-"""From so many on, classes are about as many as rows: each of these is scored if there are no more than twice as many as are wanted."""
+"""From so many on, classes are about as many as rows: then all of L{SCORED_OF_MANY} are scored."""
+SCORED_OF_MANY = 65_536
 # A bound is summed in another order than a score, and may come out smaller by rounding.
 _SLACK = 1 + 1e-12
 
-Best = tuple[float, int, bytes, int, Parts]
-"""Score with its sign turned, start of the content hash, key, row, parts: so that sorting gives the best first."""
+Best = tuple[float, int, int, Parts]
+"""Score with its sign turned, start of the content hash, row, parts."""
 
 
 @attrs.frozen(slots=True)
@@ -57,52 +65,58 @@ class Ranking:
         self._average = max(1.0, average)
         self._places = places
         self._formula = formula
-        self._unseen: list[Parts] = []
-        self._cut: list[Best] = []
+        # What the last call of best has looked at, one by one or at once, and what covers all else.
+        self._few: list[Best] = []
+        self._vectors: Vectors | None = None
+        self._unseen: list[tuple[float, Parts, int]] = []
         self._worth: dict[tuple[int, int, int], float] = {}
-        self._levels = [sorted(unit.posting.levels, reverse=True) for unit in units]
 
     def best(self, rows: BitMap, wanted: int) -> list[Best]:
         """At most C{wanted} of C{rows}, best first; ties by content, then owner and record id."""
         if not rows or wanted <= 0:
             return []
         if self._formula.order == "newest":
-            found = self._newest(rows, wanted)
-        elif not self._units:
-            found = self._tied(rows, 0.0, wanted, bytes(1 + self._places))
-        elif len(rows) <= max(SCORED_ONE_BY_ONE, 2 * wanted if len(self._units) >= MANY_UNITS else 0):
-            found = self._scored(rows)
-        else:
-            found = self._apart(rows, wanted)
-        found.sort()
-        self._cut = found[wanted:]
-        return found[:wanted]
+            return self._sorted(self._newest(rows, wanted))[:wanted]
+        if len(rows) <= SCORED_ONE_BY_ONE:
+            self._few = self._sorted(list(map(self._scored, rows)))
+            return self._few[:wanted]
+        if len(rows) > (SCORED_OF_MANY if len(self._units) >= MANY_UNITS else max(SCORED_AT_ONCE, 2 * wanted)):
+            rows = self._narrowed(rows, wanted)
+        # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
+        from overlay.index.vectors import Vectors
 
-    def beyond(self, held: Sequence[Best], shown: Sequence[Best]) -> dict[Parts, int]:
-        """
-        What covers C{held}, and all rows that the last L{best} has left out: parts, and the first content that any of them may have.
-        A row whose content is shown already, and cannot score better than that, is as good as shown.
+        vectors = self._vectors = Vectors(self._postings, rows, self._units, self._average, self._places, self._formula)
+        return vectors.best(wanted, self._postings.keyOf)
 
-        @param held: in order.
+    def _sorted(self, found: list[Best]) -> list[Best]:
+        return sorted(found, key=lambda one: (one[0], one[1], self._postings.keyOf(one[2])))
+
+    def front(self, shown: Sequence[Best], want: int, score: Callable[[Parts], float]) -> Front:
         """
-        # So that of like parts the first content is the last to be put in.
-        first: dict[Parts, int] = {}
+        What covers all rows of the last L{best} but those C{shown}, as far as any may be among the best C{want} contents. A row whose
+        content is shown already, and cannot score better than that, is as good as shown.
+
+        @param score: a guess by which parts are looked at.
+        """
+        if self._vectors is not None:
+            return Front(self._vectors.front(shown, self._unseen)).without([(one[3], one[1]) for one in shown], want)
         twice: dict[int, list[Parts]] = {}
-        for _, content, _, _, parts in shown:
+        for _, content, _, parts in shown:
             twice.setdefault(content, []).append(parts)
-        for some in (self._cut, held):
-            for _, content, _, _, parts in reversed(some):
-                if content not in twice or not any(covers(one, parts) for one in twice[content]):
-                    first[parts] = content
-        first.update(dict.fromkeys(self._unseen, 0))
-        return first
+        rows = {one[2] for one in shown}
+        first: dict[Parts, int] = {}
+        for _, content, row, parts in self._few:
+            if row not in rows and not any(covers(one, parts) for one in twice.get(content, ())):
+                first[parts] = min(content, first.get(parts, content))
+        return Front.of(first, score).without([(one[3], one[1]) for one in shown], want)
 
     def _newest(self, rows: BitMap, wanted: int) -> list[Best]:
         """The best by time of change."""
         values, bands = self._postings.modified.values, self._postings.modified.bands
+        contents = self._postings.contents.values
         found: list[Best] = []
         for band in sorted(bands, reverse=True):
-            found += [self._entry(row, float(values[row]), b"") for row in bands[band] & rows]
+            found += [(-float(values[row]), contents[row], row, b"") for row in bands[band] & rows]
             if len(found) >= wanted:
                 break
         return found
@@ -117,43 +131,26 @@ class Ranking:
             self._worth[key] = found
         return found
 
-    def _entry(self, row: int, score: float, parts: Parts) -> Best:
-        return -score, self._postings.contents.values[row], self._postings.keyOf(row), row, parts
-
-    def _scored(self, rows: BitMap) -> list[Best]:
-        lengths = self._postings.lengths.values
-        scores = dict.fromkeys(rows, 0.0)
-        parts = {row: bytearray(1 + self._places) for row in rows}
+    def _scored(self, row: int) -> Best:
+        length = self._postings.lengths.values[row]
+        parts = bytearray(1 + self._places)
+        parts[0] = length
+        score = 0.0
         for number, unit in enumerate(self._units):
-            at = 1 + unit.place
-            left = rows & unit.posting.rows
-            for level in self._levels[number]:
-                some = left & unit.posting.levels[level]
-                for row in some:
-                    scores[row] += self._value(number, level, lengths[row])
-                    parts[row][at] = level
-                left -= some
-            for row in left:
-                scores[row] += self._value(number, 1, lengths[row])
-                parts[row][at] = 1
-        for row, one in parts.items():
-            one[0] = lengths[row]
-        return [self._entry(row, score, normal(bytes(parts[row]))) for row, score in scores.items()]
+            posting = unit.posting
+            if row not in posting.rows:
+                continue
+            level = next((one for one, some in posting.levels.items() if row in some), 1)
+            parts[1 + unit.place] = level
+            score += self._value(number, level, length)
+        return -score, self._postings.contents.values[row], row, normal(bytes(parts))
 
-    def _tied(self, rows: BitMap, score: float, wanted: int, parts: Parts) -> list[Best]:
-        """The best of rows that have one score: the first by content."""
-        if len(rows) <= 2 * wanted:
-            return [self._entry(row, score, parts) for row in rows]
-        found: list[Best] = []
-        bands = self._postings.contents.bands
-        for band in sorted(bands):
-            found += [self._entry(row, score, parts) for row in bands[band] & rows]
-            if len(found) >= wanted:
-                break
-        return found
+    # --- of very many ------------------------------------------------------------------------------------------------
 
-    def _apart(self, rows: BitMap, wanted: int) -> list[Best]:
+    def _narrowed(self, rows: BitMap, wanted: int) -> BitMap:
+        """Some of C{rows}, the best C{wanted} among them; what covers the others is kept."""
         order: Callable[[], int] = count().__next__
+        levels = [sorted(unit.posting.levels, reverse=True) for unit in self._units]
         heap: list[tuple[float, int, Parts, int, float, BitMap]] = []
 
         def push(some: BitMap, parts: Parts, unit: int, score: float) -> None:
@@ -161,22 +158,28 @@ class Ranking:
             # What the units from here on can add at most.
             bound = score
             for number in range(unit, len(self._units)):
-                top = self._levels[number][0] if self._levels[number] else 1
+                top = levels[number][0] if levels[number] else 1
                 bound += self._value(number, top, length)
             heapq.heappush(heap, (-bound * (_SLACK if unit < len(self._units) else 1), order(), parts, unit, score, some))
 
-        nothing = bytes(self._places)
-        for length, band in self._postings.lengths.bands.items():
-            some = band & rows
-            if some:
-                push(some, bytes((length, *nothing)), 0, 0.0)
-        found: list[Best] = []
+        if self._units:
+            nothing = bytes(self._places)
+            for length, band in self._postings.lengths.bands.items():
+                some = band & rows
+                if some:
+                    push(some, bytes((length, *nothing)), 0, 0.0)
+        else:
+            push(rows, bytes(1 + self._places), 0, 0.0)
+        kept: list[BitMap] = []
+        found = 0
         last = 0.0
-        while heap and (len(found) < wanted or -heap[0][0] >= last):
+        while heap and (found < wanted or -heap[0][0] >= last):
             _, _, parts, number, score, some = heapq.heappop(heap)
             if number == len(self._units):
                 last = score
-                found += self._tied(some, score, wanted, normal(parts))
+                some = self._tied(some, score, parts, wanted)
+                kept.append(some)
+                found += len(some)
                 continue
             length = parts[0]
             posting, place = self._units[number].posting, 1 + self._units[number].place
@@ -184,7 +187,7 @@ class Ranking:
             without = some - left
             if without:
                 push(without, parts, number + 1, score)
-            for level in self._levels[number]:
+            for level in levels[number]:
                 if not left:
                     break
                 part = left & posting.levels[level]
@@ -193,14 +196,24 @@ class Ranking:
                     left -= part
             if left:
                 push(left, _with(parts, place, 1), number + 1, score + self._value(number, 1, length))
-        self._unseen = [self._most(parts, number) for _, _, parts, number, _, _ in heap]
-        return found
+        for bound, _, parts, number, _, _ in heap:
+            for unit in range(number, len(self._units)):
+                parts = _with(parts, 1 + self._units[unit].place, levels[unit][0] if levels[unit] else 1)
+            self._unseen.append((-bound, normal(parts), 0))
+        return BitMap.union(*kept)
 
-    def _most(self, parts: Parts, unit: int) -> Parts:
-        """What covers all rows that have these parts in the units before C{unit}."""
-        for number in range(unit, len(self._units)):
-            parts = _with(parts, 1 + self._units[number].place, self._levels[number][0] if self._levels[number] else 1)
-        return parts
+    def _tied(self, rows: BitMap, score: float, parts: Parts, wanted: int) -> BitMap:
+        """Some of the rows that have one score: at least C{wanted}, the first by content."""
+        if len(rows) <= SCORED_AT_ONCE // 4:
+            return rows
+        bands = self._postings.contents.bands
+        some = BitMap()
+        for band in sorted(bands):
+            if len(some) >= wanted:
+                self._unseen.append((score, normal(parts), band << 56))
+                break
+            some |= bands[band] & rows
+        return some
 
 
 def _with(parts: Parts, place: int, level: int) -> Parts:

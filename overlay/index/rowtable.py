@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from overlay.identity.ids import ID_BYTES
+from overlay.index.packed import pack, unpack
 from overlay.index.store import Registration, StoredRecord
 
 
@@ -12,6 +14,13 @@ class RowTable(Protocol):
     def read(self, key: bytes) -> StoredRecord | None:
         """
         @raise overlay.errors.Damaged: it cannot be read.
+        """
+
+    def packed(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """
+        Several rows as they lie (see L{overlay.index.packed}); None for one that is not there.
+
+        @raise overlay.errors.Damaged: as L{read}.
         """
 
     def write(self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool) -> None:
@@ -39,19 +48,23 @@ class MemoryRows:
     """Nothing outlives the process."""
 
     def __init__(self) -> None:
-        self._held: dict[bytes, StoredRecord] = {}
+        self._held: dict[bytes, bytes] = {}
 
     def read(self, key: bytes) -> StoredRecord | None:
-        return self._held.get(key)
+        packed = self._held.get(key)
+        return None if packed is None else unpack(key[ID_BYTES:], packed)
+
+    def packed(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        return list(map(self._held.get, keys))
 
     def write(self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool) -> None:
         for key in gone:
             self._held.pop(key, None)
         for record in put:
-            self._held[registration.owner + record.recordId] = record
+            self._held[registration.owner + record.recordId] = pack(record)
 
     def rows(self) -> Iterator[tuple[bytes, StoredRecord]]:
-        return iter(list(self._held.items()))
+        return ((key, unpack(key[ID_BYTES:], packed)) for key, packed in list(self._held.items()))
 
     def registrations(self) -> Iterable[Registration]:
         return ()

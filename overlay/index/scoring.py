@@ -137,10 +137,15 @@ class Front:
 
         @param shown: parts and contents of records that are not held back. Several of one content are one row.
         """
+        if not self.entries or len({content for _, content in shown}) < want:
+            return self
         left = {}
+        kinds = dict.fromkeys(parts for parts, _ in shown)
         for parts, content in self.entries.items():
-            above = {at for one, at in shown if covers(one, parts) and (one != parts or at <= content)}
-            if len(above) < want:
+            above = {one for one in kinds if covers(one, parts)}
+            if len(above) == len(kinds) and parts not in above and len(shown) >= want:
+                continue
+            if len({at for one, at in shown if one in above and (one != parts or at <= content)}) < want:
                 left[parts] = content
         return Front(left)
 

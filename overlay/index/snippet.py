@@ -25,10 +25,12 @@ def snippetOf(
 ) -> str:
     """
     At most L{LENGTH} characters of the text, on one line, with as many different ones of C{terms}, of terms that begin with C{starts}, and
-    of C{phrases} as fit; the beginning if there are none.
+    of C{phrases} as fit; the beginning if there are none. A text that fits is shown whole.
 
     @param how: terms are made of the text.
     """
+    if len(text) <= LENGTH:
+        return _cutOut(text, 0)
     matches = list(_matches(text, terms, starts, phrases, how)) if terms or starts or phrases else []
     return _cutOut(text, _densest(matches))
 

@@ -125,7 +125,7 @@ class Found:
     """
     @ivar rows: the best C{want}, best first; ties by content hash.
     @ivar matched: records that match, those held back included.
-    @ivar held: (owner, recordId) of the best C{limits.HELD_KEYS} of those held back.
+    @ivar held: record ids of some of those held back, the best first; see L{overlay.index.evaluation.HELD_NAMED}.
     @ivar bound: no row held back has a better score; 0 if none is held back.
     @ivar documents: records searched.
     @ivar length: words in all records searched.
@@ -139,7 +139,7 @@ class Found:
 
     rows: Sequence[Row]
     matched: int
-    held: Sequence[tuple[PeerId, bytes]]
+    held: Sequence[builtins.bytes]
     bound: float
     documents: int
     length: int

@@ -1,26 +1,97 @@
 """
-Rows by term. Most terms are in one row alone and are kept as one number; a few rows are a small array; more are bitmaps, one for each
-level of occurrences.
+Rows by term. Most terms are in one row alone and are kept as one number; a few rows are packed into bytes, five for each; more are
+bitmaps, one for each level of occurrences.
 """
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import compress
 
 from pyroaring import BitMap
 
+from overlay.index.bm25 import MOST_LEVEL, level
+
 PREFIX_TERMS = 1000
 """Most terms that a prefix stands for: of more, those in most rows."""
-FEW = 16
-"""Rows up to which a term's rows are an array."""
+FEW = 96
+"""Rows up to which a term's rows are packed: a bitmap takes some 100 bytes however few its rows are."""
 _PENDING = 1024
+_ROW = 4
+_ORDER = sys.byteorder
+_ODD = tuple(code & 1 for code in range(256))
 
-Packed = int
-"""One row of one term: row << 9 | named << 8 | level."""
+_LEVELS = sorted({level(occurrences) for occurrences in range(1, MOST_LEVEL + 1)})
+# Level and whether it is a word of the name as one byte, and back.
+_CODES = {(one, named): number << 1 | named for number, one in enumerate(_LEVELS) for named in (False, True)}
+_MEANINGS = {code: meaning for meaning, code in _CODES.items()}
 
 
-def _pack(row: int, level: int, named: bool) -> Packed:
-    return row << 9 | named << 8 | level
+class Few:
+    """
+    A few rows of one term as bytes: first the rows, four bytes each in the machine's order, then a byte for each with its level and
+    whether it is a word of the name.
+    """
+
+    @staticmethod
+    def one(row: int, level: int, named: bool) -> int:
+        """A single row, as a number."""
+        return row << 8 | _CODES[level, named]
+
+    @staticmethod
+    def ofOne(packed: int) -> bytes:
+        return (packed >> 8).to_bytes(_ROW, _ORDER) + bytes((packed & 0xFF,))
+
+    @staticmethod
+    def added(held: bytes, row: int, level: int, named: bool) -> bytes:
+        rows = len(held) // (_ROW + 1) * _ROW
+        return b"".join((held[:rows], row.to_bytes(_ROW, _ORDER), held[rows:], bytes((_CODES[level, named],))))
+
+    @staticmethod
+    def without(held: bytes, row: int) -> bytes:
+        """The same without a row; nothing is changed if it is not there."""
+        rows = len(held) // (_ROW + 1) * _ROW
+        sought = row.to_bytes(_ROW, _ORDER)
+        at = held.find(sought, 0, rows)
+        while at >= 0 and at % _ROW:
+            at = held.find(sought, at + 1, rows)
+        if at < 0:
+            return held
+        code = rows + at // _ROW
+        return b"".join((held[:at], held[at + _ROW : code], held[code + 1 :]))
+
+    @staticmethod
+    def rows(held: bytes) -> "array[int]":
+        return array("I", held[: len(held) // (_ROW + 1) * _ROW])
+
+    @staticmethod
+    def named(held: bytes) -> "array[int]":
+        """The rows where it is a word of the name."""
+        rows = Few.rows(held)
+        return array("I", compress(rows, map(_ODD.__getitem__, held[_ROW * len(rows) :])))
+
+    @staticmethod
+    def unpacked(held: "bytes | int") -> "Posting":
+        posting = Posting()
+        if isinstance(held, int):
+            posting.add(held >> 8, *_MEANINGS[held & 0xFF])
+            return posting
+        rows = Few.rows(held)
+        codes = held[_ROW * len(rows) :]
+        posting.rows = BitMap(rows)
+        named: array[int] = array("I")
+        levels: dict[int, array[int]] = {}
+        for code in sorted(set(codes)):
+            level, isNamed = _MEANINGS[code]
+            some = array("I", compress(rows, map(code.__eq__, codes)))
+            if isNamed:
+                named += some
+            if level != 1:
+                levels[level] = levels[level] + some if level in levels else some
+        posting.names = BitMap(named)
+        posting.levels = {level: BitMap(some) for level, some in levels.items()}
+        return posting
 
 
 class Posting:
@@ -68,18 +139,11 @@ class Posting:
                 del self.levels[level]
 
 
-def _unpacked(held: "Packed | array[int]") -> Posting:
-    posting = Posting()
-    for one in (held,) if isinstance(held, int) else held:
-        posting.add(one >> 9, one & 0xFF, bool(one & 0x100))
-    return posting
-
-
 class Terms:
     """The rows of every term."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Packed | array[int] | Posting] = {}
+        self._held: dict[str, int | bytes | Posting] = {}
         # Terms in order as of the last sorting (some may have gone since), and those that came after it.
         self._sorted: list[str] = []
         self._fresh: list[str] = []
@@ -89,53 +153,52 @@ class Terms:
 
     def postings(self) -> int:
         """Pairs of a term and a row that has it; a count over all terms."""
-        return sum(map(self._size, self._held))
+        return sum(map(self._rowsIn, self._held.values()))
 
     def add(self, term: str, row: int, level: int, named: bool) -> None:
         """C{row} does not have the term yet."""
         held = self._held.get(term)
         if held is None:
-            self._held[term] = _pack(row, level, named)
+            self._held[term] = Few.one(row, level, named)
             self._fresh.append(term)
             if len(self._fresh) > 2 * len(self._held) + _PENDING:
                 self._sorted, self._fresh = sorted(self._held), []
-        elif isinstance(held, int):
-            self._held[term] = array("Q", (held, _pack(row, level, named)))
-        elif isinstance(held, Posting):
+            return
+        if isinstance(held, Posting):
             held.add(row, level, named)
-        else:
-            held.append(_pack(row, level, named))
-            if len(held) > FEW:
-                self._held[term] = _unpacked(held)
+            return
+        more = Few.added(Few.ofOne(held) if isinstance(held, int) else held, row, level, named)
+        self._held[term] = more if len(more) <= (_ROW + 1) * FEW else Few.unpacked(more)
 
     def remove(self, term: str, row: int) -> None:
         """C{row} has the term no longer; no error if it never had."""
         held = self._held.get(term)
-        if isinstance(held, int):
-            if held >> 9 == row:
-                del self._held[term]
-        elif isinstance(held, Posting):
+        if held is None:
+            return
+        if isinstance(held, Posting):
             held.remove(row)
-            if not held.rows:
-                del self._held[term]
-        elif held is not None:
-            for one in held:
-                if one >> 9 == row:
-                    held.remove(one)
-                    break
-            if not held:
-                del self._held[term]
+            left = bool(held.rows)
+        elif isinstance(held, int):
+            left = held >> 8 != row
+        else:
+            self._held[term] = held = Few.without(held, row)
+            left = bool(held)
+        if not left:
+            del self._held[term]
 
     def removeAll(self, gone: BitMap) -> None:
         """Many rows go at once: one sweep over all terms."""
         for term, held in list(self._held.items()):
             if isinstance(held, int):
-                left: object = held >> 9 not in gone
+                left: object = held >> 8 not in gone
             elif isinstance(held, Posting):
                 held.removeAll(gone)
                 left = held.rows
             else:
-                kept = array("Q", [one for one in held if one >> 9 not in gone])
+                kept = held
+                for row in Few.rows(held):
+                    if row in gone:
+                        kept = Few.without(kept, row)
                 self._held[term] = left = kept
             if not left:
                 del self._held[term]
@@ -143,29 +206,32 @@ class Terms:
     def get(self, term: str) -> Posting | None:
         """The rows of a term; not to be changed by the caller."""
         held = self._held.get(term)
-        return held if held is None or isinstance(held, Posting) else _unpacked(held)
+        return held if held is None or isinstance(held, Posting) else Few.unpacked(held)
 
     def union(self, terms: Sequence[str]) -> tuple[BitMap, BitMap]:
         """The rows that have any of these terms, and those that have any in name or location."""
-        packed: list[Packed] = []
+        rows: array[int] = array("I")
+        names: array[int] = array("I")
         whole: list[Posting] = []
         for term in terms:
             held = self._held.get(term)
             if isinstance(held, int):
-                packed.append(held)
-            elif isinstance(held, Posting):
+                held = Few.ofOne(held)
+            if isinstance(held, Posting):
                 whole.append(held)
             elif held is not None:
-                packed.extend(held)
-        rows = BitMap([one >> 9 for one in packed])
-        names = BitMap([one >> 9 for one in packed if one & 0x100])
-        return BitMap.union(rows, *(one.rows for one in whole)), BitMap.union(names, *(one.names for one in whole))
+                rows += Few.rows(held)
+                names += Few.named(held)
+        return BitMap.union(BitMap(rows), *(one.rows for one in whole)), BitMap.union(BitMap(names), *(one.names for one in whole))
 
     def _size(self, term: str) -> int:
-        held = self._held[term]
+        return self._rowsIn(self._held[term])
+
+    @staticmethod
+    def _rowsIn(held: "int | bytes | Posting") -> int:
         if isinstance(held, int):
             return 1
-        return len(held.rows) if isinstance(held, Posting) else len(held)
+        return len(held.rows) if isinstance(held, Posting) else len(held) // (_ROW + 1)
 
     def beginning(self, start: str) -> list[str]:
         """The terms that begin so, in order; of more than L{PREFIX_TERMS} those in most rows, then the first ones."""
@@ -189,7 +255,9 @@ class Terms:
     def dump(self) -> tuple:
         singles: list[str] = []
         packed = array("Q")
-        few: list[tuple[str, bytes]] = []
+        few: list[str] = []
+        lengths = array("I")
+        data: list[bytes] = []
         many: list[tuple] = []
         for term, held in self._held.items():
             if isinstance(held, int):
@@ -199,17 +267,26 @@ class Terms:
                 levels = {level: rows.serialize() for level, rows in held.levels.items()}
                 many.append((term, held.rows.serialize(), held.names.serialize(), levels))
             else:
-                few.append((term, held.tobytes()))
-        return singles, packed.tobytes(), few, many
+                few.append(term)
+                lengths.append(len(held))
+                data.append(held)
+        return _ORDER, singles, packed.tobytes(), few, lengths.tobytes(), b"".join(data), many
 
     def load(self, dumped: Sequence) -> None:
-        singles, packed, few, many = dumped
-        numbers = array("Q")
+        """
+        @raise ValueError: it was dumped on another kind of machine.
+        """
+        order, singles, packed, few, lengths, data, many = dumped
+        if order != _ORDER:
+            raise ValueError("the bytes of a number stand in another order")
+        numbers, sizes = array("Q"), array("I")
         numbers.frombytes(packed)
+        sizes.frombytes(lengths)
         self._held = dict(zip(singles, numbers, strict=True))
-        for term, data in few:
-            rows = self._held[term] = array("Q")
-            rows.frombytes(data)
+        at = 0
+        for term, size in zip(few, sizes, strict=True):
+            self._held[term] = data[at : at + size]
+            at += size
         for term, rows, names, levels in many:
             posting = self._held[term] = Posting()
             posting.rows = BitMap.deserialize(rows)

@@ -25,7 +25,6 @@ from overlay.index.expression import (
 from overlay.index.indexed import IndexedStore
 from overlay.index.rowtable import MemoryRows
 from overlay.index.store import Change, Request
-from overlay.wire import limits
 from tests.index.material import NOW, Naive, document, evaluate, identity, record
 
 OWNERS = [identity(number) for number in range(3)]
@@ -114,7 +113,7 @@ def test_agreesWithTheNaiveEvaluator(chosen: list[tuple], expression: Expression
     found = store.search(Request(expression, want, NOW, frozenset(without)))
     assert [(row.owner, row.recordId) for row in found.rows] == expected.order[:want]
     assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
-    assert list(found.held) == expected.order[want:]
+    assert list(found.held) == [recordId for _, recordId in expected.order[want:]]
     assert found.matched == len(expected.order)
     assert found.bound == pytest.approx(expected.scores[want] if len(expected.scores) > want else 0.0, rel=1e-9)
     assert (found.documents, found.length) == (expected.documents, expected.length)
@@ -153,14 +152,14 @@ def manyRecords(count: int) -> tuple[IndexedStore, list[Naive]]:
 @pytest.mark.parametrize("want", [1, 20, 700])
 def test_bestOfManyAreTheBest(expression: Expression, want: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best of a thousand come out in the order that scoring each of them gives, however few are wanted."""
-    monkeypatch.setattr(limits, "HELD_KEYS", 50)
+    monkeypatch.setattr(evaluation, "HELD_NAMED", 50)
     store, held = manyRecords(1000)
     expected = evaluate(held, expression)
     found = store.search(Request(expression, want, NOW))
     assert found.matched == len(expected.order)
     assert [(row.owner, row.recordId) for row in found.rows] == expected.order[:want]
     assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
-    assert list(found.held) == expected.order[want : want + 50]
+    assert list(found.held) == [recordId for _, recordId in expected.order[want : want + 50]]
 
 
 def test_bothWaysOfRankingScoreAlike(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,165 @@
+"""
+A record as it lies in a table: the five byte strings head, signature, key, text and terms, one after the other in a MessagePack array.
+Its beginning is the beginning of a hit (L{overlay.wire.query.Hit}), so what is found passes from the disk to the link undecoded.
+"""
+
+import re
+import struct
+from collections.abc import Callable
+
+import msgspec
+
+from overlay.errors import Damaged
+from overlay.identity.ids import PeerId
+from overlay.index.snippet import LENGTH
+from overlay.index.store import StoredRecord
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """A record as it is stored; new fields go at the end."""
+
+    head: bytes
+    signature: bytes
+    key: bytes
+    text: bytes
+    terms: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Row)
+_AS_IT_IS = re.compile(rb"[!-~]+(?: [!-~]+)*")
+_real = struct.Struct(">Bd").pack
+_FLOAT = 0xCB
+_HIT = b"\x96"
+_BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
+# A signature and a key of the usual sizes, each with its two bytes of length.
+_SIGNED = 100
+
+
+def pack(record: StoredRecord) -> bytes:
+    """All but the record id, which is a part of where it lies."""
+    return _encoder.encode(_Row(record.head, record.signature, record.key, record.text, record.terms))
+
+
+def unpack(recordId: bytes, packed: bytes) -> StoredRecord:
+    """
+    @raise msgspec.DecodeError: these are no packed record.
+    """
+    row = _decoder.decode(packed)
+    return StoredRecord(recordId, row.head, row.signature, row.key, row.text, row.terms)
+
+
+def _string(packed: bytes, at: int) -> tuple[int, int]:
+    """
+    Where the byte string begins and ends whose length stands at C{at}.
+
+    @raise Damaged: there is none.
+    """
+    kind = packed[at]
+    if kind == _BIN8:
+        return at + 2, at + 2 + packed[at + 1]
+    if kind == _BIN16:
+        return at + 3, at + 3 + (packed[at + 1] << 8 | packed[at + 2])
+    if kind == _BIN32:
+        return at + 5, at + 5 + int.from_bytes(packed[at + 1 : at + 5], "big")
+    raise Damaged("a row")
+
+
+def _signedEnd(packed: bytes) -> int:
+    """Where head, signature and key end."""
+    _, end = _string(packed, 1)
+    if packed[end] == _BIN8 and packed[end + 1] == 64 and packed[end + 66] == _BIN8 and packed[end + 67] == 32:
+        return end + _SIGNED
+    _, end = _string(packed, end)
+    return _string(packed, end)[1]
+
+
+def textOf(packed: bytes) -> bytes:
+    """
+    The text alone.
+
+    @raise Damaged: this is no packed record.
+    """
+    try:
+        start, end = _string(packed, _signedEnd(packed))
+    except IndexError as problem:
+        raise Damaged("a row") from problem
+    return packed[start:end]
+
+
+class PackedRow:
+    """
+    A row that was found (see L{overlay.index.store.Row}), taken apart only as far as somebody asks.
+
+    @ivar content: the first 8 bytes of the content hash, as a number.
+    @ivar genuine: whether this peer has checked the signature of what lies there; C{confirm} says that it now has.
+    """
+
+    __slots__ = ("_end", "_opened", "_packed", "_passage", "confirm", "content", "genuine", "owner", "parts", "recordId", "score")
+
+    def __init__(
+        self, owner: PeerId, recordId: bytes, packed: bytes, score: float, parts: bytes, content: int, genuine: bool,
+        passage: Callable[[str], str], confirm: Callable[[], None],
+    ) -> None:
+        """
+        @param passage: makes the snippet of a text.
+        """
+        self.owner = owner
+        self.recordId = recordId
+        self.score = score
+        self.parts = parts
+        self.content = content
+        self.genuine = genuine
+        self.confirm = confirm
+        self._packed = packed
+        self._passage: Callable[[str], str] | str = passage
+        self._opened: _Row | None = None
+        self._end = _signedEnd(packed)
+
+    def _open(self) -> _Row:
+        if self._opened is None:
+            self._opened = _decoder.decode(self._packed)
+        return self._opened
+
+    @property
+    def head(self) -> bytes:
+        return self._open().head
+
+    @property
+    def signature(self) -> bytes:
+        return self._open().signature
+
+    @property
+    def key(self) -> bytes:
+        return self._open().key
+
+    @property
+    def snippet(self) -> str:
+        if not isinstance(self._passage, str):
+            text = self._open().text
+            self._passage = self._passage(text.decode("utf-8", "replace")) if text else ""
+        return self._passage
+
+    def encoded(self) -> bytes:
+        """As a hit travels."""
+        packed, end, parts = self._packed, self._end, self.parts
+        start, stop = _string(packed, end)
+        size = stop - start
+        if size <= LENGTH and (not size or _AS_IT_IS.fullmatch(packed, start, stop)):
+            passage = packed[start:stop]
+        else:
+            passage = self.snippet.encode("utf-8", "replace")
+            size = len(passage)
+        said = (bytes((0xA0 | size,)) if size < 32 else bytes((0xD9, size)) if size < 256 else b"\xda" + size.to_bytes(2, "big"))
+        return b"".join((_HIT, packed[1:end], said, passage, _real(_FLOAT, self.score), bytes((_BIN8, len(parts))), parts))
+
+    def _compared(self) -> tuple:
+        return self.owner, self.recordId, self._packed, self.score, self.parts, self.snippet
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PackedRow) and self._compared() == other._compared()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<PackedRow {self.recordId.hex()} {self.score:.4f}>"
