@@ -19,7 +19,7 @@ from overlay.link.channel import IChannel, IChannelUser
 from overlay.wire import limits
 from overlay.wire.codec import Unknown, decode, encode
 from overlay.wire.message import Message, Priority
-from overlay.wire.query import Done
+from overlay.wire.query import Done, Hits
 
 if TYPE_CHECKING:
     from overlay.lab.network import VirtualHost
@@ -105,6 +105,8 @@ class VirtualChannel:
         if self._closing:
             return False
         net, other = self._net, self.other
+        if isinstance(message, Hits):
+            message = message.plain()
         if self._host.plain and other._host.plain and other._open and other._held is None and not net.reckons:
             # The short way of most messages: it need not wait, so its size is of no account.
             net.sent[type(message).__name__] += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from overlay.commons import Commons
 from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId
+from overlay.index.packed import PackedRow
 from overlay.index.record import verifyHead
 from overlay.questions import Deed
 from overlay.wire.query import Hit
@@ -32,9 +33,15 @@ class Checker:
 
     def _isGenuine(self, hit: Hit, source: PeerId) -> bool:
         commons = self._commons
+        own = isinstance(hit, PackedRow) and source == commons.peerId
+        if own and hit.genuine:  # type: ignore[attr-defined]
+            # It was checked since it came here, and what has expired is not found.
+            return True
         name = hashlib.blake2b(hit.key + hit.signature + hit.head, digest_size=16).digest()
         expires = self._good.get(name)
         if expires is not None and commons.now() < expires:
+            if own:
+                hit.confirm()  # type: ignore[attr-defined]
             return True
         try:
             head = verifyHead(commons.scheme, commons.network.id, hit.key, hit.head, hit.signature, commons.now())
@@ -46,6 +53,10 @@ class Checker:
             if source != commons.peerId:
                 commons.report(source, Deed.FORGED_HIT)
             return False
+        if own:
+            # The store remembers it as long as it has the record.
+            hit.confirm()  # type: ignore[attr-defined]
+            return True
         if len(self._good) >= REMEMBERED:
             del self._good[next(iter(self._good))]
         self._good[name] = head.expires

@@ -1,13 +1,16 @@
 """A super-peer's own answer to a query."""
 
+from typing import Any
+
 from overlay.identity.ids import PeerId
 from overlay.index.census import MODULUS
+from overlay.index.packed import PackedRow
 from overlay.index.registry import Registry
 from overlay.index.scoring import Statistics, scorer
 from overlay.index.store import Found
 from overlay.search.checking import Checker
 from overlay.search.language import render
-from overlay.search.receipts import NAME_BYTES, Account, keyOf
+from overlay.search.receipts import KEY_BYTES, NAME_BYTES, Account
 from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
@@ -35,13 +38,19 @@ def evaluate(
         if found.front:
             account.fronts.append((own[:NAME_BYTES], found.front))
     account.balance = (account.balance + registry.census().balance) % MODULUS
-    selection.holdBack((keyOf(owner, recordId) for owner, recordId in found.held), found.bound)
+    selection.holdBack((recordId[:KEY_BYTES] for recordId in found.held), found.bound)
     account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
     return chosen
 
 
 def hitsOf(found: Found, ranked: bool) -> list[Hit]:
     """Rows as they travel."""
-    return [
-        Hit(row.head, row.signature, row.key, row.snippet[:400], row.score, row.parts if ranked else b"") for row in found.rows
-    ]
+    hits: list[Any] = []
+    for row in found.rows:
+        if isinstance(row, PackedRow):
+            if not ranked:
+                row.parts = b""
+            hits.append(row)
+        else:
+            hits.append(Hit(row.head, row.signature, row.key, row.snippet[:400], row.score, row.parts if ranked else b""))
+    return hits

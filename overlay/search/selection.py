@@ -9,14 +9,17 @@ only the best few times C{want} by a guess are, and what covers the others is to
 import heapq
 from collections.abc import Callable, Iterable
 
+from overlay.index.packed import PackedRow
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.scoring import Parts
-from overlay.search.receipts import Account, keyOf
+from overlay.search.receipts import KEY_BYTES, Account, keyOf
 from overlay.search.skyband import Skyband
 from overlay.wire.query import Hit
 
 SPARE = 8
 """So many times C{want} hits are passed on whatever they score."""
+CONTENT_BYTES = 8
+"""Of a content hash, as an index has it: so many tell rows apart."""
 
 
 class Selection:
@@ -35,29 +38,23 @@ class Selection:
         # Scores of hits that come without parts.
         self._best: list[float] = []
         self._seen: set[bytes] = set()
+        self._first: list[PackedRow] = []
         self.passed = 0
         self.guess: Callable[[Parts], float] | None = None
 
     def choose(self, hits: Iterable[Hit]) -> list[Hit]:
         """Those of C{hits}, which were checked, that are to be passed on."""
-        chosen: list[Hit] = []
-        for hit in hits:
-            head = openHead(hit.head)
-            key = keyOf(head.owner, recordIdOf(head.owner, head.location))
-            if key in self._seen:
-                continue
-            parts = hit.parts[: self._size]
-            if len(parts) == self._size:
-                wanted = self._amongBest(parts, head.content)
-            else:
-                wanted = self._isBetter(hit.score)
-            if not wanted:
-                self._account.hold(key, hit.score)
-                continue
-            self._seen.add(key)
-            self._account.shown(key)
-            self.passed += 1
-            chosen.append(hit)
+        hits = list(hits)
+        if not self.passed and len(hits) <= self._want and all(type(hit) is PackedRow for hit in hits):
+            # A super-peer's own best come first, and no more than are wanted: nothing beats them yet.
+            self._first = hits  # type: ignore[assignment]
+            self.passed = len(hits)
+            return hits
+        first, self._first = self._first, []
+        for row in first:
+            self._see(row)  # type: ignore[arg-type]
+        chosen = [hit for hit in hits if self._see(hit)]
+        self.passed += len(chosen)
         return chosen
 
     def accept(self, hits: Iterable[Hit]) -> list[Hit]:
@@ -66,8 +63,7 @@ class Selection:
         """
         chosen: list[Hit] = []
         for hit in hits:
-            head = openHead(hit.head)
-            key = keyOf(head.owner, recordIdOf(head.owner, head.location))
+            key, content = _named(hit)
             if key in self._seen:
                 continue
             self._seen.add(key)
@@ -75,9 +71,22 @@ class Selection:
             self.passed += 1
             parts = hit.parts[: self._size]
             if len(parts) == self._size:
-                self._band.add(parts, head.content)
+                self._band.add(parts, content)
             chosen.append(hit)
         return chosen
+
+    def _see(self, hit: Hit) -> bool:
+        """Whether a hit is passed on."""
+        key, content = _named(hit)
+        if key in self._seen:
+            return False
+        parts = hit.parts[: self._size]
+        if not (self._amongBest(parts, content) if len(parts) == self._size else self._isBetter(hit.score)):
+            self._account.hold(key, hit.score)
+            return False
+        self._seen.add(key)
+        self._account.shown(key)
+        return True
 
     def _isBetter(self, score: float) -> bool:
         if len(self._best) >= self._want and score <= self._best[0]:
@@ -106,10 +115,20 @@ class Selection:
     def holdBack(self, keys: Iterable[bytes], bound: float) -> None:
         """Hits that never came as such, but by their keys; those passed on already are not held back."""
         for key in keys:
+            # What one super-peer holds back it has not sent.
             if key not in self._seen:
                 self._account.hold(key, bound)
 
     def settle(self) -> None:
         """At the end: what was passed on is not held back, whoever said so."""
-        for key in self._seen:
-            self._account.shown(key)
+        if self._account.held:
+            for key in (*self._seen, *(row.recordId[:KEY_BYTES] for row in self._first)):
+                self._account.shown(key)
+
+
+def _named(hit: Hit) -> tuple[bytes, bytes]:
+    """The key of a hit, and the beginning of its content."""
+    if isinstance(hit, PackedRow):
+        return hit.recordId[:KEY_BYTES], hit.content.to_bytes(CONTENT_BYTES, "big")
+    head = openHead(hit.head)
+    return keyOf(head.owner, recordIdOf(head.owner, head.location)), head.content[:CONTENT_BYTES]

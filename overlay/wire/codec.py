@@ -12,8 +12,13 @@ from overlay.errors import Malformed, TooLarge
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import MESSAGES
+from overlay.wire.query import EncodedHit
 
-_encoder = msgspec.msgpack.Encoder()
+def _encoded(part: EncodedHit) -> msgspec.Raw:
+    return msgspec.Raw(part.encoded())
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encoded)
 _decoders = {tag: msgspec.msgpack.Decoder(kind) for tag, kind in MESSAGES.items()}
 _fields = {tag: 1 + len(kind.__struct_fields__) for tag, kind in MESSAGES.items()}
 

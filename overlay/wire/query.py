@@ -1,6 +1,6 @@
 """The messages of a search."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Protocol
 
 import msgspec
 
@@ -29,6 +29,13 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     snippet: Annotated[str, msgspec.Meta(max_length=400)]
     score: Real
     parts: Annotated[bytes, msgspec.Meta(max_length=limits.PARTS)] = b""
+
+
+class EncodedHit(Protocol):
+    """What goes in place of a L{Hit} where its bytes are there already; it has the fields of one as well."""
+
+    def encoded(self) -> bytes:
+        """As a L{Hit} is encoded."""
 
 
 class Query(Message, frozen=True, array_like=True, tag=30, gc=False):
@@ -69,6 +76,16 @@ class Hits(Message, frozen=True, array_like=True, tag=31, gc=False):
     id: QueryId
     copy: Count
     hits: Annotated[list[Hit], msgspec.Meta(max_length=limits.HITS_PER_MESSAGE)]
+
+    def plain(self) -> "Hits":
+        """The same as whoever it is sent to gets it: nothing in it belongs to the sender."""
+        return Hits(
+            self.id, self.copy,
+            [
+                one if type(one) is Hit else Hit(one.head, one.signature, one.key, one.snippet[:400], one.score, one.parts)
+                for one in self.hits
+            ],
+        )
 
 
 Part = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]

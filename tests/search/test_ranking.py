@@ -24,6 +24,7 @@ from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.refining import Refinement
 from overlay.settings import Settings
+from overlay.wire.query import Hits
 
 SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited"}
 VOCABULARY = [f"word{letter}" for letter in "abcdefghijklmnop"]
@@ -270,7 +271,9 @@ def test_aPeerOfAnOlderVersion() -> None:
             status, msgspec.structs.replace(receipt, ranked=0, balance=0, fronts=[]), missing, ""
         )
         pass_ = made.hitsFound
-        made.hitsFound = lambda hits: pass_([msgspec.structs.replace(one, parts=b"") for one in hits])  # type: ignore[method-assign]
+        made.hitsFound = lambda hits: pass_(
+            [msgspec.structs.replace(one, parts=b"") for one in Hits(b"", 0, hits).plain().hits]
+        )  # type: ignore[method-assign]
         return made
 
     old._replyTo = reply  # type: ignore[assignment, method-assign]

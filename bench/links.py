@@ -1,0 +1,350 @@
+"""
+What a link adds to a search, and the forwarding of a query to ten neighbours. The super-peer that is measured is a process of its own; the
+other end asks over TLS, and looks at nothing of what comes but where each answer ends. Processor time of the super-peer alone counts.
+"""
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import deferLater, react
+from twisted.protocols.basic import LineReceiver
+
+from bench.corpus import NETWORK, NOW, SCHEME, Corpus
+from bench.figure import Figure
+from bench.noise import Noise
+from bench.places import storeIn
+from overlay.commons import Surroundings
+from overlay.identity.identity import Identity
+from overlay.index.store import Request
+from overlay.lab.pinned import SETTINGS, PinnedPeer, everybody
+from overlay.link.frames import framesOf
+from overlay.link.tls import TlsNetwork
+from overlay.plugins.memory import MemoryStore
+from overlay.policies import Policies
+from overlay.policy import PolicySurroundings, findPlugins
+from overlay.search.language import parseQuery
+from overlay.storage import MemoryStorage
+from overlay.wire.codec import encode
+from overlay.wire.message import Message, Priority
+from overlay.wire.query import Cancel, Query
+
+reactor: Any = _reactor
+SPECS = {
+    "election": "everybody", "store": "memory", "router": "flood",
+    "rate-limit": "tokens:query=1000000000,membership=1000000000,link=1000000",
+}
+WANT = 50
+QUERIES = 1000
+FORWARDED = 200
+"""Queries that run at once at the most; one link may have 256."""
+NEIGHBOURS = 10
+_DONE = 32
+
+
+async def makePeer(number: int, store: Any, listen: str) -> PinnedPeer:
+    """A super-peer of its own at a port of this machine."""
+    rng = random.Random(f"peer {number}")
+    identity = Identity.generate(rng, SCHEME)
+    storage = MemoryStorage()
+    began = time.monotonic()
+    surroundings = Surroundings(
+        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen), SCHEME
+    )
+    policies = Policies.build(
+        PolicySurroundings(reactor, rng, identity.peerId, storage), SPECS, findPlugins().joined([everybody])
+    )
+    peer = PinnedPeer(identity, NETWORK, surroundings, SETTINGS, attrs.evolve(policies, store=store), storage)
+    await peer.start()
+    return peer
+
+
+def channelOf(peer: Any, other: bytes) -> Any:
+    """The TLS channel of a link."""
+    return peer.links.get(other)._channel
+
+
+# --- the super-peer that is measured ---------------------------------------------------------------------------------
+
+
+class Served(LineReceiver):
+    """Does what the other process says, a line at a time, and answers each line when it is done."""
+
+    delimiter = b"\n"
+
+    def __init__(self, peer: PinnedPeer, store: Any, queries: Sequence[str], ended: Deferred) -> None:
+        self._peer = peer
+        self._store = store
+        self._expressions = [parseQuery(one) for one in queries]
+        self._ended = ended
+        self._raw: list[tuple[Any, list[bytes]]] = []
+
+    def connectionMade(self) -> None:
+        self._say({"port": self._peer.links.port, "id": self._peer.peerId.hex()})
+
+    def _say(self, said: Any) -> None:
+        self.sendLine(json.dumps(said).encode())
+
+    def lineReceived(self, line: bytes) -> None:
+        command, *words = line.decode().split()
+        if command == "cpu":
+            self._say(time.process_time())
+        elif command == "direct":
+            began = time.process_time()
+            for expression in self._expressions:
+                self._store.search(Request(expression, WANT, NOW + 1.0))
+            self._say((time.process_time() - began) / len(self._expressions))
+        elif command == "pin":
+            for one in words:
+                self._peer.neighbours.pin(bytes.fromhex(one))  # type: ignore[arg-type, attr-defined]
+            self._say(len(self._peer.neighbours.linked()))
+        elif command == "raw":
+            self._fanOut(*map(bytes.fromhex, words))
+            self._say(True)
+
+    def _fanOut(self, origin: bytes, *others: bytes) -> None:
+        """From now on each message of C{origin} goes to the others as it is; what comes in one turn goes out in one write."""
+        waiting: list[bytes] = []
+        channels = [channelOf(self._peer, one) for one in others]
+
+        def flush() -> None:
+            data = b"".join(waiting)
+            waiting.clear()
+            for channel in channels:
+                channel.transport.write(data)
+
+        def deliver(data: bytes) -> None:
+            if not waiting:
+                reactor.callLater(0, flush)
+            waiting.extend(framesOf(data, Priority.SEARCH))
+
+        channelOf(self._peer, origin)._deliverOne = deliver
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self._ended.callback(None)
+
+
+async def serve(folder: Path | None, queries: Sequence[str]) -> None:
+    """Until the other process is gone."""
+    store: Any = MemoryStore() if folder is None else storeIn(folder)
+    if folder is not None:
+        # As a home has it that has checked the signature of each record when it came.
+        store._postings.genuine = store._postings.alive.copy()
+    peer = await makePeer(0, store, "tcp:0:interface=127.0.0.1")
+    for owner in store.owners():
+        peer.registry.attach(owner)
+    ended: Deferred[None] = Deferred()
+    StandardIO(Served(peer, store, queries, ended))
+    await ended
+
+
+# --- the other end ---------------------------------------------------------------------------------------------------
+
+
+class Driver:
+    """Asks, and counts the ends of answers."""
+
+    def __init__(self, pipe: "subprocess.Popen[bytes]") -> None:
+        assert pipe.stdin is not None and pipe.stdout is not None
+        self._to: IO[bytes] = pipe.stdin
+        self._from: IO[bytes] = pipe.stdout
+        self.began = self._read()
+        self.id = bytes.fromhex(self.began["id"])
+        self._next = 0
+        self._ended = 0
+        self._wanted = 0
+        self._waiting: Deferred[None] | None = None
+
+    def _read(self) -> Any:
+        return json.loads(self._from.readline())
+
+    def tell(self, *words: str) -> Any:
+        """One line to the process that is measured, and its answer."""
+        self._to.write((" ".join(words) + "\n").encode())
+        self._to.flush()
+        return self._read()
+
+    async def linked(self, number: int) -> PinnedPeer:
+        """A peer with a link to it, which looks at nothing that comes but ends of answers."""
+        peer = await makePeer(number, MemoryStore(), "")
+        await peer.links.dial(f"127.0.0.1:{self.began['port']}", self.id)  # type: ignore[arg-type]
+        await deferLater(reactor, 0.2)
+        channelOf(peer, self.id)._deliverOne = self._came
+        return peer
+
+    def _came(self, data: bytes) -> None:
+        if data[1] == _DONE:
+            self._ended += 1
+            self._askMore()
+
+    def _askMore(self) -> None:
+        while self._next < len(self._asked) and self._next - self._ended < self._inFlight:
+            self._next += 1
+            self._send(self._asked[self._next - 1])
+        if self._ended == len(self._asked) and self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.callback(None)
+
+    async def ask(self, peer: PinnedPeer, messages: Sequence[Message], inFlight: int) -> float:
+        """
+        Send them all, C{inFlight} at once.
+
+        @return: seconds of its processor time for each.
+        """
+        channel = channelOf(peer, self.id)
+        self._asked = messages
+        self._inFlight = inFlight
+        self._next = self._ended = 0
+        self._send = channel.send
+        before = self.tell("cpu")
+        self._waiting = waiting = Deferred()
+        self._askMore()
+        await waiting
+        return (self.tell("cpu") - before) / len(messages)
+
+    async def pass_(self, peer: PinnedPeer, messages: Sequence[Message], sinks: Sequence[PinnedPeer]) -> float:
+        """Send what is to go on to all C{sinks}, eight at a time, until it has come there."""
+        channel = channelOf(peer, self.id)
+        channels = [channelOf(one, self.id) for one in sinks]
+        came = 0
+
+        def arrived(data: bytes) -> None:
+            nonlocal came
+            came += 1
+
+        for one in channels:
+            one._deliverOne = arrived
+        before = self.tell("cpu")
+        for at in range(0, len(messages), 8):
+            for message in messages[at : at + 8]:
+                channel.send(message)
+            expected = (at + len(messages[at : at + 8])) * len(channels)
+            while came < expected:
+                await deferLater(reactor, 0.0005)
+        return (self.tell("cpu") - before) / len(messages)
+
+
+def _started(*arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.links", "serve", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent,
+    )
+
+
+def _queriesOf(folder: Path, records: int) -> list[str]:
+    corpus = Corpus(records)
+    for name, into in (("tokens", corpus.tokens), ("starts", corpus.starts)):
+        into.frombytes((folder / name).read_bytes())
+    return [" ".join(one) for one in corpus.queries(QUERIES, 2, random.Random(9))]
+
+
+def _query(text: str, rng: random.Random, copy: int, direct: bool) -> Query:
+    return Query(rng.randbytes(16), copy, text, 2, WANT, 0, 100.0, direct)
+
+
+async def drive(folder: Path, records: int, rounds: int) -> dict[str, Any]:
+    """Searches over one link, then forwarding."""
+    noise = Noise()
+    queries = _queriesOf(folder, records)
+    rng = random.Random(3)
+    many, one, direct, forwarded, raw = [], [], [], [], []
+    with _started(str(folder), str(records)) as process:
+        driver = Driver(process)
+        peer = await driver.linked(1)
+        copy = 0
+        for turn in range(rounds + 1):
+            noise.look()
+            asked = []
+            for text in (*queries, *queries):
+                copy += 1
+                asked.append(_query(text, rng, copy, True))
+            costs = (
+                driver.tell("direct"), await driver.ask(peer, asked[: len(queries)], 8), await driver.ask(peer, asked[len(queries) :], 1)
+            )
+            # The first turn reads from the disk.
+            if turn:
+                for cost, into in zip(costs, (direct, many, one), strict=True):
+                    into.append(cost)
+        process.kill()
+    with _started("", "0") as process:
+        driver = Driver(process)
+        peer = await driver.linked(1)
+        sinks = [await driver.linked(2 + number) for number in range(NEIGHBOURS)]
+        assert driver.tell("pin", *(sink.peerId.hex() for sink in sinks)) == NEIGHBOURS
+        for turn in range(rounds + 1):
+            noise.look()
+            asked = [_query(queries[number], rng, turn * FORWARDED + number, False) for number in range(FORWARDED)]
+            cost = await driver.pass_(peer, asked, sinks)
+            for query in asked:
+                channelOf(peer, driver.id).send(Cancel(query.id, query.copy))
+            await deferLater(reactor, 0.5)
+            if turn:
+                forwarded.append(cost)
+        driver.tell("raw", peer.peerId.hex(), *(sink.peerId.hex() for sink in sinks))
+        for turn in range(rounds + 1):
+            noise.look()
+            cost = await driver.pass_(peer, asked, sinks)
+            if turn:
+                raw.append(cost)
+        process.kill()
+    ratio = statistics.median
+    return {
+        "figures": [
+            ("search over a TLS link, 8 in flight, against calling the store", ratio(map(_divided, direct, many)), 0.75),
+            ("search over a TLS link, 1 in flight, against calling the store", ratio(map(_divided, direct, one)), 0.45),
+            ("  us of a search: the store alone", 1e6 * ratio(direct)),
+            ("  us with 8 in flight", 1e6 * ratio(many)),
+            ("  us with 1 in flight", 1e6 * ratio(one)),
+            (f"forwarding a query to {NEIGHBOURS} neighbours, against raw fan-out", ratio(raw) / ratio(forwarded), 0.5),
+            ("  us of forwarding, 8 at a time", 1e6 * ratio(forwarded)),
+        ],
+        "noise": noise.said(),
+        "bytes": len(encode(asked[0])),
+    }
+
+
+def _divided(one: float, other: float) -> float:
+    return one / other
+
+
+def measureLinks(records: int, rounds: int, folder: str) -> tuple[list[Figure], list[str]]:
+    """
+    @param folder: with a store that L{bench.store} has loaded.
+    """
+    with tempfile.TemporaryFile() as output:
+        subprocess.run(
+            [sys.executable, "-m", "bench.links", "drive", folder, str(records), str(rounds)], check=True, stdout=output,
+            cwd=Path(__file__).parent.parent,
+        )
+        output.seek(0)
+        found = json.loads(output.read())
+    return [Figure(*one) for one in found["figures"]], [found["noise"]]
+
+
+def main() -> None:
+    """One end, in this process."""
+    part, *arguments = sys.argv[1:]
+
+    async def run() -> None:
+        if part == "serve":
+            folder = Path(arguments[0]) if arguments[0] else None
+            await serve(folder, _queriesOf(folder, int(arguments[1])) if folder is not None else [])
+        else:
+            print(json.dumps(await drive(Path(arguments[0]), int(arguments[1]), int(arguments[2]))), flush=True)
+
+    react(lambda ignored: ensureDeferred(run()))
+
+
+if __name__ == "__main__":
+    main()
