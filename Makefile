@@ -1,6 +1,6 @@
 # make demo   start a real network on this machine and search it (SHARE=DIR, KEEP=1)
 # make test   the whole test suite        make lint   ruff and mypy
-# make bench  measurements                make clean  remove .venv and what the others left
+# make bench  measurements (N=1000000)    make clean  remove .venv and what the others left
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,6 +18,11 @@ $(VENV)/.develop: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@
 
+# Rivals are measured where they can be had.
+$(VENV)/.measure: $(VENV)/.develop
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
 demo: $(VENV)/.runtime
 	@$(BIN)/superpeer demo $(if $(SHARE),--share "$(SHARE)") $(if $(KEEP),--keep)
 
@@ -28,7 +33,7 @@ lint: $(VENV)/.develop
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.develop
+bench: $(VENV)/.measure
 	$(BIN)/python -m bench $(if $(N),--records $(N))
 
 clean:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,7 +47,7 @@ SPECS = {
     "rate-limit": "tokens:query=1000000000,membership=1000000000,link=1000000",
 }
 WANT = 50
-QUERIES = 1000
+QUERIES = 300
 FORWARDED = 200
 """Queries that run at once at the most; one link may have 256."""
 NEIGHBOURS = 10
@@ -163,7 +164,9 @@ class Driver:
         self.id = bytes.fromhex(self.began["id"])
         self._next = 0
         self._ended = 0
-        self._wanted = 0
+        self._asked: Sequence[Message] = ()
+        self._inFlight = 0
+        self._send: Any = None
         self._waiting: Deferred[None] | None = None
 
     def _read(self) -> Any:
@@ -235,11 +238,17 @@ class Driver:
         return (self.tell("cpu") - before) / len(messages)
 
 
-def _started(*arguments: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
+@contextmanager
+def _started(*arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+    process = subprocess.Popen(
         [sys.executable, "-m", "bench.links", "serve", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         cwd=Path(__file__).parent.parent,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _queriesOf(folder: Path, records: int) -> list[str]:
@@ -276,7 +285,6 @@ async def drive(folder: Path, records: int, rounds: int) -> dict[str, Any]:
             if turn:
                 for cost, into in zip(costs, (direct, many, one), strict=True):
                     into.append(cost)
-        process.kill()
     with _started("", "0") as process:
         driver = Driver(process)
         peer = await driver.linked(1)
@@ -297,7 +305,6 @@ async def drive(folder: Path, records: int, rounds: int) -> dict[str, Any]:
             cost = await driver.pass_(peer, asked, sinks)
             if turn:
                 raw.append(cost)
-        process.kill()
     ratio = statistics.median
     return {
         "figures": [
@@ -318,7 +325,7 @@ def _divided(one: float, other: float) -> float:
     return one / other
 
 
-def measureLinks(records: int, rounds: int, folder: str) -> tuple[list[Figure], list[str]]:
+def measureLinks(records: int, rounds: int, folder: str) -> tuple[list[Figure], str]:
     """
     @param folder: with a store that L{bench.store} has loaded.
     """
@@ -329,7 +336,7 @@ def measureLinks(records: int, rounds: int, folder: str) -> tuple[list[Figure], 
         )
         output.seek(0)
         found = json.loads(output.read())
-    return [Figure(*one) for one in found["figures"]], [found["noise"]]
+    return [Figure(*one) for one in found["figures"]], found["noise"]
 
 
 def main() -> None:

@@ -31,6 +31,6 @@ class Noise:
         load = os.getloadavg()[0]
         return (
             f"noise: the same loop took {1000 * min(self.times):.1f} to {1000 * max(self.times):.1f} ms of processor time "
-            f"(spread {100 * spread:.0f} % of the median, {len(self.times)} looks), and {statistics.median(self.late):.2f} times as long by "
-            f"the clock; load {load:.1f} on {os.cpu_count()} cores"
+            f"(spread {100 * spread:.0f} % of the median, {len(self.times)} looks), and {statistics.median(self.late):.2f} times "
+            f"as long by the clock; load {load:.1f} on {os.cpu_count()} cores"
         )

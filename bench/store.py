@@ -20,11 +20,12 @@ from typing import Any
 from bench.corpus import NOW, Corpus
 from bench.exact import Exact
 from bench.figure import Figure
+from bench.links import measureLinks
 from bench.noise import Noise
 from bench.places import batchOf, registryOf, storeIn
 from bench.rivals import rivals
-from overlay.index.expression import And, Expression, Word
 from overlay.identity.identity import Identity
+from overlay.index.expression import And, Expression, Word
 from overlay.index.record import openHead
 from overlay.index.registry import Registry
 from overlay.index.store import Change, Request, StoredRecord
@@ -49,11 +50,14 @@ def measureStore(records: int, rounds: int) -> tuple[list[Figure], list[str]]:
     with tempfile.TemporaryDirectory(prefix="superpeer-bench-") as folder:
         loaded = _apart("load", folder, records, rounds)
         measured = _apart("measure", folder, records, rounds)
+        linked, noise = measureLinks(records, rounds, folder)
     figures = [Figure(*one) for one in [*measured["figures"], *_memoryOf(loaded, records)]]
     registered = measured["registered"] / loaded["rate"]
-    figures.insert(len(measured["figures"]), Figure(f"registering {BATCH} records against bulk load, records per CPU-second", registered, 0.5))
+    figures.insert(
+        len(measured["figures"]), Figure(f"registering {BATCH} records against bulk load, records per CPU-second", registered, 0.5)
+    )
     figures.append(Figure("records per CPU-second, bulk load", loaded["rate"]))
-    return figures, [*measured["said"], loaded["noise"], measured["noise"]]
+    return [*figures, *linked], [*measured["said"], f"loading: {loaded['noise']}", f"store: {measured['noise']}", f"links: {noise}"]
 
 
 def _apart(part: str, folder: str, records: int, rounds: int) -> dict[str, Any]:
@@ -202,7 +206,8 @@ class Bench:
             costs.append(self._cost(ours, queries))
         for name, least in (("SQLite FTS5", 15.0), ("tantivy", 3.0)):
             if name in ratios:
-                self.figures.append((f"ranked search for 2 words, 50 rows: times cheaper than {name}", statistics.median(ratios[name]), least))
+                cheaper = statistics.median(ratios[name])
+                self.figures.append((f"ranked search for 2 words, 50 rows: times cheaper than {name}", cheaper, least))
         self.figures.append(("  us of processor time", 1e6 * statistics.median(costs)))
         for terms in (1, 3):
             asked = self.corpus.queries(QUERIES, terms, self.rng)
@@ -292,7 +297,8 @@ class Bench:
                 self.store.drop(change.owner)
                 removed.append(time.process_time() - began)
         self.registered = BATCH / statistics.median(added)
-        self.figures.append((f"removing a leaf of {BATCH} records, against adding it", statistics.median(removed) / statistics.median(added), None, 2.0))
+        ratio = statistics.median(removed) / statistics.median(added)
+        self.figures.append((f"removing a leaf of {BATCH} records, against adding it", ratio, None, 2.0))
 
 
 def expressionOf(terms: Sequence[str]) -> Expression:

@@ -25,8 +25,8 @@ from overlay.index.expression import (
     Size,
     Word,
 )
-from overlay.index.postings import Postings
 from overlay.index.packed import PackedRow
+from overlay.index.postings import Postings
 from overlay.index.ranking import Best, Ranking, Unit
 from overlay.index.record import openHead
 from overlay.index.rowtable import RowTable
@@ -112,8 +112,8 @@ class Evaluation:
         postings, request = self._postings, self._request
         excluded = postings.expired(max(0, int(request.now)))
         for owner in sorted(request.without):
-            held = postings.rowsOf(owner)
-            excluded = excluded | held if held else excluded
+            ofOwner = postings.rowsOf(owner)
+            excluded = excluded | ofOwner if ofOwner else excluded
         alive = postings.alive - excluded if excluded else postings.alive
         counted, words = alive, postings.words
         if request.uncounted:

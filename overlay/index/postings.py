@@ -269,7 +269,7 @@ class Postings:
         )
 
     @classmethod
-    def load(cls, dumped: bytes) -> "Postings":
+    def load(cls, dumped: bytes | memoryview) -> "Postings":
         """
         @param dumped: checked by its digest, so that only another version's is ever misread.
         @raise Damaged: this is no dump of this version.

@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -9,6 +10,9 @@ from overlay.identity.ids import PeerId
 from overlay.index.expression import Expression
 from overlay.index.scoring import BM25, Statistics
 from overlay.questions import Formula
+
+if TYPE_CHECKING:
+    from overlay.index.packed import PackedRow
 
 
 @attrs.frozen(slots=True)
@@ -137,7 +141,7 @@ class Found:
         too many terms.
     """
 
-    rows: Sequence[Row]
+    rows: "Sequence[Row | PackedRow]"
     matched: int
     held: Sequence[builtins.bytes]
     bound: float

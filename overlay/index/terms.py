@@ -11,7 +11,7 @@ from itertools import compress
 
 from pyroaring import BitMap
 
-from overlay.index.bm25 import MOST_LEVEL, level
+from overlay.index import bm25
 
 PREFIX_TERMS = 1000
 """Most terms that a prefix stands for: of more, those in most rows."""
@@ -22,7 +22,7 @@ _ROW = 4
 _ORDER = sys.byteorder
 _ODD = tuple(code & 1 for code in range(256))
 
-_LEVELS = sorted({level(occurrences) for occurrences in range(1, MOST_LEVEL + 1)})
+_LEVELS = sorted({bm25.level(occurrences) for occurrences in range(1, bm25.MOST_LEVEL + 1)})
 # Level and whether it is a word of the name as one byte, and back.
 _CODES = {(one, named): number << 1 | named for number, one in enumerate(_LEVELS) for named in (False, True)}
 _MEANINGS = {code: meaning for meaning, code in _CODES.items()}

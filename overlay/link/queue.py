@@ -13,7 +13,7 @@ from overlay.link.frames import framesOf
 from overlay.wire import limits
 from overlay.wire.codec import encode
 from overlay.wire.message import Message, Priority
-from overlay.wire.query import Done
+from overlay.wire.query import Done, Query
 
 BOUNDS = {
     Priority.CONTROL: limits.QUEUE_CONTROL,
@@ -22,6 +22,25 @@ BOUNDS = {
 }
 CONGESTED = 512 * 1024
 """Bytes queued from which a link says that it is congested."""
+
+
+# What goes to many links goes to one after the other.
+_last: tuple[Message | None, bytes] = (None, b"")
+
+
+def encoded(message: Message) -> bytes:
+    """
+    A message as bytes; the same one again costs nothing.
+
+    @raise TooLarge: it exceeds the largest message.
+    """
+    global _last
+    if message is not _last[0]:
+        data = encode(message)
+        if not isinstance(message, Query):
+            return data
+        _last = (message, data)
+    return _last[1]
 
 
 class Overrun(Exception):
@@ -51,7 +70,7 @@ class SendQueue:
         """
         priority = message.priority
         try:
-            data = encode(message)
+            data = encoded(message)
         except TooLarge:
             self.dropped("too-large")
             return False

@@ -1,5 +1,6 @@
 """The copies of queries that this peer has sent and waits for: each ends exactly once."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -74,7 +75,20 @@ class Copies:
 
         @return: None if the link takes no more.
         """
-        return self._sent(link, receiver, wanted.query(id, self._next + 1, ttl, budget, direct, router))
+        return self.sendAll([link], receiver, id, wanted, ttl, budget, direct, router)[0]
+
+    def sendAll(
+        self, links: "Sequence[Link | None]", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float,
+        direct: bool = False, router: str = "",
+    ) -> list[Copy | None]:
+        """
+        Send one copy over each of several links, all with one number: so the message is encoded once.
+
+        @return: for each link its copy, or None if it takes no more.
+        """
+        message = wanted.query(id, self._next + 1, ttl, budget, direct, router)
+        self._next += 1
+        return [None if link is None else self._sendOne(link, receiver, message) for link in links]
 
     def refine(
         self, link: "Link", receiver: object, id: bytes, wanted: Wanted, budget: float, **more: object
@@ -85,13 +99,13 @@ class Copies:
         @param more: fields of L{Refine}.
         @return: None if the link takes no more.
         """
-        return self._sent(link, receiver, wanted.refine(id, self._next + 1, budget, **more))
-
-    def _sent(self, link: "Link", receiver: object, message: Query | Refine) -> Copy | None:
         self._next += 1
+        return self._sendOne(link, receiver, wanted.refine(id, self._next, budget, **more))
+
+    def _sendOne(self, link: "Link", receiver: object, message: Query | Refine) -> Copy | None:
         if not link.send(message):
             return None
-        copy = Copy(self._next, link, message.id, receiver, message.want)
+        copy = Copy(message.copy, link, message.id, receiver, message.want)
         self._copies[(link.peerId, copy.number)] = copy
         return copy
 

@@ -3,7 +3,7 @@ The flood at one super-peer: one L{Branch} for each copy of a query that it does
 and ends with one receipt when every copy it sent is accounted for, or its time is over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class Branch:
         self._deadline = self._started + budget
         self._account = Account()
         self._selection = Selection(wanted.want, self._account, wanted.places)
-        self._children: dict[int, Copy] = {}
+        self._children: dict[Copy, None] = {}
         self._asked: dict[PeerId, int] = {}
         self._pruned: set[PeerId] = set()
         self._proofs: dict[PeerId, Proof] = {}
@@ -144,11 +144,14 @@ class Branch:
             return
         furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
         hops = furthest if isFurther(route.hops, furthest) else route.hops
-        above = self._flood.tree.parent if route.upward else None
-        for peer in route.ask:
-            further = self._ttl if peer == above and hops == furthest else hops
+        above = self._flood.tree.parent if route.upward and hops == furthest else None
+        groups: dict[int, list[PeerId]] = {}
+        for peer in dict.fromkeys(route.ask):
+            further = self._ttl if peer == above else hops
             if peer in able and peer not in self._pruned and isFurther(further, self._asked.get(peer)):
-                self._ask(peer, further)
+                groups.setdefault(further, []).append(peer)
+        for further, peers in groups.items():
+            self._ask(peers, further)
         if route.announce and self._ttl == limits.TTL_ALL and not self._announced:
             self._announced = True
             self._flood.announced(self.id, self._origin)
@@ -188,23 +191,24 @@ class Branch:
     def graft(self, peer: PeerId) -> None:
         """A neighbour that this query has not reached wants it."""
         if not self._over and self._ttl == limits.TTL_ALL and isFurther(limits.TTL_ALL, self._asked.get(peer)) and peer != self._origin:
-            self._ask(peer, limits.TTL_ALL)
+            self._ask([peer], limits.TTL_ALL)
 
-    def _ask(self, peer: PeerId, hops: int) -> None:
+    def _ask(self, peers: Sequence[PeerId], hops: int) -> None:
         flood = self._flood
-        self._asked[peer] = hops
+        self._asked.update(dict.fromkeys(peers, hops))
         self._last = flood.commons.seconds()
         left = self._deadline - self._last
         budget = left - min(MARGIN, 0.1 * left)
-        link = flood.commons.links.get(peer)
-        self._account.sent += 1
-        copy = None
-        if link is not None and budget > 0:
-            copy = flood.copies.send(link, self, self.id, self._wanted, hops, budget, False, self._router)
-        if copy is None:
-            self._account.lost += 1
-        else:
-            self._children[copy.number] = copy
+        self._account.sent += len(peers)
+        copies: list[Copy | None] = [None] * len(peers)
+        if budget > 0:
+            links = list(map(flood.commons.links.get, peers))
+            copies = flood.copies.sendAll(links, self, self.id, self._wanted, hops, budget, False, self._router)
+        for copy in copies:
+            if copy is None:
+                self._account.lost += 1
+            else:
+                self._children[copy] = None
 
     # --- what comes back ---------------------------------------------------------------------------------------------
 
@@ -216,8 +220,9 @@ class Branch:
         self._endIfComplete()
 
     def copyEnded(self, copy: Copy, done: Done | None) -> None:
-        if self._over or self._children.pop(copy.number, None) is None:
+        if self._over or copy not in self._children:
             return
+        del self._children[copy]
         peer = copy.link.peerId
         self._answered.add(peer)
         self._last = self._flood.commons.seconds()
@@ -254,7 +259,7 @@ class Branch:
             self._end("answered")
 
     def _timeOver(self) -> None:
-        for copy in self._children.values():
+        for copy in self._children:
             self._flood.commons.report(copy.link.peerId, Deed.LATE)
         self._end("answered")
 
@@ -276,7 +281,7 @@ class Branch:
                 timer.cancel()
         if status != "enough":
             self._account.lost += len(self._children)
-        for copy in self._children.values():
+        for copy in self._children:
             self._flood.copies.drop(copy)
         self._children.clear()
         self._selection.settle()

@@ -14,6 +14,7 @@ from overlay.wire.message import Message
 from overlay.wire.messages import MESSAGES
 from overlay.wire.query import EncodedHit
 
+
 def _encoded(part: EncodedHit) -> msgspec.Raw:
     return msgspec.Raw(part.encoded())
 

@@ -234,7 +234,8 @@ class Stores(RuleBasedStateMachine):
             mine = self.memory.search(request)
             assert mine == self.lmdb.search(request)
             expected = evaluate(held, expression)
-            assert [(row.owner, row.recordId) for row in mine.rows] == expected.order[:3] and list(mine.held) == [one for _, one in expected.order[3:]]
+            assert [(row.owner, row.recordId) for row in mine.rows] == expected.order[:3]
+            assert list(mine.held) == [recordId for _, recordId in expected.order[3:]]
             assert (mine.documents, mine.length) == (expected.documents, expected.length)
         assert self.memory.owners() == self.lmdb.owners() == sorted(self.held)
         assert self.memory.totals() == self.lmdb.totals()
