@@ -1,0 +1,91 @@
+"""All ways of finding the best rows, against scoring every record by the book, after records have come and gone."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from overlay.index import evaluation, ranking
+from overlay.index.bm25 import lengthClass
+from overlay.index.expression import And, Expression, Not, Or, Prefix, Word
+from overlay.index.indexed import IndexedStore
+from overlay.index.rowtable import MemoryRows
+from overlay.index.scoring import Front, Parts, covers, normal
+from overlay.index.store import Change, Request, StoredRecord
+from tests.index.material import NOW, Naive, document, evaluate, identity, occurrences, record, scoringParts
+
+ANNA, BERT = identity(1), identity(2)
+WORDS = ["bloom", "filter", "tree", "blossom", "rare"]
+EXPRESSIONS: list[Expression] = [
+    Word("bloom"),
+    And((Word("bloom"), Word("filter"))),
+    Or((Word("bloom"), Word("tree"), Word("rare"))),
+    Or((Word("bloom"), Word("filter"), Word("tree"), Prefix("bl"), Word("rare"))),
+    And((Or((Word("tree"), Not(Word("absent")))), Not(Word("rare")))),
+    Not(Word("absent")),
+]
+WAYS = {"one by one": (10_000, 0), "at once": (0, 10_000), "by classes": (0, 3), "as shipped": (ranking.SCORED_ONE_BY_ONE, 4096)}
+
+
+def records(rng: random.Random, owner: Any, number: int) -> list[StoredRecord]:
+    made = []
+    for _ in range(number):
+        text = " ".join(rng.choices(WORDS, weights=[9, 6, 4, 2, 1], k=rng.choice([1, 2, 5, 6, 40])))
+        place = f"s/{rng.choice(['', 'bloom ', 'rare tree '])}{rng.randrange(60)}.txt"
+        # Contents that are alike in their first bytes come out in one order all the same.
+        made.append(record(owner, document(place, text, content=bytes([rng.randrange(20)]) * 32)))
+    return made
+
+
+def changed(rng: random.Random) -> tuple[IndexedStore, list[Naive]]:
+    """A store after some registrations, removals and replacements, and what it holds."""
+    store = IndexedStore(MemoryRows())
+    held: dict[tuple[bytes, bytes], Naive] = {}
+    for owner in (ANNA, BERT, ANNA, BERT, ANNA):
+        mine = [one for one in held if one[0] == owner.peerId]
+        gone = rng.sample(sorted(mine), min(len(mine), rng.choice([0, 5])))
+        new = records(rng, owner, rng.choice([3, 20, 40]))
+        store.apply(Change(owner.peerId, owner.publicKey, additions=new, removals=[recordId for _, recordId in gone]))
+        for key in gone:
+            del held[key]
+        held.update({(owner.peerId, one.recordId): Naive(owner.peerId, one) for one in new})
+    return store, list(held.values())
+
+
+def partsOf(one: Naive, expression: Expression) -> Parts:
+    levels = [occurrences(one, *part) for part in scoringParts(expression)]
+    return normal(bytes((lengthClass(one.length), *levels)))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.sampled_from(EXPRESSIONS), st.sampled_from([1, 4, 30]))
+def test_everyWayFindsTheBest(monkeypatch: pytest.MonkeyPatch, way: str, seed: int, expression: Expression, want: int) -> None:
+    """The same rows in the same order with the same scores; and whatever is held back is bounded by what is said of it."""
+    with monkeypatch.context() as patched:
+        few, many = WAYS[way]
+        patched.setattr(ranking, "SCORED_ONE_BY_ONE", few)
+        patched.setattr(ranking, "SCORED_AT_ONCE", many)
+        patched.setattr(ranking, "SCORED_OF_MANY", many)
+        patched.setattr(evaluation, "HELD_NAMED", 5)
+        store, held = changed(random.Random(seed))
+        expected = evaluate(held, expression)
+        found = store.search(Request(expression, want, NOW))
+    assert [(row.owner, row.recordId) for row in found.rows] == expected.order[:want]
+    assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
+    assert list(found.held) == [recordId for _, recordId in expected.order[want : want + 5]]
+    assert (found.documents, found.length, found.frequencies) == (expected.documents, expected.length, expected.frequencies)
+    shown = [(row.parts, row.content) for row in found.rows]
+    front = list(Front.decode(found.front, len(found.frequencies)))
+    known = {(one.owner, one.stored.recordId): one for one in held}
+    for key in expected.order[want:]:
+        mine, content = partsOf(known[key], expression), int.from_bytes(known[key].head.content[:8], "big")
+        above = {at for parts, at in shown if covers(parts, mine) and (parts != mine or at <= content)}
+        assert (
+            any(covers(parts, mine) and first <= content for parts, first in front)
+            or len(above) >= want
+            or any(at == content and covers(parts, mine) for parts, at in shown)
+        ), (mine, content, front)
+
