@@ -52,7 +52,7 @@ class LmdbStore(IndexedStore):
             raise ValueError("map is at least 1 MiB")
         self._sync = sync == "full"
         self._most = map << 20
-        self._changed = 0
+        self._changed = self._given = 0
         self._trouble = ""
         self._rows: LmdbRows | None = None
         folder = surroundings.storage.folder("registrations")
@@ -172,7 +172,7 @@ class LmdbStore(IndexedStore):
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
             self._log.warn("the snapshot of the index was not written: {problem}", problem=problem)
-        self._changed = 0
+        self._changed = self._given = 0
         _giveBack()
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -202,6 +202,9 @@ class LmdbStore(IndexedStore):
         self._snapshotIfDue()
 
     def _snapshotIfDue(self) -> None:
+        if self._rows is not None and self._changed - self._given >= SNAPSHOT_CHANGES:
+            self._given = self._changed
+            _giveBack()
         if self._rows is not None and self._changed >= max(SNAPSHOT_CHANGES, len(self._postings) // 2):
             self._saveSnapshot(self._rows)
 

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import attrs
 from pyroaring import BitMap
 
-from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index import phrase
 from overlay.index.bm25 import NAME_WEIGHT
 from overlay.index.dialect import analysisOf
@@ -25,7 +23,7 @@ from overlay.index.expression import (
     Size,
     Word,
 )
-from overlay.index.packed import PackedRow
+from overlay.index.packed import Answer, PackedRow
 from overlay.index.postings import Postings
 from overlay.index.ranking import Best, Ranking, Unit
 from overlay.index.record import openHead
@@ -38,7 +36,7 @@ from overlay.index.terms import PREFIX_TERMS, Posting
 PHRASE_CHECKED = 20_000
 """Most rows whose text is read for one phrase; those beyond count as not matching."""
 
-HELD_NAMED = 128
+HELD_NAMED = 64
 """Most rows held back that are named: enough to tell how many there are in all where there are few; of many that is only estimated."""
 
 
@@ -149,11 +147,10 @@ class Evaluation:
             mayBeBetter = len(shown) < request.want and len(best) < matched and -best[-1][0] >= request.least
             shown = [one for one in shown if -one[0] >= request.least]
         front = ranking.front(shown, request.want, scorer(numbers, request.formula)).encode() if mayBeBetter else b""
-        idOf = postings.idOf
         return Found(
             rows=self._make(shown),
             matched=matched,
-            held=[idOf(one[2]) for one in held],
+            held=postings.idsOf([one[2] for one in held]),
             bound=-held[0][0] or 0.0 if held else 0.0,
             documents=documents,
             length=length,
@@ -180,13 +177,10 @@ class Evaluation:
         if not shown:
             return []
         postings = self._postings
-        keys = [postings.keyOf(one[2]) for one in shown]
-        genuine, passage = postings.genuine, self._passage()
+        keys = postings.keysOf([one[2] for one in shown])
+        answer = Answer(postings.genuine, self._passage())
         return [
-            PackedRow(
-                PeerId(key[:ID_BYTES]), key[ID_BYTES:], packed, -score or 0.0, parts, content, row in genuine, passage,
-                partial(genuine.add, row),
-            )
+            PackedRow(key, packed, -score or 0.0, parts, content, row, answer)
             for (score, content, row, parts), key, packed in zip(shown, keys, self._table.packed(keys), strict=True)
             if packed is not None
         ]

@@ -8,9 +8,10 @@ import struct
 from collections.abc import Callable
 
 import msgspec
+from pyroaring import BitMap
 
 from overlay.errors import Damaged
-from overlay.identity.ids import PeerId
+from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index.snippet import LENGTH
 from overlay.index.store import StoredRecord
 
@@ -87,39 +88,68 @@ def textOf(packed: bytes) -> bytes:
     return packed[start:end]
 
 
+class Answer:
+    """
+    What all rows of one search have in common.
+
+    @ivar genuine: numbers of the rows whose signatures this peer has checked.
+    @ivar passage: makes the snippet of a text.
+    """
+
+    __slots__ = ("genuine", "passage")
+
+    def __init__(self, genuine: BitMap, passage: Callable[[str], str]) -> None:
+        self.genuine = genuine
+        self.passage = passage
+
+
 class PackedRow:
     """
     A row that was found (see L{overlay.index.store.Row}), taken apart only as far as somebody asks.
 
     @ivar content: the first 8 bytes of the content hash, as a number.
-    @ivar genuine: whether this peer has checked the signature of what lies there; C{confirm} says that it now has.
     """
 
-    __slots__ = ("_end", "_opened", "_packed", "_passage", "confirm", "content", "genuine", "owner", "parts", "recordId", "score")
+    __slots__ = ("_answer", "_key", "_number", "_opened", "_packed", "_snippet", "content", "parts", "score")
 
     def __init__(
-        self, owner: PeerId, recordId: bytes, packed: bytes, score: float, parts: bytes, content: int, genuine: bool,
-        passage: Callable[[str], str], confirm: Callable[[], None],
+        self, key: bytes, packed: bytes, score: float, parts: bytes, content: int, number: int, answer: Answer
     ) -> None:
         """
-        @param passage: makes the snippet of a text.
+        @param key: owner and record id, joined.
+        @param number: of the row, as long as the store does not change.
         """
-        self.owner = owner
-        self.recordId = recordId
+        self._key = key
+        self._packed = packed
         self.score = score
         self.parts = parts
         self.content = content
-        self.genuine = genuine
-        self.confirm = confirm
-        self._packed = packed
-        self._passage: Callable[[str], str] | str = passage
-        self._opened: _Row | None = None
-        self._end = _signedEnd(packed)
+        self._number = number
+        self._answer = answer
+
+    @property
+    def owner(self) -> PeerId:
+        return PeerId(self._key[:ID_BYTES])
+
+    @property
+    def recordId(self) -> bytes:
+        return self._key[ID_BYTES:]
+
+    @property
+    def genuine(self) -> bool:
+        """Whether this peer has checked the signature of what lies there; to be asked before the store changes."""
+        return self._number in self._answer.genuine
+
+    def confirm(self) -> None:
+        """The signature has been checked, and the store has not changed meanwhile."""
+        self._answer.genuine.add(self._number)
 
     def _open(self) -> _Row:
-        if self._opened is None:
-            self._opened = _decoder.decode(self._packed)
-        return self._opened
+        try:
+            return self._opened
+        except AttributeError:
+            self._opened: _Row = _decoder.decode(self._packed)
+            return self._opened
 
     @property
     def head(self) -> bytes:
@@ -135,14 +165,17 @@ class PackedRow:
 
     @property
     def snippet(self) -> str:
-        if not isinstance(self._passage, str):
+        try:
+            return self._snippet
+        except AttributeError:
             text = self._open().text
-            self._passage = self._passage(text.decode("utf-8", "replace")) if text else ""
-        return self._passage
+            self._snippet: str = self._answer.passage(text.decode("utf-8", "replace")) if text else ""
+            return self._snippet
 
     def encoded(self) -> bytes:
         """As a hit travels."""
-        packed, end, parts = self._packed, self._end, self.parts
+        packed, parts = self._packed, self.parts
+        end = _signedEnd(packed)
         start, stop = _string(packed, end)
         size = stop - start
         if size <= LENGTH and (not size or _AS_IT_IS.fullmatch(packed, start, stop)):
@@ -154,7 +187,7 @@ class PackedRow:
         return b"".join((_HIT, packed[1:end], said, passage, _real(_FLOAT, self.score), bytes((_BIN8, len(parts))), parts))
 
     def _compared(self) -> tuple:
-        return self.owner, self.recordId, self._packed, self.score, self.parts, self.snippet
+        return self._key, self._packed, self.score, self.parts, self.snippet
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PackedRow) and self._compared() == other._compared()

@@ -5,7 +5,7 @@ A row is a small number that stands for one record; numbers that become free are
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -113,9 +113,15 @@ class Postings:
         """Owner and record id, joined."""
         return self._owners[self._byId.owners[row]] + self._byId.idOf(row)
 
-    def idOf(self, row: int) -> bytes:
-        """16 bytes."""
-        return self._byId.idOf(row)
+    def keysOf(self, rows: Iterable[int]) -> list[bytes]:
+        """L{keyOf} of several."""
+        names, owners, ids = self._owners, self._byId.owners, self._byId.ids
+        return [names[owners[row]] + ids[16 * row : 16 * row + 16] for row in rows]
+
+    def idsOf(self, rows: Iterable[int]) -> list[bytes]:
+        """16 bytes of each."""
+        ids = self._byId.ids
+        return [bytes(ids[16 * row : 16 * row + 16]) for row in rows]
 
     def recordIds(self, owner: bytes) -> list[bytes]:
         return [self._byId.idOf(row) for row in self.rowsOf(owner)]

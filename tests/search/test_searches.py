@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overlay.index.store import StoredRecord
+from overlay.identity.ids import PeerId
+from overlay.index.store import Row, StoredRecord
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed, Formula
 from overlay.search.checking import REMEMBERED, Checker
+from overlay.search.flood import hitsOf
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
@@ -283,7 +285,7 @@ def test_forgedHits() -> None:
 
     def forge(*args: Any, **more: Any) -> Any:
         found = real(*args, **more)
-        rows = [type(row)(row.owner, row.recordId, row.head, b"x" * 64, row.key, row.snippet, row.score) for row in found.rows]
+        rows = [Row(row.owner, row.recordId, row.head, b"x" * 64, row.key, row.snippet, row.score) for row in found.rows]
         return type(found)(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
 
     home.peer.registry.search = forge  # type: ignore[method-assign]
@@ -438,11 +440,41 @@ def test_receiptsAddUp(held: list[tuple[bytes, float]], counts: list[int]) -> No
         assert held[0][0] not in namesOf(both.receipt().held)
 
 
+def test_aRecordHereIsCheckedOnce() -> None:
+    """What a super-peer holds itself is checked when it is first found, and again only if it has been replaced."""
+    world = World(6)
+    peer = world.add("one")
+    world.run(1)
+    peer.share(*(world.document(f"s/{number}.txt", "dawn") for number in range(20)))
+    world.run(1)
+    checker, search = Checker(peer.peer.commons), peer.peer.registry.search
+    checked = 0
+    real = world.scheme.verify
+
+    def verify(*args: Any) -> bool:
+        nonlocal checked
+        checked += 1
+        return real(*args)
+
+    world.scheme.verify = verify  # type: ignore[assignment, method-assign]
+    for _ in range(2):
+        rows = hitsOf(search(parseQuery("dawn"), 20), True)
+        assert checker.genuine(rows, peer.peerId) == rows and len(rows) == checked == 20
+        assert not checker._good
+    # To another peer it proves nothing.
+    assert checker.genuine(rows[:1], PeerId(bytes(20))) == rows[:1] and checked == 21
+    peer.share(*(world.document(f"s/{number}.txt", "dawn dawn" if number == 3 else "dawn") for number in range(20)))
+    world.run(1)
+    checked = 0
+    rows = hitsOf(search(parseQuery("dawn"), 20), True)
+    assert checker.genuine(rows, peer.peerId) == rows and checked == 1
+
+
 def test_heldKeysAreBounded() -> None:
     """More than a receipt has room for are only counted."""
     account = Account()
     for number in range(limits.HELD_KEYS + 5):
-        account.hold(keyOf(b"o" * 20, number.to_bytes(16, "big")), 1.0)
+        account.hold(keyOf(b"o" * 20, number.to_bytes(8, "big") + bytes(8)), 1.0)
     assert account.receipt().heldMore == 5 and len(namesOf(b"123456789")) == 1
 
 
