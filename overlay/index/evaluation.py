@@ -33,6 +33,8 @@ from overlay.index.snippet import snippetOf
 from overlay.index.store import Found, Request
 from overlay.index.terms import PREFIX_TERMS, Posting
 
+LIKE_CONTENTS = 1024
+"""Rows beyond those wanted that are looked at where only one of each content is wanted."""
 PHRASE_CHECKED = 20_000
 """Most rows whose text is read for one phrase; those beyond count as not matching."""
 
@@ -137,7 +139,8 @@ class Evaluation:
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
         ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)
         matched = len(rows)
-        best = ranking.best(rows, min(matched, request.want + HELD_NAMED))
+        spare = HELD_NAMED if request.statistics is None else LIKE_CONTENTS
+        best = ranking.best(rows, min(matched, request.want + spare))
         shown, held = best[: request.want], best[request.want :]
         unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, counted)
         mayBeBetter = matched > request.want > 0 and request.formula.order != "newest"

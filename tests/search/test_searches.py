@@ -13,7 +13,7 @@ from overlay.index.store import Row, StoredRecord
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed, Formula
 from overlay.search.checking import REMEMBERED, Checker
-from overlay.search.flood import hitsOf
+from overlay.search.evaluating import hitsOf
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
