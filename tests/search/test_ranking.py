@@ -60,8 +60,6 @@ def fill(world: World, rng: random.Random, each: int) -> None:
         peer.share(*documents)
     world.run(5)
     assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 100)
-    # While a leaf moves from one home to another its records are counted twice, or not at all, and the receipt says so.
-    world.run(20)
 
 
 def central(world: World, peers: Sequence[LabPeer] | None = None) -> IndexedStore:
@@ -102,6 +100,10 @@ def test_asOneIndex(seed: int, serving: int, leaves: int, homes: int) -> None:
             for want in (1, 3, 10, 200):
                 searcher = rng.choice(list(world.peers.values()))
                 outcome = searcher.search(text, want=want)
+                if outcome.ranking != "exact":
+                    # While a leaf moves from one home to another its homes do not agree, and the receipt says so.
+                    world.run(20)
+                    outcome = searcher.search(text, want=want)
                 assert (outcome.status, outcome.ranking) == ("complete", "exact"), (text, want)
                 assertCentral(outcome, rowsOf(store, world, text, want))
     refined = sum(one.peer.commons.tally.get("refined", "asked") for one in world.peers.values())
