@@ -256,10 +256,7 @@ class Tree(Component):
     def _isLowest(self) -> bool:
         """Whether no super-peer with a lower id is alive, so that this one is to be the root."""
         serving = self._serving
-        if serving is None or self.commons.seconds() < serving.since + START:
-            return False
-        lower = self._lower()
-        return lower is None
+        return serving is not None and self.commons.seconds() >= serving.since + START and self._lower() is None
 
     def _lower(self) -> PeerId | None:
         """The lowest of the living super-peers that are not suspected, if that is lower than this peer."""

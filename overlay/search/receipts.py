@@ -18,7 +18,7 @@ KEY_BYTES = 8
 def keyOf(owner: bytes, recordId: bytes) -> bytes:
     """
     The 8 bytes by which a receipt names a hit that is held back: the record id, which is made of owner and location, begins with them.
-    (Versions before analysis 2 named others; between these and later ones a hit that comes twice may be counted twice.)
+    (Peers of versions before named others: between them and this one a hit that is held back twice may be counted twice.)
     """
     return recordId[:KEY_BYTES]
 
