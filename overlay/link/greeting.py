@@ -25,6 +25,8 @@ FEATURES: tuple[str, ...] = ("tree", "summary")
 AGENT = f"superpeer/{__version__}"
 PURPOSES = ("link", "probe")
 _COMMON = frozenset(FEATURES)
+_SAME: dict[frozenset[str], frozenset[str]] = {}
+"""Thousands of links in one process have the same features: each set once, at most as many as there are parts of L{FEATURES}."""
 
 
 class Greeting:
@@ -135,7 +137,7 @@ class Greeting:
         link.boot = hello.boot
         link.version = min(PROTOCOL[1], hello.versions[1])
         common = _COMMON.intersection(hello.features)
-        link.features = _COMMON if common == _COMMON else common
+        link.features = _SAME.setdefault(common, common)
         link.generation = hello.generation
         # Most peers run the same program.
         link.agent = AGENT if hello.agent == AGENT else "".join(one for one in hello.agent if one.isprintable())

@@ -54,6 +54,8 @@ def isFurther(hops: int, than: int | None) -> bool:
 class Copies:
     """All copies of one peer."""
 
+    __slots__ = ("_commons", "_copies", "_next")
+
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._next = 0

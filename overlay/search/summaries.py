@@ -105,6 +105,8 @@ class Summaries(Component):
     A peer takes part if its router wants summaries (its policy has a true attribute C{summaries}), and there is a tree.
     """
 
+    __slots__ = ("_neighbours", "_registry", "_serving", "_tree", "wanted")
+
     def __init__(
         self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, hosting: "Hosting"
     ) -> None:
