@@ -1,6 +1,6 @@
 """Finds the network: dials what the discoveries find and what is known from adverts, and never gives up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -181,9 +181,11 @@ class Bootstrap(Component):
             self.poke()
 
     def _reached(self) -> bool:
+        return self._membership.serving or self._linked()
+
+    def _linked(self) -> bool:
+        """Whether there is a link to a super-peer."""
         membership = self._membership
-        if membership.serving:
-            return True
         for link in self.commons.links:
             known = membership.get(link.peerId)
             if known is not None and known.recognised and known.alive:
@@ -205,19 +207,25 @@ class Bootstrap(Component):
         self._announce()
         seconds = self.commons.seconds()
         calm = self.since is None
+        lonely = self.serving and not self._linked()
         if not calm:
             self._targetsFromMembership()
             for target in self.targets.due(seconds, AT_ONCE, set(self._membership.ownAddresses()), self.commons.random):
                 self._dial(target)
             self._ask(seconds)
             self._say(seconds)
-        elif self._membership.serving and seconds >= self._islands:
+        elif lonely:
+            self._seek(seconds)
+            self._ask(seconds)
+        elif self.serving and seconds >= self._islands:
             self._islands = seconds + ISLANDS * self.commons.random.uniform(0.5, 1.5)
             self._meetIslands()
             self._ask(seconds)
         if calm:
             self._endUnused(seconds)
         wait = CALM * (1 if self._membership.serving or self._unused else 2) if calm else LOOK
+        if lonely:
+            wait = min([wait, *(max(LOOK, one.next - seconds) for one in self._far(self.targets))])
         self._timer = self.commons.clock.callLater(wait, self._look)
 
     def _ask(self, seconds: float) -> None:
@@ -262,20 +270,30 @@ class Bootstrap(Component):
             network=self.commons.network.title, waited=round(seconds - self.since), summary=summaryOf(self),
         )
 
+    def _seek(self, seconds: float) -> None:
+        """A super-peer that has no link to another seeks them as one does that has not joined: it may only have come back to its role."""
+        due = [one for one in self._far(self.targets) if one.next <= seconds]
+        for target in self.commons.random.sample(due, min(AT_ONCE, len(due))) if due else ():
+            self._dial(target)
+
     def _meetIslands(self) -> None:
         """Dial one place that was known once, or has just been found, and is no part of what is known now."""
-        linked = {link.peerId for link in self.commons.links}
-        known = {one.peerId for one in self._membership.superPeers()}
-        own = self._membership.ownAddresses()
-        far = [
-            one for one in self.targets
-            if not one.dialling and not one.itself and one.peer not in linked and one.peer not in known and one.address not in own
-        ]
+        far = self._far(self.targets)
         fresh = [one for one in far if one.fresh]
         if fresh or far:
             self._dial(self.commons.random.choice(fresh or far))
         if len(fresh) > 1:
             self._islands = min(self._islands, self.commons.seconds() + SOON)
+
+    def _far(self, targets: Iterable[Target]) -> list[Target]:
+        """Those of them that are no part of what is known now."""
+        linked = {link.peerId for link in self.commons.links}
+        known = {one.peerId for one in self._membership.superPeers()}
+        own = self._membership.ownAddresses()
+        return [
+            one for one in targets
+            if not one.dialling and not one.itself and one.peer not in linked and one.peer not in known and one.address not in own
+        ]
 
     def _endUnused(self, seconds: float) -> None:
         """What was dialled to find the network, or to ask something once, has done its work."""

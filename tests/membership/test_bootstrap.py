@@ -16,6 +16,7 @@ from overlay.membership.attempts import describeAttempts, summaryOf
 from overlay.membership.targets import Targets
 from overlay.policy import BadPlugin, PolicyPlugin
 from overlay.questions import Announcement, Lead
+from overlay.settings import Settings
 from tests.conftest import LoggedFailures
 
 
@@ -261,6 +262,23 @@ def test_theCacheAlone(world: World) -> None:
     peer.discovery = ("cache:most=0",)
     peer.start()
     assert world.until(lambda: peer.isSuper, 5)
+
+
+def test_aSuperPeerThatComesBackAlone(world: World) -> None:
+    """A super-peer that serves again before the others are there seeks them on: they need not know of it, and nobody waits for islands to meet."""
+    first = world.add()
+    second = world.add(bootstrap=[first], settings=Settings(role="super"))
+    assert world.until(lambda: second.isSuper and bool(second.peer.neighbours.linked()), 60)
+    world.run(10)
+    for one in (first, second):
+        one.stop()
+        one.bootstrap = []
+    second.start()
+    assert world.until(lambda: second.isSuper, 5)
+    world.run(10)
+    first.discovery = ("cache:most=0",)
+    first.start()
+    assert world.until(lambda: bool(second.peer.neighbours.linked()), 10)
 
 
 def test_aStopThatFails(world: World, loggedFailures: LoggedFailures) -> None:
