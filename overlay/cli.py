@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     unblock.add_argument("prefix")
     demo = commands.add_parser(
         "demo", help="Start a real network on this machine, search it, and break it.",
-        description="Start a network of a dozen peers on this machine, search it, kill a super-peer, and search it again.",
+        description="Start a network of a dozen peers on this machine, search it, cut cables, kill a super-peer, and search it again.",
     )
     demo.add_argument("--share", metavar="DIR", help="what to share [default: the standard library of this Python]")
     demo.add_argument("--keep", action="store_true", help="leave the network running until Ctrl-C")

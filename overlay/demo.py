@@ -1,7 +1,6 @@
 """C{superpeer demo}: a real network on this machine, searched, broken and searched again, with every step checked."""
 
 import hashlib
-import os
 import shutil
 import signal
 import sys
@@ -15,12 +14,14 @@ from typing import Any
 import attrs
 
 from overlay.console.render import table
-from overlay.errors import SuperpeerError, UsageError
+from overlay.errors import SuperpeerError
+from overlay.lab.dealing import dealt, filesOf
 from overlay.lab.processes import NotReady, PeerProcess, stopAll, waitFor
 from overlay.lab.talk import everything, speak
+from overlay.lab.wires import NoWires, Wires
 from overlay.share.exclusion import Exclusion
 
-PEERS = 12
+NAMES = [f"peer-{number}" for number in range(12)]
 WANTED = 4
 """Registrations that a super-peer aims at here, so that one is not enough for a dozen peers."""
 LEAST_SUPER_PEERS = 3
@@ -28,6 +29,7 @@ EXCLUDED = ("__pycache__", "*.pyc", "site-packages", "dist-packages", "test", "t
 QUERIES = ("socket timeout", '"regular expression"', "name:parser ext:py", "xml OR json -pickle", "size:>100k type:python")
 JOIN_WITHIN = 60.0
 REPAIR_WITHIN = 60.0
+PORT = 7116
 
 
 @attrs.define
@@ -43,17 +45,21 @@ class Step:
 class Demo:
     """
     @ivar steps: what has been done, and whether it held.
+    @ivar wires: between the peers' network namespaces; None if all are on the loopback interface.
     """
 
     def __init__(self, tree: Path, folder: Path, default: bool) -> None:
         self._tree = tree
         self._folder = folder
         self._default = default
+        self._exclusion = Exclusion(EXCLUDED if default else ())
         self._started = time.monotonic()
         self._last = self._started
         self.peers: list[PeerProcess] = []
         self.expected: dict[str, set[str]] = {}
         self.steps: list[Step] = []
+        self.wires: Wires | None = None
+        self._where = ""
 
     def say(self, text: str) -> None:
         """Progress."""
@@ -67,42 +73,11 @@ class Demo:
 
     # --- what is shared ----------------------------------------------------------------------------------------------
 
-    def split(self) -> list[list[Path]]:
-        """The tree's sub-folders in groups of about as many files; loose files are linked into folders of their own."""
-        exclusion = Exclusion(EXCLUDED if self._default else ())
-        folders: list[tuple[int, Path]] = []
-        loose: list[Path] = []
-        for one in sorted(self._tree.iterdir()):
-            if exclusion.reason(one.name, one.name, one.is_dir()) or one.is_symlink():
-                continue
-            if one.is_dir():
-                folders.append((len(filesOf(one, exclusion)), one))
-            elif one.is_file():
-                loose.append(one)
-        if not folders and not loose:
-            raise UsageError(f"there is nothing to share in {self._tree}")
-        groups: list[list[Path]] = [[] for _ in range(PEERS)]
-        sizes = [0] * PEERS
-        for count, path in sorted(folders, key=lambda one: (-one[0], one[1])):
-            at = sizes.index(min(sizes))
-            groups[at].append(path)
-            sizes[at] += count
-        for number, path in enumerate(loose):
-            at = number % PEERS if max(sizes) == 0 else sizes.index(min(sizes))
-            staged = self._folder / "loose" / f"loose{at}"
-            staged.mkdir(parents=True, exist_ok=True)
-            _place(path, staged / path.name)
-            if staged not in groups[at]:
-                groups[at].append(staged)
-            sizes[at] += 1
-        return groups
-
     def expect(self, groups: list[list[Path]]) -> None:
         """Hash every file here, apart from what the peers do."""
-        exclusion = Exclusion(EXCLUDED if self._default else ())
         for peer, group in zip(self.peers, groups, strict=True):
             self.expected[peer.name] = {
-                hashlib.sha256(path.read_bytes()).hexdigest() for folder in group for path in filesOf(folder, exclusion)
+                hashlib.sha256(path.read_bytes()).hexdigest() for folder in group for path in filesOf(folder, self._exclusion)
             }
 
     # --- the steps ---------------------------------------------------------------------------------------------------
@@ -113,38 +88,61 @@ class Demo:
 
         @raise NotReady: one took too long.
         """
-        groups = self.split()
+        groups = dealt(self._tree, len(NAMES), self._folder / "loose", self._exclusion)
+        self._layWires()
         self._launch(groups)
         self.expect(groups)
         files = sum(map(len, self.expected.values()))
         self._join(files)
         self._elected()
         self._searches()
-        self._complete("all is found", files, self.peers)
+        self._complete("all is found", self.peers)
+        if self.wires is not None:
+            self._cutCable(self.wires)
+            self._halves(self.wires)
         victim = self._kill()
         living = [one for one in self.peers if one is not victim]
-        left = sum(len(self.expected[one.name]) for one in living)
-        self._complete("all of the living is found from the second homes", left, living)
+        self._complete("all of the living is found from the second homes", living)
         self._repair(living)
-        self._complete("all of the living is found after the repair", left, living, whole=True)
+        self._complete("all of the living is found after the repair", living, whole=True)
 
     def _launch(self, groups: list[list[Path]]) -> None:
         options = ["--election", f"fittest:wanted={WANTED}"]
         for pattern in EXCLUDED if self._default else ():
             options += ["--exclude", pattern]
-        founder = PeerProcess("peer-0", self._folder / "peer-0", groups[0], options)
-        self.peers.append(founder)
-        founder.start()
+        founder = self._start(NAMES[0], groups[0], options)
         founder.ready()
-        invitation = founder.operate("INVITE")
-        for number in range(1, PEERS):
-            name = f"peer-{number}"
-            peer = PeerProcess(name, self._folder / name, groups[number], [*options, "--join", invitation])
-            self.peers.append(peer)
-            peer.start()
+        at = f" {self.wires.address(NAMES[0])}:{PORT}" if self.wires is not None else ""
+        invitation = founder.operate("INVITE" + at)
+        for name, group in zip(NAMES[1:], groups[1:], strict=True):
+            self._start(name, group, [*options, "--join", invitation])
         for peer in self.peers:
             peer.ready(JOIN_WITHIN)
-        self._step("start", True, f"{PEERS} twistd superpeer processes on 127.0.0.1, sharing {self._tree}")
+        self._step("start", True, f"{len(NAMES)} twistd superpeer processes {self._where}, sharing {self._tree}")
+
+    def _layWires(self) -> None:
+        """Give each peer a network namespace of its own, if this machine allows it."""
+        wires = Wires(self._folder / "wires", NAMES)
+        try:
+            wires.lay()
+        except NoWires as problem:
+            self._where = "on 127.0.0.1"
+            self.say(f"{problem}. So all peers are on 127.0.0.1, and no cable is cut.")
+            return
+        self.wires = wires
+        self._where = "in network namespaces of their own, 10.1.0.2 and on"
+
+    def _start(self, name: str, group: list[Path], options: list[str]) -> PeerProcess:
+        folder = self._folder / name
+        if self.wires is None:
+            peer = PeerProcess(name, folder, group, options)
+        else:
+            peer = PeerProcess(
+                name, folder, group, options, listen=f"tcp:{PORT}", console=f"unix:{folder / 'console'}", wrap=self.wires.enter(name)
+            )
+        self.peers.append(peer)
+        peer.start()
+        return peer
 
     def _settled(self, peers: list[PeerProcess]) -> list[dict[str, Any]] | None:
         """The peers' states once every leaf has two homes that hold all it shares; None before."""
@@ -224,12 +222,14 @@ class Demo:
         words = ["".join(one if one.isalnum() else " " for one in stem).split() for stem in stems]
         return list(dict.fromkeys(f"name:{one[0]}" for one in words if one))[:3] or ["size:>0"]
 
-    def _leaf(self) -> PeerProcess:
-        return next(one for one in self.peers if one.running and one.status()["role"] == "leaf")
+    def _leaf(self, peers: list[PeerProcess] | None = None) -> PeerProcess:
+        """One of these, or of all, that runs and does not serve."""
+        return next(one for one in peers or self.peers if one.running and one.status()["role"] == "leaf")
 
-    def _complete(self, name: str, files: int, peers: list[PeerProcess], whole: bool = False) -> None:
+    def _complete(self, name: str, peers: list[PeerProcess], whole: bool = False, seconds: int = 20) -> None:
         """Search for everything of every peer in C{peers}, from one of them, and compare with what is on disk."""
-        leaf = self._leaf()
+        leaf = self._leaf(peers)
+        files = sum(len(self.expected[one.name]) for one in peers)
         missing: list[str] = []
         found = 0
         codes: dict[int, int] = {}
@@ -237,7 +237,7 @@ class Demo:
             want = self.expected[peer.name]
             if not want:
                 continue
-            seen = everything(leaf.console, f"owner:{peer.peerId[:12]}", codes)
+            seen = everything(leaf.console, f"owner:{peer.peerId[:12]}", codes, seconds)
             found += len(want & seen)
             if want - seen:
                 missing.append(f"{len(want - seen)} of {peer.name}")
@@ -246,13 +246,65 @@ class Demo:
         said = f"{found} of {files} contents ({receipts})"
         self._step(name, held, said + (f", missing: {', '.join(missing)}" if missing else ""))
 
-    def _kill(self) -> PeerProcess:
+    def _cutCable(self, wires: Wires) -> None:
+        victim = self._busiest()
+        short = victim.peerId[:8]
+        leaves = [one for one in self.peers if short in [home["peer"] for home in one.status()["homes"]]]
+        wires.cut(victim.name)
+        _, end = self._leaf(leaves).search("size:>0", 1, 3.0)
+        said = " ".join(f"{key}={end[key]}" for key in ("asked", "answered", "lost", "time"))
+        self._step("cut", end["code"] == 251, f"the cable of {victim.name}, a super-peer; the receipt of a search at once: {said}")
+        self._complete("all of its leaves is found from their second homes", leaves, seconds=3)
+        self._mended(wires)
+
+    def _halves(self, wires: Wires) -> None:
+        serving = [one for one in self.peers if one.status()["role"] == "super"]
+        ordinary = [one for one in self.peers if one not in serving]
+        halves = [*serving[::2], *ordinary[::2]], [*serving[1::2], *ordinary[1::2]]
+        wires.part([one.name for one in halves[0]])
+        said = " | ".join(" ".join(one.name for one in half) for half in halves)
+        self._step("part", True, f"no packet goes between {said}")
+        for number, half in enumerate(halves, 1):
+            self._apart(half)
+            self._complete(f"half {number} finds all of its own", half, whole=True)
+        self._mended(wires)
+
+    def _apart(self, peers: list[PeerProcess]) -> None:
+        """Wait until these have noticed that the others are gone: each leaf has a home among them, and no search waits for anybody else."""
+        ids = {one.peerId[:8] for one in peers}
+        self.say("waiting until those who are gone are given up")
+
+        def look() -> bool:
+            for state in (one.status() for one in peers):
+                homes = [home for home in state["homes"] if home["records"] == "all"]
+                if (state["role"] == "leaf" and not homes) or any(home["peer"] not in ids for home in state["homes"]):
+                    return False
+            return self._leaf(peers).search("size:>0", 1, 3.0)[1]["code"] in (250, 252)
+
+        waitFor("that those who are gone are given up", look, REPAIR_WITHIN, 0.5)
+
+    def _mended(self, wires: Wires) -> None:
+        wires.mend()
+        self.say("mended; waiting until all are one network again")
+
+        def look() -> bool:
+            leaf = self._leaf()
+            return all(leaf.search(f"owner:{one.peerId[:12]}", 1, 3.0)[0] for one in self.peers if self.expected[one.name])
+
+        waitFor("that all are found again", look, REPAIR_WITHIN, 0.5)
+        self._complete("mended: all is found", self.peers, whole=True)
+
+    def _busiest(self) -> PeerProcess:
+        """The super-peer that has most registrations, and is not the one that is asked."""
         searching = self._leaf()
         states = {one.name: one.status() for one in self.peers}
         loaded = [one for one in self.peers if states[one.name]["role"] == "super" and one is not searching]
-        victim = max(loaded, key=lambda one: int(states[one.name]["leaves"]))
-        leaves = states[victim.name]["leaves"]
-        self._before = {name for name, state in states.items() if state["role"] == "super"} - {victim.name}
+        return max(loaded, key=lambda one: int(states[one.name]["leaves"]))
+
+    def _kill(self) -> PeerProcess:
+        victim = self._busiest()
+        leaves = victim.status()["leaves"]
+        self._before = set(self._superPeers(self.peers)) - {victim.name}
         victim.kill()
         self._step("kill", leaves > 0, f"{victim.name}, a super-peer with {leaves} registrations, was sent SIGKILL")
         return victim
@@ -267,30 +319,6 @@ class Demo:
                 print(f"    {name} was elected: {roles[name]['because']}")
         said = f"new super-peers: {', '.join(new)}" if new else f"no election was needed, {len(roles)} super-peers are enough"
         self._step("repair", len(roles) >= LEAST_SUPER_PEERS, said)
-
-
-def filesOf(folder: Path, exclusion: Exclusion) -> list[Path]:
-    """The files of a folder that are to be shared, found without the code that the peers use."""
-    found = []
-    for top, folders, files in os.walk(folder):
-        inner = Path(top).relative_to(folder)
-        folders[:] = [
-            one for one in folders
-            if not exclusion.reason(str(inner / one), one, True) and not os.path.islink(os.path.join(top, one))
-        ]
-        for one in files:
-            path = Path(top, one)
-            shared = path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
-            if shared and not exclusion.reason(str(inner / one), one, False):
-                found.append(path)
-    return found
-
-
-def _place(path: Path, where: Path) -> None:
-    try:
-        os.link(path, where)
-    except OSError:
-        shutil.copy2(path, where)
 
 
 def _named(text: str, ids: dict[str, str]) -> str:
@@ -333,6 +361,8 @@ def main(share: str | None, keep: bool) -> int:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         stopAll(demo.peers)
+        if demo.wires is not None:
+            demo.wires.close()
         shutil.rmtree(folder, ignore_errors=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, before)
@@ -356,9 +386,10 @@ def _summary(demo: Demo) -> None:
 def _keep(demo: Demo, say: Callable[[str], None]) -> None:
     peer = next(one for one in demo.peers if one.running)
     host, _, port = peer.console.rpartition(":")
+    where = f"{host} {port}" if host != "unix" else f"-U {port}"
     print("\nThe network goes on. Try, in another terminal:")
-    print(f"    printf 'SEARCH socket timeout\\r\\n' | nc -N {host} {port}")
-    print(f"    nc {host} {port}        and type HELP")
+    print(f"    printf 'SEARCH socket timeout\\r\\n' | nc -N {where}")
+    print(f"    nc {where}        and type HELP")
     for one in demo.peers:
         if one.running:
             print(f"    {one.name}: console {one.console}, {one.status()['role']}")

@@ -17,9 +17,9 @@ from twisted.internet.threads import deferToThread
 from overlay.cli import main
 from overlay.console.client import Client, NotConnected, Refused
 from overlay.daemon import StartFailed, SuperpeerService
-from overlay.demo import filesOf
 from overlay.errors import UsageError
 from overlay.index.dialect import analysisOf
+from overlay.lab.dealing import filesOf
 from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 from overlay.tap import Options, makeService

@@ -265,7 +265,7 @@ def test_theCacheAlone(world: World) -> None:
 
 
 def test_aSuperPeerThatComesBackAlone(world: World) -> None:
-    """A super-peer that serves again before the others are there seeks them on: they need not know of it, and nobody waits for islands to meet."""
+    """A super-peer that serves again before the others are there seeks them on, though they do not know of it."""
     first = world.add()
     second = world.add(bootstrap=[first], settings=Settings(role="super"))
     assert world.until(lambda: second.isSuper and bool(second.peer.neighbours.linked()), 60)
