@@ -148,7 +148,7 @@ def test_forger() -> None:
     served = [one for one in leavesOf(world, villain) if prefers(one, villain)]
     rest = others(world, villain)
     for one in rest:
-        outcome = one.search("dawn", want=HONEST + 1)
+        outcome = one.search("dawn", want=HONEST + 1, router="flood")
         assert {hit.name for hit in outcome.hits} == {f"{name}.txt" for name in world.peers} and outcome.status == "complete"
     atFirstHand = [one for one in rest if one.isSuper or one in served]
     assert served and len(atFirstHand) < len(rest)

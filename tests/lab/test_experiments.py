@@ -115,11 +115,12 @@ def test_sameSeedSameReport(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 SMALL = ("search", "--super-peers", "8", "--degree", "3", "--leaves", "24", "--homes", "2", "--items", "10", "--searches", "20")
+BY_FLOOD = ("--router", "flood")
 
 
 def test_search(capsys: pytest.CaptureFixture[str]) -> None:
     """Everything is found, at the price of a flood; with fewer hops than it takes, not everything, and the targets say so."""
-    found = report(capsys, *SMALL, "--ttl", "8")
+    found = report(capsys, *SMALL, *BY_FLOOD, "--ttl", "8")
     figures = found["figures"]
     assert figures["leaves_registered"] == 24
     assert (figures["hit_rate"], figures["rare_hit_rate"], figures["recall"]) == (1, 1, 1)
@@ -128,7 +129,7 @@ def test_search(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(one["met"] for one in found["targets"])
     near = report(
         capsys, "search", "--super-peers", "30", "--degree", "2", "--leaves", "20", "--homes", "1", "--ttl", "1", "--searches", "20",
-        "--items", "10", status=1,
+        "--items", "10", *BY_FLOOD, status=1,
     )
     assert near["figures"]["rare_hit_rate"] < 0.5 and not near["targets"][1]["met"]
 
