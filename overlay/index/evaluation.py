@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-import attrs
 from pyroaring import BitMap
 
 from overlay.index import phrase
@@ -39,7 +38,7 @@ PHRASE_CHECKED = 20_000
 """Most rows whose text is read for one phrase; those beyond count as not matching."""
 
 HELD_NAMED = 64
-"""Most rows held back that are named: enough to tell how many there are in all where there are few; of many that is only estimated."""
+"""Rows held back are named if there are no more, so that those of several super-peers can be counted; of more the number is enough."""
 
 
 def scoring(expression: Expression) -> list[Word | Prefix]:
@@ -94,6 +93,17 @@ def _named(one: Word | Prefix) -> str:
     return one.term if isinstance(one, Word) else one.start + "*"
 
 
+def _plainWords(expression: Expression) -> dict[str, int] | None:
+    """If the expression is words without a field that must all be there: how often each is said."""
+    parts = expression.parts if type(expression) is And else (expression,)
+    said: dict[str, int] = {}
+    for one in parts:
+        if type(one) is not Word or one.field:
+            return None
+        said[one.term] = said.get(one.term, 0) + 1
+    return said
+
+
 class Evaluation:
     """One request against one index."""
 
@@ -124,22 +134,32 @@ class Evaluation:
             excluded = excluded - uncounted
         documents = len(counted)
         length = words - sum(map(postings.wordsOf.__getitem__, excluded)) if excluded else words
-        rows = self._rows(request.expression, alive)
-        terms = scoring(request.expression)
-        found = [self._word(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
+        said = _plainWords(request.expression)
+        if said is None:
+            terms: Sequence[Word | Prefix] = scoring(request.expression)
+            names, times = list(map(_named, terms)), timesOf(request.expression)
+            rows = self._rows(request.expression, alive)
+            found = [self._word(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
+        else:
+            names, times = list(said), tuple(said.values())
+            found = list(map(postings.terms.get, names))
+            rows = self._having(found, alive)
         whole = documents == len(postings)
         counts = [
             0 if one is None else (len(one.rows) if whole else one.rows.intersection_cardinality(counted)) for one in found
         ]
         numbers = request.statistics
-        if numbers is None or len(numbers.frequencies) != len(terms):
-            numbers = Statistics(documents, length, tuple(counts))
-        numbers = attrs.evolve(numbers, times=timesOf(request.expression))
+        if numbers is None or len(numbers.frequencies) != len(names):
+            numbers = Statistics(documents, length, tuple(counts), times)
+        else:
+            numbers = Statistics(numbers.documents, numbers.length, numbers.frequencies, times)
         weights = numbers.weights
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
-        ranking = Ranking(postings, units, numbers.average, len(terms), request.formula)
+        ranking = Ranking(postings, units, numbers.average, len(names), request.formula)
         matched = len(rows)
-        spare = HELD_NAMED if request.statistics is None else LIKE_CONTENTS
+        spare = LIKE_CONTENTS
+        if request.statistics is None:
+            spare = matched - request.want if matched <= request.want + HELD_NAMED else 1
         best = ranking.best(rows, min(matched, request.want + spare))
         shown, held = best[: request.want], best[request.want :]
         unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, counted)
@@ -153,11 +173,11 @@ class Evaluation:
         return Found(
             rows=self._make(shown),
             matched=matched,
-            held=postings.idsOf([one[2] for one in held]),
+            held=postings.idsOf([one[2] for one in held]) if len(held) == matched - len(shown) else [],
             bound=-held[0][0] or 0.0 if held else 0.0,
             documents=documents,
             length=length,
-            frequencies=dict(zip(map(_named, terms), counts, strict=True)),
+            frequencies=dict(zip(names, counts, strict=True)),
             unfiltered=unfiltered,
             excluded=leftOut,
             front=front,
@@ -202,6 +222,20 @@ class Evaluation:
         return passage
 
     # --- rows --------------------------------------------------------------------------------------------------------
+
+    def _having(self, found: Sequence[Posting | None], within: BitMap) -> BitMap:
+        """The rows among C{within} that all of these have; a bitmap that the caller must not change."""
+        having = []
+        for one in found:
+            if one is None:
+                return BitMap()
+            having.append(one.rows)
+        having.sort(key=len)
+        # What is in no record is in no posting.
+        rows = having[0] if within is self._postings.alive else having[0] & within
+        for other in having[1:]:
+            rows = rows & other
+        return rows
 
     def _rows(self, part: Expression, within: BitMap) -> BitMap:
         """The rows among C{within} that match; a bitmap that the caller must not change."""

@@ -74,6 +74,7 @@ class Postings:
     @ivar words: words in all of them.
     @ivar wordsOf: words of each row.
     @ivar genuine: rows of records whose signature this peer has checked.
+    @ivar marks: for whoever ranks rows, a number to each, all 0 while nobody does; none for the last rows until then.
     """
 
     def __init__(self) -> None:
@@ -82,6 +83,7 @@ class Postings:
         self.words = 0
         self.wordsOf = array("I")
         self.genuine = BitMap()
+        self.marks = array("H")
         self.lengths = columns.lengths()
         self.expires = columns.Column("I", columns.minutes)
         self.sizes = columns.Column("I", columns.magnitude)

@@ -20,10 +20,13 @@ from overlay.index.terms import Posting
 from overlay.questions import Formula
 
 if TYPE_CHECKING:
+    from overlay.index.classes import Classes
     from overlay.index.vectors import Vectors
 
 SCORED_ONE_BY_ONE = 12
 """Rows up to which each is simply scored; a peer that holds little never loads what arrays need."""
+CLASSED = 32_768
+"""Rows up to which all are sorted into classes."""
 SCORED_AT_ONCE = 4096
 """Rows up to which all are scored."""
 MANY_UNITS = 4
@@ -68,6 +71,7 @@ class Ranking:
         # What the last call of best has looked at, one by one or at once, and what covers all else.
         self._few: list[Best] = []
         self._vectors: Vectors | None = None
+        self._classes: Classes | None = None
         self._unseen: list[tuple[float, Parts, int]] = []
         self._worth: dict[tuple[int, int, int], float] = {}
 
@@ -80,9 +84,16 @@ class Ranking:
         if len(rows) <= SCORED_ONE_BY_ONE:
             self._few = self._sorted(list(map(self._scored, rows)))
             return self._few[:wanted]
+        # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
+        if len(rows) <= CLASSED:
+            from overlay.index.classes import Classes
+
+            classes = self._classes = Classes.of(self._postings, rows, self._units)
+            if classes is not None:
+                classes.score(self._units, self._average, self._places, self._formula)
+                return classes.best(wanted)
         if len(rows) > (SCORED_OF_MANY if len(self._units) >= MANY_UNITS else max(SCORED_AT_ONCE, 2 * wanted)):
             rows = self._narrowed(rows, wanted)
-        # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
         from overlay.index.vectors import Vectors
 
         vectors = self._vectors = Vectors(self._postings, rows, self._units, self._average, self._places, self._formula)
@@ -98,8 +109,11 @@ class Ranking:
 
         @param score: a guess by which parts are looked at.
         """
+        pairs = [(one[3], one[1]) for one in shown]
+        if self._classes is not None:
+            return self._classes.front(shown, score).without(pairs, want)
         if self._vectors is not None:
-            return Front(self._vectors.front(shown, self._unseen)).without([(one[3], one[1]) for one in shown], want)
+            return Front(self._vectors.front(shown, self._unseen)).without(pairs, want)
         twice: dict[int, list[Parts]] = {}
         for _, content, _, parts in shown:
             twice.setdefault(content, []).append(parts)
@@ -108,7 +122,7 @@ class Ranking:
         for _, content, row, parts in self._few:
             if row not in rows and not any(covers(one, parts) for one in twice.get(content, ())):
                 first[parts] = min(content, first.get(parts, content))
-        return Front.of(first, score).without([(one[3], one[1]) for one in shown], want)
+        return Front.of(first, score).without(pairs, want)
 
     def _newest(self, rows: BitMap, wanted: int) -> list[Best]:
         """The best by time of change."""

@@ -100,10 +100,24 @@ def _join(one: Parts, other: Parts) -> Parts:
     return bytes((min(one[0], other[0]), *map(max, one[1:], other[1:])))
 
 
+def _uncovered(entries: Mapping[Parts, int], shown: Sequence[tuple[Parts, int]]) -> Iterator[tuple[Parts, int]]:
+    """The entries that not every one of C{shown}, whose contents all differ, is as good as."""
+    last: dict[Parts, int] = {}
+    for parts, content in shown:
+        if content > last.get(parts, -1):
+            last[parts] = content
+    for parts, content in entries.items():
+        if parts in last and last[parts] > content:
+            yield parts, content
+        elif not all(covers(one, parts) for one in last):
+            yield parts, content
+
+
 @attrs.define(slots=True)
 class Front:
     """
-    A few parts that cover every record held back, each with the first content hash that a record covered by it may have.
+    A few parts that cover every record held back, each with a content hash that none of the records of these very parts comes before.
+    (A record that is covered by other parts than its own scores less than those.)
 
     @ivar entries: parts, and the content hash's first 8 bytes as a number.
     """
@@ -139,6 +153,8 @@ class Front:
         """
         if not self.entries or len({content for _, content in shown}) < want:
             return self
+        if len(shown) == want and want:
+            return Front(dict(_uncovered(self.entries, shown)))
         left = {}
         kinds = dict.fromkeys(parts for parts, _ in shown)
         for parts, content in self.entries.items():

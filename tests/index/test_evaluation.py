@@ -159,7 +159,8 @@ def test_bestOfManyAreTheBest(expression: Expression, want: int, monkeypatch: py
     assert found.matched == len(expected.order)
     assert [(row.owner, row.recordId) for row in found.rows] == expected.order[:want]
     assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
-    assert list(found.held) == [recordId for _, recordId in expected.order[want : want + 50]]
+    left = [recordId for _, recordId in expected.order[want:]]
+    assert list(found.held) == (left if len(left) <= 50 else [])
 
 
 def test_bothWaysOfRankingScoreAlike(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_everyWayFindsTheBest(monkeypatch: pytest.MonkeyPatch, way: str, seed: i
         found = store.search(Request(expression, want, NOW))
     assert [(row.owner, row.recordId) for row in found.rows] == expected.order[:want]
     assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
-    assert list(found.held) == [recordId for _, recordId in expected.order[want : want + 5]]
+    assert list(found.held) == ([recordId for _, recordId in expected.order[want:]] if len(expected.order) <= want + 5 else [])
     assert (found.documents, found.length, found.frequencies) == (expected.documents, expected.length, expected.frequencies)
     shown = [(row.parts, row.content) for row in found.rows]
     front = list(Front.decode(found.front, len(found.frequencies)))
@@ -84,7 +84,8 @@ def test_everyWayFindsTheBest(monkeypatch: pytest.MonkeyPatch, way: str, seed: i
         mine, content = partsOf(known[key], expression), int.from_bytes(known[key].head.content[:8], "big")
         above = {at for parts, at in shown if covers(parts, mine) and (parts != mine or at <= content)}
         assert (
-            any(covers(parts, mine) and first <= content for parts, first in front)
+            # What is covered by other parts than its own scores less than those: its content decides nothing.
+            any(covers(parts, mine) and (parts != mine or first <= content) for parts, first in front)
             or len(above) >= want
             or any(at == content and covers(parts, mine) for parts, at in shown)
         ), (mine, content, front)
