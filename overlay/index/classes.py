@@ -4,6 +4,7 @@ there are some dozens of scores: the classes are counted, the classes are scored
 is one number: a digit for the level of each unit, and a last one for the length.
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,15 +13,16 @@ from pyroaring import BitMap
 from overlay.index.bm25 import classLength
 from overlay.index.postings import Postings
 from overlay.index.ranking import Best, Unit
-from overlay.index.scoring import Front, Parts, covers
+from overlay.index.scoring import FRONT_MOST, Front, Parts, covers
 from overlay.questions import Formula
 
 CLASSES_MOST = 1 << 16
 """Numbers that there may be for classes; each row has one of two bytes."""
+CELLS_MOST = 1024
+"""Ways in which the terms may occur, likewise."""
 _LENGTHS = np.array([classLength(number) for number in range(256)], np.float64)
 _FEW_TIES = 4
 """Of more than so many times the rows wanted that score alike, the first by content are picked before all are sorted."""
-_SIEVE = 12
 _NOWHERE = 256
 
 
@@ -61,25 +63,29 @@ class Classes:
         low = int(lengths.min())
         size = width = int(lengths.max()) - low + 1
         tables: list[list[int]] = []
-        marks: list[tuple[BitMap, int]] = []
+        marks: list[list[tuple[array[int], int]]] = []
         for unit in units:
             posting = unit.posting
             left = some.intersection_cardinality(posting.rows)
-            table = [1] if left == len(rows) else [0, 1]
-            if left and len(table) > 1:
-                marks.append((some & posting.rows, size))
-            for level, whole in sorted(posting.levels.items()):
+            mine: list[tuple[array[int], int]] = []
+            if left == len(rows):
+                table = [1]
+            else:
+                table = [0, 1]
+                marks.append([((some & posting.rows).to_array(), size)])
+            base = len(table) - 1
+            for level in sorted(posting.levels):
                 if not left:
                     break
-                having = whole & some
-                count = len(having)
-                if count:
-                    left -= count
-                    marks.append((having, size * (len(table) - table.index(1))))
+                having = (posting.levels[level] & some).to_array()
+                if having:
+                    left -= len(having)
+                    mine.append((having, size * (len(table) - base)))
                     table.append(level)
+            marks.append(mine)
             tables.append(table)
             size *= len(table)
-            if size > CLASSES_MOST:
+            if size > CLASSES_MOST or size > CELLS_MOST * width:
                 return None
         codes = _marked(postings, rows, marks)
         codes += lengths
@@ -138,10 +144,8 @@ class Classes:
             kept = np.flatnonzero(above | (contents <= np.partition(ties, room - 1)[room - 1]))
             rows, at, worst, contents = rows[kept], at[kept], worst[kept], contents[kept]
         order = np.lexsort((contents, worst))
-        parts = self._parts
-        found = list(
-            zip(worst[order].tolist(), contents[order].tolist(), rows[order].tolist(), map(parts.__getitem__, at[order].tolist()), strict=True)
-        )
+        partsOf = map(self._parts.__getitem__, at[order].tolist())
+        found = list(zip(worst[order].tolist(), contents[order].tolist(), rows[order].tolist(), partsOf, strict=True))
         ordered = contents[order]
         if (ordered[1:] == ordered[:-1]).any():
             keyOf = self._postings.keyOf
@@ -152,84 +156,89 @@ class Classes:
 
     def front(self, shown: Sequence[Best], score: Callable[[Parts], float]) -> Front:
         """
-        What covers all rows but those shown, and those of like content that cannot score better than one shown: of classes that no other
-        covers the shortest, at most L{overlay.index.scoring.FRONT_MOST}.
+        What covers all rows but those shown: of the classes that no other covers at most L{overlay.index.scoring.FRONT_MOST}.
 
         Only for a class of which a row is shown is the first content looked up that another row of it has. A row that is covered by
         other parts than its own scores less than those, so that its content decides nothing.
 
         @param score: a guess; when there are too many, those that it gives least are joined.
         """
-        counts = self._counts.copy()
-        positions = self.rows.searchsorted(np.array([one[2] for one in shown], np.uint32)).tolist() if shown else []
-        gone = dict.fromkeys(positions)
-        contents = np.frombuffer(self._postings.contents.values, np.uint64)[self.rows]
-        gone.update(dict.fromkeys(self._asGoodAsShown(contents, shown, gone)))
-        out = np.fromiter(gone, np.intp, len(gone))
-        taken = self._codes[out]
+        taken = self._codes[self.rows.searchsorted(np.array([one[2] for one in shown], np.uint32))]
+        counts = self._counts - np.bincount(taken, minlength=self._size)
         touched = dict.fromkeys(taken.tolist())
-        counts -= np.bincount(taken, minlength=self._size)
         first: dict[Parts, int] = {}
-        for code, parts in self._skyline(counts):
-            content = 0
-            if code in touched or not any(parts[1:]):
-                # Where nothing scores, whatever is left scores nothing, and content alone decides.
-                same = self._codes == code if any(parts[1:]) else np.ones(len(self.rows), np.bool_)
-                same[out] = False
-                content = int(contents[same].min())
-            first[parts] = content
-        return Front.of(first, score)
+        for code in self._skyline(np.flatnonzero(counts).tolist()):
+            parts = self._parts[int(self._classes.searchsorted(code))]
+            if not any(parts[1:]):
+                # Where nothing scores, content alone decides. Whatever scores covers what scores nothing.
+                if not first:
+                    first[parts] = self._firstHeld(None, parts, shown)
+            else:
+                first[parts] = self._firstHeld(np.flatnonzero(self._codes == code), parts, shown) if code in touched else 0
+        return Front(first) if len(first) <= FRONT_MOST else Front.of(first, score)
 
-    def _asGoodAsShown(self, contents: np.ndarray, shown: Sequence[Best], gone: dict[int, None]) -> list[int]:
-        """Positions of rows that have the content of one that is shown, and do not score better."""
+    def _firstHeld(self, which: "np.ndarray | None", parts: Parts, shown: Sequence[Best]) -> int:
+        """
+        The first content of rows of these parts that are not shown, nor as good as shown: of like content, and no better.
+
+        @param which: their places among all rows; None for all.
+        """
+        rows = self.rows if which is None else self.rows[which]
+        contents = np.frombuffer(self._postings.contents.values, np.uint64)[rows]
+        order = contents.argsort()
+        seen = {one[2] for one in shown}
         known: dict[int, list[Parts]] = {}
-        for _, content, _, parts in shown:
-            known.setdefault(content, []).append(parts)
-        shift = np.uint64(64 - _SIEVE)
-        sieve = np.zeros(1 << _SIEVE, np.bool_)
-        sieve[[content >> 64 - _SIEVE for content in known]] = True
+        for one in shown:
+            known.setdefault(one[1], []).append(one[3])
+        content = 0
+        for row, content in zip(rows[order].tolist(), contents[order].tolist(), strict=True):
+            if row not in seen and not any(covers(above, parts) for above in known.get(content, ())):
+                break
+        return content
+
+    def _skyline(self, codes: list[int]) -> list[int]:
+        """Of some classes, in rising order, those that no other covers, but for those that score nothing; these come last."""
+        shortest: dict[int, int] = {}
+        for code in codes:
+            cell, length = divmod(code, self._width)
+            if cell not in shortest:
+                shortest[cell] = length
+        strides = []
+        cells = 1
+        for table in self._tables:
+            strides.append((cells, len(table)))
+            cells *= len(table)
+        # By how often the terms occur from the most often on: the shortest of those that have no term less often.
+        reached = [_NOWHERE] * cells
         found = []
-        for at in np.flatnonzero(sieve[(contents >> shift).astype(np.intp)]).tolist():
-            above = known.get(int(contents[at]))
-            if above is None or at in gone:
-                continue
-            parts = self._parts[int(self._classes.searchsorted(self._codes[at]))]
-            if any(covers(one, parts) for one in above):
-                found.append(at)
+        for cell in range(cells - 1, -1, -1):
+            beyond = _NOWHERE
+            for stride, digits in strides:
+                if cell // stride % digits + 1 < digits and reached[cell + stride] < beyond:
+                    beyond = reached[cell + stride]
+            length = shortest.get(cell, _NOWHERE)
+            if length < beyond:
+                found.append(cell * self._width + length)
+                beyond = length
+            reached[cell] = beyond
         return found
 
-    def _skyline(self, counts: np.ndarray) -> list[tuple[int, Parts]]:
-        """Of the classes that have rows, those that no other covers."""
-        tables = self._tables
-        there = counts.reshape([*(len(table) for table in reversed(tables)), self._width]) > 0
-        shortest = np.where(there.any(axis=-1), there.argmax(axis=-1), _NOWHERE)
-        # The shortest of those that have no term less often, itself included, and then of those that have one of them more often.
-        reached = shortest
-        for axis in range(len(tables)):
-            reached = np.flip(np.minimum.accumulate(np.flip(reached, axis), axis), axis)
-        kept = shortest < _NOWHERE
-        for axis in range(len(tables)):
-            beyond = np.full_like(shortest, _NOWHERE)
-            ahead = (slice(None),) * axis
-            beyond[(*ahead, slice(None, -1))] = reached[(*ahead, slice(1, None))]
-            kept &= shortest < beyond
-        number = np.flatnonzero(kept)
-        codes = (number * self._width + shortest.reshape(-1)[number]).tolist()
-        found = [(code, self._parts[int(at)]) for code, at in zip(codes, self._classes.searchsorted(codes), strict=True)]
-        loud = [one for one in found if any(one[1][1:])]
-        # Whatever scores covers what scores nothing.
-        return loud or found
 
+def _marked(postings: Postings, rows: np.ndarray, marks: Sequence[Sequence[tuple["array[int]", int]]]) -> np.ndarray:
+    """
+    Of each row, the sum of the numbers of those that have it.
 
-def _marked(postings: Postings, rows: np.ndarray, marks: list[tuple[BitMap, int]]) -> np.ndarray:
-    """Of each row, the sum of the numbers of the bitmaps that have it, all of whose rows are among C{rows}."""
+    @param marks: some of C{rows} with a number; of those in one sequence none has a row of another.
+    """
     held = postings.marks
     if len(held) < len(postings.wordsOf):
         held.frombytes(bytes(held.itemsize * (len(postings.wordsOf) - len(held))))
     scratch = np.frombuffer(held, np.uint16)
     try:
-        for some, number in marks:
-            scratch[np.frombuffer(some.to_array(), np.uint32)] += np.uint16(number)
+        for apart in marks:
+            if apart:
+                places = np.frombuffer(b"".join([some for some, _ in apart]), np.uint32)
+                scratch[places] += np.repeat(np.array([number for _, number in apart], np.uint16), [len(some) for some, _ in apart])
         return scratch[rows]
     finally:
         scratch[rows] = 0

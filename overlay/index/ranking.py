@@ -154,7 +154,11 @@ class Ranking:
             posting = unit.posting
             if row not in posting.rows:
                 continue
-            level = next((one for one, some in posting.levels.items() if row in some), 1)
+            level = 1
+            for one, some in posting.levels.items():
+                if row in some:
+                    level = one
+                    break
             parts[1 + unit.place] = level
             score += self._value(number, level, length)
         return -score, self._postings.contents.values[row], row, normal(bytes(parts))

@@ -107,9 +107,7 @@ def _uncovered(entries: Mapping[Parts, int], shown: Sequence[tuple[Parts, int]])
         if content > last.get(parts, -1):
             last[parts] = content
     for parts, content in entries.items():
-        if parts in last and last[parts] > content:
-            yield parts, content
-        elif not all(covers(one, parts) for one in last):
+        if last.get(parts, content) > content or not all(covers(one, parts) for one in reversed(last)):
             yield parts, content
 
 

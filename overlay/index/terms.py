@@ -72,6 +72,18 @@ class Few:
         return array("I", compress(rows, map(_ODD.__getitem__, held[_ROW * len(rows) :])))
 
     @staticmethod
+    def viewed(held: int) -> "Posting":
+        """A single row, for who does not change it."""
+        level, named = _MEANINGS[held & 0xFF]
+        posting = Posting()
+        rows = posting.rows = BitMap((held >> 8,))
+        if named:
+            posting.names = rows
+        if level != 1:
+            posting.levels[level] = rows
+        return posting
+
+    @staticmethod
     def unpacked(held: "bytes | int") -> "Posting":
         posting = Posting()
         if isinstance(held, int):
@@ -206,7 +218,9 @@ class Terms:
     def get(self, term: str) -> Posting | None:
         """The rows of a term; not to be changed by the caller."""
         held = self._held.get(term)
-        return held if held is None or isinstance(held, Posting) else Few.unpacked(held)
+        if held is None or isinstance(held, Posting):
+            return held
+        return Few.viewed(held) if isinstance(held, int) else Few.unpacked(held)
 
     def union(self, terms: Sequence[str]) -> tuple[BitMap, BitMap]:
         """The rows that have any of these terms, and those that have any in name or location."""
