@@ -1,6 +1,7 @@
 """
-The best rows of many. A few are scored one by one, and more at once as arrays (L{overlay.index.vectors}). Of very many, most are never
-looked at: rows fall into classes that have one score (length class, level of occurrences of each term), and the classes are taken apart
+The best rows of many. A few are scored one by one; of more the classes are counted and scored (L{overlay.index.classes}), or, where
+there are nearly as many classes as rows, all rows at once as arrays (L{overlay.index.vectors}). Of very many, most are
+never looked at: rows fall into classes that have one score (length class, level of occurrences of each term), and these are taken apart
 best first until enough rows have come out. The bounds are those of the threshold algorithm (Fagin, Lotem and Naor 2001, "Optimal
 Aggregation Algorithms for Middleware").
 """

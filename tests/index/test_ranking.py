@@ -26,7 +26,10 @@ EXPRESSIONS: list[Expression] = [
     And((Or((Word("tree"), Not(Word("absent")))), Not(Word("rare")))),
     Not(Word("absent")),
 ]
-WAYS = {"one by one": (10_000, 0), "at once": (0, 10_000), "by classes": (0, 3), "as shipped": (ranking.SCORED_ONE_BY_ONE, 4096)}
+WAYS = {
+    "one by one": (10_000, 0, 0), "at once": (0, 10_000, 0), "taken apart": (0, 3, 0), "counted": (0, 0, 10_000),
+    "as shipped": (ranking.SCORED_ONE_BY_ONE, ranking.SCORED_AT_ONCE, ranking.CLASSED),
+}
 
 
 def records(rng: random.Random, owner: Any, number: int) -> list[StoredRecord]:
@@ -65,8 +68,9 @@ def partsOf(one: Naive, expression: Expression) -> Parts:
 def test_everyWayFindsTheBest(monkeypatch: pytest.MonkeyPatch, way: str, seed: int, expression: Expression, want: int) -> None:
     """The same rows in the same order with the same scores; and whatever is held back is bounded by what is said of it."""
     with monkeypatch.context() as patched:
-        few, many = WAYS[way]
+        few, many, classed = WAYS[way]
         patched.setattr(ranking, "SCORED_ONE_BY_ONE", few)
+        patched.setattr(ranking, "CLASSED", classed)
         patched.setattr(ranking, "SCORED_AT_ONCE", many)
         patched.setattr(ranking, "SCORED_OF_MANY", many)
         patched.setattr(evaluation, "HELD_NAMED", 5)
