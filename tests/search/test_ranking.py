@@ -254,7 +254,7 @@ def test_aRankingThatRaises() -> None:
     before = searcher.search("worda", want=5)
     policies = searcher.peer.commons.policies
     broken = type(policies.ranking)(
-        "ranking", type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, policies.ranking._log
+        type("L", (), {"name": "broken", "file": "broken.py"})(), Broken(), world.time, policies.ranking._log
     )
     object.__setattr__(policies, "ranking", broken)
     after = searcher.search("worda", want=5)
