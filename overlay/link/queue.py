@@ -15,32 +15,30 @@ from overlay.wire.codec import encode
 from overlay.wire.message import Message, Priority
 from overlay.wire.query import Done, Query
 
-BOUNDS = {
-    Priority.CONTROL: limits.QUEUE_CONTROL,
-    Priority.SEARCH: limits.QUEUE_SEARCH,
-    Priority.REGISTRATION: limits.QUEUE_REGISTRATION,
-}
+BOUNDS = (limits.QUEUE_CONTROL, limits.QUEUE_SEARCH, limits.QUEUE_REGISTRATION)
+"""Bytes that may wait, by priority."""
 CONGESTED = 512 * 1024
 """Bytes queued from which a link says that it is congested."""
 
 
 # What goes to many links goes to one after the other.
-_last: tuple[Message | None, bytes] = (None, b"")
+_last: tuple[Message | None, tuple[bytes, ...], int] = (None, (), 0)
 
 
-def encoded(message: Message) -> bytes:
+def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int]:
     """
-    A message as bytes; the same one again costs nothing.
+    A message, its frames, and their size; the same query again costs nothing.
 
     @raise TooLarge: it exceeds the largest message.
     """
     global _last
-    if message is not _last[0]:
-        data = encode(message)
-        if not isinstance(message, Query):
-            return data
-        _last = (message, data)
-    return _last[1]
+    if message is _last[0]:
+        return _last
+    frames = tuple(framesOf(encode(message), message.priority))
+    framed = message, frames, sum(map(len, frames))
+    if isinstance(message, Query):
+        _last = framed
+    return framed
 
 
 class Overrun(Exception):
@@ -70,21 +68,20 @@ class SendQueue:
         """
         priority = message.priority
         try:
-            data = encoded(message)
+            _, frames, size = _framed(message)
         except TooLarge:
             self.dropped("too-large")
             return False
-        receipt = isinstance(message, Done)
-        if self._sizes[priority] + len(data) > BOUNDS[priority]:
+        if self._sizes[priority] + size > BOUNDS[priority]:
+            receipt = isinstance(message, Done)
             if priority == Priority.CONTROL or (receipt and self._sizes[priority] > 2 * BOUNDS[priority]):
                 raise Overrun
             if not receipt:
                 self.dropped("slow-search" if priority == Priority.SEARCH else "slow-registration")
                 return False
-        for frame in framesOf(data, priority):
-            self._frames[priority].append(frame)
-            self._sizes[priority] += len(frame)
-            self.size += len(frame)
+        self._frames[priority].extend(frames)
+        self._sizes[priority] += size
+        self.size += size
         if self.size > CONGESTED:
             self.congested = True
         return True
@@ -93,6 +90,10 @@ class SendQueue:
         """
         The next frames in the order of priority, joined: at least one if there is any, else up to C{most} bytes.
         """
+        if self.size <= most:
+            every = b"".join([frame for frames in self._frames for frame in frames])
+            self.clear()
+            return every
         taken: list[bytes] = []
         size = 0
         for priority, frames in enumerate(self._frames):
@@ -115,7 +116,8 @@ class SendQueue:
 
     def clear(self) -> None:
         """Forget all."""
-        for frames in self._frames:
-            frames.clear()
-        self._sizes = [0 for _ in Priority]
+        for priority, frames in enumerate(self._frames):
+            if frames:
+                frames.clear()
+                self._sizes[priority] = 0
         self.size = 0

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, serverFromString
 from twisted.internet.interfaces import IListeningPort, IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -28,6 +28,7 @@ from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
 from overlay.link.channel import IChannel, IListening, INetwork
 from overlay.link.transport import TlsChannel
+from overlay.link.turn import Turn
 from overlay.wire.address import parseAddress
 
 HANDSHAKE = 5.0
@@ -106,9 +107,13 @@ class _Creator:
 
 
 class _TlsFactory(TLSMemoryBIOFactory):
-    """Unlike its base it lets the inner factory turn a connection away."""
+    """
+    Unlike its base it lets the inner factory turn a connection away, and gathers no writes: channels do that, each in one turn of the
+    reactor and not in the one after.
+    """
 
     noisy = False
+    protocol = TLSMemoryBIOProtocol
 
     def buildProtocol(self, addr: Any) -> Any:
         inner = self.wrappedFactory.buildProtocol(addr)
@@ -166,6 +171,7 @@ class TlsNetwork:
         self._reactor = reactor
         self._listen = listen
         self._creator = _Creator(makeContext(identity))
+        self._turn = Turn(reactor)
         self.strangers: dict[str, int] = {}
 
     def listen(self, accept: Any) -> Deferred[IListening]:
@@ -189,7 +195,7 @@ class TlsNetwork:
             else:
                 self.strangers.pop(host, None)
 
-        return TlsChannel(self._reactor, keyOf, HANDSHAKE, ready=accept, settled=settled)
+        return TlsChannel(self._reactor, self._turn, keyOf, HANDSHAKE, ready=accept, settled=settled)
 
     def dial(self, address: str, expected: bytes | None, timeout: float) -> Deferred[IChannel]:
         try:
@@ -197,7 +203,8 @@ class TlsNetwork:
         except UsageError as problem:
             return fail(NotReached(str(problem)))
         channel = TlsChannel(
-            self._reactor, keyOf, min(timeout, HANDSHAKE), dialledAddress=address, expected=PeerId(expected) if expected else None
+            self._reactor, self._turn, keyOf, min(timeout, HANDSHAKE), dialledAddress=address,
+            expected=PeerId(expected) if expected else None,
         )
         factory = _TlsFactory(self._creator, True, _Factory(lambda address: None if channel.transport else channel))
         started = self._reactor.seconds()

@@ -15,6 +15,7 @@ from overlay.identity.ids import PeerId, idText, peerIdOf
 from overlay.link.channel import SLOW, IChannel, IChannelUser
 from overlay.link.frames import FrameReader
 from overlay.link.queue import Overrun, SendQueue
+from overlay.link.turn import Turn
 from overlay.wire.address import formatAddress
 from overlay.wire.codec import Unknown, decode
 from overlay.wire.message import Message
@@ -42,6 +43,7 @@ class TlsChannel(Protocol):
     def __init__(
         self,
         reactor: Any,
+        turn: Turn,
         keyOf: Callable[[Any], bytes | None],
         handshake: float,
         ready: Callable[[IChannel], None] | None = None,
@@ -50,6 +52,7 @@ class TlsChannel(Protocol):
         expected: PeerId | None = None,
     ) -> None:
         self._reactor = reactor
+        self._turn = turn
         self._keyOf = keyOf
         self._handshake = handshake
         self._ready = ready
@@ -65,7 +68,7 @@ class TlsChannel(Protocol):
         self._queue = SendQueue(self._dropped)
         self._user: IChannelUser | None = None
         self._timer: IDelayedCall | None = None
-        self._flushing: IDelayedCall | None = None
+        self._flushing = False
         self._blocked = False
         self._paused = False
         self._closing = False
@@ -125,8 +128,6 @@ class TlsChannel(Protocol):
     def connectionLost(self, reason: Failure = Failure(Exception("lost"))) -> None:  # noqa: B008
         self._stopTimer()
         self._settle()
-        if self._flushing is not None and self._flushing.active():
-            self._flushing.cancel()
         self._queue.clear()
         said = self._lost or _sentence(reason)
         self._lost = said
@@ -232,21 +233,26 @@ class TlsChannel(Protocol):
     def send(self, message: Message) -> bool:
         if self._closing or self._lost is not None:
             return False
-        before = self._queue.congested
+        queue = self._queue
+        before = queue.congested
         try:
-            queued = self._queue.put(message)
+            queued = queue.put(message)
         except Overrun:
             self._dropped("slow-control")
             self._end(SLOW)
             return False
-        if queued and self._flushing is None and not self._blocked:
-            self._flushing = self._reactor.callLater(0, self._flush)
-        if self._queue.congested and not before and self._user is not None:
+        if queued and not self._flushing and not self._blocked:
+            self._flushSoon()
+        if queue.congested and not before and self._user is not None:
             self._user.channelCongested()
         return queued
 
+    def _flushSoon(self) -> None:
+        self._flushing = True
+        self._turn.atEnd(self._flush)
+
     def _flush(self) -> None:
-        self._flushing = None
+        self._flushing = False
         transport: Any = self.transport
         while self._queue.size and not self._blocked and self._lost is None:
             data = self._queue.take(WRITE)
@@ -265,8 +271,8 @@ class TlsChannel(Protocol):
     def resumeProducing(self) -> None:
         """The transport takes more."""
         self._blocked = False
-        if self._flushing is None:
-            self._flushing = self._reactor.callLater(0, self._flush)
+        if not self._flushing:
+            self._flushSoon()
 
     def stopProducing(self) -> None:
         """The transport is gone."""
@@ -280,8 +286,8 @@ class TlsChannel(Protocol):
             # Else the other side's farewell would not be noticed.
             self._paused = False
             self.transport.resumeProducing()  # type: ignore[union-attr]
-        if self._flushing is None and not self._blocked:
-            self._flushing = self._reactor.callLater(0, self._flush)
+        if not self._flushing and not self._blocked:
+            self._flushSoon()
         self._stopTimer()
         self._timer = self._reactor.callLater(CLOSING, self._end, "it does not close")
 
