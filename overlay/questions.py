@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import attrs
+import msgspec
 
 from overlay.identity.ids import PeerId
 from overlay.wire.statements import Capacity
@@ -167,8 +168,7 @@ class Work(StrEnum):
     LINK = "link"
 
 
-@attrs.frozen(slots=True)
-class NeighbourView:
+class NeighbourView(msgspec.Struct, frozen=True):
     """
     One neighbour as a router sees it.
 
@@ -187,8 +187,7 @@ class NeighbourView:
     doubt: str = ""
 
 
-@attrs.frozen(slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """
     Where a query stands at one super-peer, for C{IRouter.next}.
 
@@ -235,8 +234,7 @@ class Progress:
     lost: int = 0
 
 
-@attrs.frozen(slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """
     A router's answer.
 

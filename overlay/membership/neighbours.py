@@ -57,7 +57,7 @@ class Neighbours(Component):
     """
 
     __slots__ = (
-        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_seen", "_timer", "active", "changed", "needed",
+        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_seen", "_timer", "active", "changed", "needed",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -67,6 +67,7 @@ class Neighbours(Component):
         self._agreed: dict[bytes, None] = _NOBODY
         self._asked: dict[bytes, float] = _NOBODY
         self._avoid: dict[bytes, float] = _NOBODY
+        self._order: Sequence[PeerId] = ()
         self._timer: IDelayedCall | None = None
         self._looks = 0
         self._seen: tuple[tuple[Known, ...], frozenset[bytes]] = ((), frozenset())
@@ -89,8 +90,7 @@ class Neighbours(Component):
 
     def linked(self) -> "list[Link]":
         """The links to the neighbours, by id."""
-        links = self.commons.links
-        return [link for peer in sorted(self._agreed) if (link := links.get(PeerId(peer))) is not None]
+        return [link for link in map(self.commons.links.get, self._order) if link is not None]
 
     def isNeighbour(self, peer: bytes) -> bool:
         return peer in self._agreed
@@ -141,6 +141,7 @@ class Neighbours(Component):
             self._notify()
 
     def _notify(self) -> None:
+        self._order = sorted(map(PeerId, self._agreed)) if self._agreed else ()
         for callback in list(self.changed):
             callback()
 

@@ -123,6 +123,14 @@ class Tree(Component):
         limb = serving.limbs.get(peer) if serving is not None else None
         return limb is not None and limb.theirs == PARENT
 
+    def carries(self, peer: PeerId) -> tuple[bool, bool]:
+        """L{isTree} and L{isChild}, which each query asks of each neighbour."""
+        serving = self._serving
+        limb = serving.limbs.get(peer) if serving is not None else None
+        if limb is None or serving is None:
+            return True, False
+        return not limb.isSilent(serving.place.label), limb.theirs == PARENT
+
     def _isNeeded(self, peer: PeerId) -> bool:
         """Whether the tree would break without a neighbour."""
         return peer == self.parent or self.isChild(peer)

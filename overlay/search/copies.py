@@ -9,7 +9,7 @@ from zope.interface import Interface
 from overlay.commons import Commons
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt, Refine
+from overlay.wire.query import Cancel, Done, Hit, Hits, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -89,8 +89,16 @@ class Copies:
         @return: for each link its copy, or None if it takes no more.
         """
         message = wanted.query(id, self._next + 1, ttl, budget, direct, router)
-        self._next += 1
-        return [None if link is None else self._sendOne(link, receiver, message) for link in links]
+        number = self._next = self._next + 1
+        want, held = wanted.want, self._copies
+        copies: list[Copy | None] = []
+        for link in links:
+            if link is None or not link.send(message):
+                copies.append(None)
+            else:
+                copy = held[(link.peerId, number)] = Copy(number, link, id, receiver, want)
+                copies.append(copy)
+        return copies
 
     def refine(
         self, link: "Link", receiver: object, id: bytes, wanted: Wanted, budget: float, **more: object
@@ -102,9 +110,7 @@ class Copies:
         @return: None if the link takes no more.
         """
         self._next += 1
-        return self._sendOne(link, receiver, wanted.refine(id, self._next, budget, **more))
-
-    def _sendOne(self, link: "Link", receiver: object, message: Query | Refine) -> Copy | None:
+        message = wanted.refine(id, self._next, budget, **more)
         if not link.send(message):
             return None
         copy = Copy(message.copy, link, message.id, receiver, message.want)

@@ -18,6 +18,7 @@ from overlay.questions import Deed, NeighbourView, Progress, Route
 from overlay.search.asker import NOBODY
 from overlay.search.checking import Checker
 from overlay.search.copies import Copies, Copy, IReceiver, isFurther
+from overlay.search.deadlines import Deadlines
 from overlay.search.distinct import Distinct
 from overlay.search.evaluating import evaluate
 from overlay.search.receipts import Account, Proof
@@ -49,7 +50,11 @@ class _Seen:
 
 @implementer(IReceiver)
 class Branch:
-    """One copy of a query at this super-peer."""
+    """
+    One copy of a query at this super-peer.
+
+    @ivar deadline: monotonic time at which it ends in any case.
+    """
 
     def __init__(
         self, flood: "Flood", asker: object, id: bytes, wanted: Wanted, ttl: int, budget: float, origin: bytes | None,
@@ -66,7 +71,7 @@ class Branch:
         self._evaluates = evaluates
         commons = flood.commons
         self._started = commons.seconds()
-        self._deadline = self._started + budget
+        self.deadline = self._started + budget
         self._account = Account()
         self._selection = Selection(wanted.want, self._account, wanted.places)
         self._children: dict[Copy, None] = {}
@@ -80,7 +85,6 @@ class Branch:
         self._distinct: Distinct | None = None
         self._enough = 0
         self._last = self._started
-        self._timer: IDelayedCall = commons.clock.callLater(budget, self._timeOver)
         self._again: IDelayedCall | None = None
         self._announced = False
         self._gone = 0
@@ -108,18 +112,34 @@ class Branch:
     # --- asking on ---------------------------------------------------------------------------------------------------
 
     def _neighbours(self) -> list[NeighbourView]:
-        return [self._view(link) for link in self._flood.neighbours.linked() if link.peerId != self._origin]
+        flood, origin = self._flood, self._origin
+        carries, views = flood.tree.carries, flood.views
+        found: list[NeighbourView] = []
+        for link in flood.neighbours.linked():
+            peer = link.peerId
+            if peer == origin:
+                continue
+            tree, below = carries(peer)
+            said = self._look(peer) if below else self._proofs.get(peer, "")
+            view = views.get(peer)
+            if (
+                view is None or view.rtt != link.rtt or view.tree is not tree or view.below is not below
+                or view.mayMatch is not isinstance(said, str) or (view.mayMatch and view.doubt != said)
+            ):
+                # Hardly anything of them changes between two queries.
+                proved = isinstance(said, Proof)
+                view = views[peer] = NeighbourView(peer, link.rtt, tree, below, not proved, "" if proved else said)
+            found.append(view)
+        return found
 
-    def _view(self, link: "Link") -> NeighbourView:
-        peer, tree = link.peerId, self._flood.tree
-        below = tree.isChild(peer)
-        found = self._proofs.get(peer, "")
-        if below and not found and peer not in self._asked:
+    def _look(self, peer: PeerId) -> Proof | str:
+        """What the summary of a child has said of this query, or says now."""
+        found: Proof | str = self._proofs.get(peer, "")
+        if not found and peer not in self._asked:
             found = self._flood.summaries.look(peer, self._wanted)
-        if isinstance(found, Proof):
-            self._proofs[peer] = found
-            return NeighbourView(peer, link.rtt, tree.isTree(peer), below, False)
-        return NeighbourView(peer, link.rtt, tree.isTree(peer), below, True, found)
+            if isinstance(found, Proof):
+                self._proofs[peer] = found
+        return found
 
     def _route(self) -> None:
         """Ask the router whom to ask now."""
@@ -177,7 +197,7 @@ class Branch:
         done = [peer for peer, hops in self._asked.items() if not isFurther(furthest, hops)]
         return Progress(
             self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
-            seconds - self._started, max(0.0, self._deadline - seconds), neighbours, frozenset(self._pruned).union(done),
+            seconds - self._started, max(0.0, self.deadline - seconds), neighbours, frozenset(self._pruned).union(done),
             frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
             MappingProxyType(self._asked), len(self._children), seconds - self._last,
             len(self._account.answeredBy), self._flood.known() if self._origin is None else 0,
@@ -197,7 +217,7 @@ class Branch:
         flood = self._flood
         self._asked.update(dict.fromkeys(peers, hops))
         self._last = flood.commons.seconds()
-        left = self._deadline - self._last
+        left = self.deadline - self._last
         budget = left - min(MARGIN, 0.1 * left)
         self._account.sent += len(peers)
         copies: list[Copy | None] = [None] * len(peers)
@@ -258,7 +278,8 @@ class Branch:
         elif not self._children and (not self._more or self._again is None):
             self._end("answered")
 
-    def _timeOver(self) -> None:
+    def timeOver(self) -> None:
+        """Whoever has not answered yet is late."""
         for copy in self._children:
             self._flood.commons.report(copy.link.peerId, Deed.LATE)
         self._end("answered")
@@ -276,9 +297,8 @@ class Branch:
         if self._over:
             return
         self._over = True
-        for timer in (self._timer, self._again):
-            if timer is not None and timer.active():
-                timer.cancel()
+        if self._again is not None and self._again.active():
+            self._again.cancel()
         if status != "enough":
             self._account.lost += len(self._children)
         for copy in self._children:
@@ -302,6 +322,7 @@ class Flood:
     @ivar summaries: of the branches below.
     @ivar checker: of all hits that this peer passes on.
     @ivar known: how many other super-peers are known to be alive.
+    @ivar views: what routers were told last of each neighbour.
     @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
@@ -318,8 +339,10 @@ class Flood:
         self.known = known
         self.checker = Checker(commons)
         self.announced: Callable[[bytes, bytes | None], None] = _ignore
+        self.views: dict[PeerId, NeighbourView] = {}
         self._seen: dict[bytes, _Seen] = {}
         self._branches: dict[Branch, None] = {}
+        self._deadlines = Deadlines(commons.clock, Branch.timeOver)
 
     @property
     def full(self) -> bool:
@@ -374,6 +397,7 @@ class Flood:
         """
         branch = Branch(self, asker, id, wanted, ttl, budget, origin, router, evaluates)
         self._branches[branch] = None
+        self._deadlines.add(branch.deadline, branch)
         started(branch)
         branch.begin()
         return branch
@@ -381,6 +405,7 @@ class Flood:
     def ended(self, branch: Branch) -> None:
         """A branch has ended."""
         self._branches.pop(branch, None)
+        self._deadlines.drop(branch)
 
     def stop(self) -> None:
         """End all branches."""

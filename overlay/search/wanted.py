@@ -1,6 +1,6 @@
 """What one search asks for, the same wherever it goes."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 import attrs
@@ -41,7 +41,13 @@ class Wanted:
         @raise overlay.errors.BadQuery: the text is no query.
         """
         order = "newest" if query.order == "newest" else "bm25"
-        return cls.of(query.expression, query.want, Formula(order, *(query.tuning or ())), analysis)
+        return cls._remembered(query.expression, query.want, order, query.tuning or (), analysis)
+
+    @classmethod
+    @lru_cache(maxsize=512)
+    def _remembered(cls, text: str, want: int, order: str, tuning: tuple[float, ...], analysis: Analysis) -> Self:
+        """The same for each copy of a query, and for all who ask the same: nothing in it changes."""
+        return cls.of(text, want, Formula(order, *tuning), analysis)
 
     @cached_property
     def terms(self) -> list[str]:

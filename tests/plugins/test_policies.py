@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,7 +190,7 @@ def test_tree() -> None:
     views = [NeighbourView(PeerId(bytes([number]) * 20), None, tree=number != 2) for number in range(4)]
     progress = Progress(b"i", "x", None, 5, 0, 0.0, 1.0, views, frozenset({views[1].peerId}), frozenset(), 0)
     assert not build("router", "tree").next(progress).ask
-    progress = attrs.evolve(progress, lost=1)
+    progress = msgspec.structs.replace(progress, lost=1)
     route = build("router", "tree").next(progress)
     assert list(route.ask) == [views[number].peerId for number in (0, 3)]
     assert (route.pruned, route.stop, route.wait, route.announce) == ((), False, 0.0, True)
