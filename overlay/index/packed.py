@@ -29,12 +29,15 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Row)
 _AS_IT_IS = re.compile(rb"[!-~]+(?: [!-~]+)*")
-_real = struct.Struct(">Bd").pack
+_rest = struct.Struct(">BdBB").pack
 _FLOAT = 0xCB
 _HIT = b"\x96"
 _BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
 # A signature and a key of the usual sizes, each with its two bytes of length.
 _SIGNED = 100
+_SIGNATURE, _KEY = b"\xc4\x40", b"\xc4\x20"
+_SHORT = tuple(bytes((0xA0 | size,)) if size < 32 else bytes((0xD9, size)) for size in range(256))
+"""How a short text begins, by its length."""
 
 
 def pack(record: StoredRecord) -> bytes:
@@ -175,16 +178,21 @@ class PackedRow:
     def encoded(self) -> bytes:
         """As a hit travels."""
         packed, parts = self._packed, self.parts
-        end = _signedEnd(packed)
-        start, stop = _string(packed, end)
-        size = stop - start
-        if size <= LENGTH and (not size or _AS_IT_IS.fullmatch(packed, start, stop)):
-            passage = packed[start:stop]
+        # Nearly every row is of this shape, and of each search dozens go out.
+        kind = packed[1]
+        end = 4 + (packed[2] << 8 | packed[3]) if kind == _BIN16 else 3 + packed[2] if kind == _BIN8 else 0
+        if packed[end : end + 2] == _SIGNATURE and packed[end + 66 : end + 68] == _KEY:
+            end += _SIGNED
+        else:
+            end = _signedEnd(packed)
+        size = packed[end + 1]
+        if packed[end] == _BIN8 and size <= LENGTH and (not size or _AS_IT_IS.fullmatch(packed, end + 2, end + 2 + size)):
+            passage = packed[end + 2 : end + 2 + size]
         else:
             passage = self.snippet.encode("utf-8", "replace")
             size = len(passage)
-        said = (bytes((0xA0 | size,)) if size < 32 else bytes((0xD9, size)) if size < 256 else b"\xda" + size.to_bytes(2, "big"))
-        return b"".join((_HIT, packed[1:end], said, passage, _real(_FLOAT, self.score), bytes((_BIN8, len(parts))), parts))
+        said = _SHORT[size] if size < 256 else b"\xda" + size.to_bytes(2, "big")
+        return b"".join((_HIT, packed[1:end], said, passage, _rest(_FLOAT, self.score, _BIN8, len(parts)), parts))
 
     def _compared(self) -> tuple:
         return self._key, self._packed, self.score, self.parts, self.snippet

@@ -180,6 +180,13 @@ class Link:
             counts[key] = counts.get(key, 0) + 1
         return sent
 
+    def sendOne(self, message: Message, seconds: float) -> bool:
+        """L{send} for whoever knows what time it is, and counts what was sent."""
+        if self.closed:
+            return False
+        self._said = seconds
+        return self._channel.send(message)
+
     def close(self, code: str, text: str = "", retry: float = 0.0, adverts: Sequence[Signed] = ()) -> None:
         """Say goodbye, then close."""
         if self.closed:

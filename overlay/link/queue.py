@@ -27,13 +27,11 @@ _last: tuple[Message | None, tuple[bytes, ...], int] = (None, (), 0)
 
 def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int]:
     """
-    A message, its frames, and their size; the same query again costs nothing.
+    A message, its frames, and their size; of a query they are kept for the next link.
 
     @raise TooLarge: it exceeds the largest message.
     """
     global _last
-    if message is _last[0]:
-        return _last
     frames = tuple(framesOf(encode(message), message.priority))
     framed = message, frames, sum(map(len, frames))
     if isinstance(message, Query):
@@ -68,7 +66,7 @@ class SendQueue:
         """
         priority = message.priority
         try:
-            _, frames, size = _framed(message)
+            _, frames, size = _last if message is _last[0] else _framed(message)
         except TooLarge:
             self.dropped("too-large")
             return False

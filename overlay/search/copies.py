@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
 from zope.interface import Interface
 
 from overlay.commons import Commons
+from overlay.link.counted import SENT
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Cancel, Done, Hit, Hits, Receipt
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -25,8 +26,7 @@ class IReceiver(Interface):
         """The end: with a C{Done}, or None if the link died. The last call for this copy."""
 
 
-@attrs.define(slots=True, eq=False)
-class Copy:
+class Copy(msgspec.Struct, eq=False):
     """
     One copy on its way.
 
@@ -90,14 +90,18 @@ class Copies:
         """
         message = wanted.query(id, self._next + 1, ttl, budget, direct, router)
         number = self._next = self._next + 1
-        want, held = wanted.want, self._copies
+        want, held, seconds = wanted.want, self._copies, self._commons.seconds()
         copies: list[Copy | None] = []
+        sent = 0
         for link in links:
-            if link is None or not link.send(message):
+            if link is None or not link.sendOne(message, seconds):
                 copies.append(None)
             else:
                 copy = held[(link.peerId, number)] = Copy(number, link, id, receiver, want)
                 copies.append(copy)
+                sent += 1
+        if sent:
+            self._commons.tally.add(SENT[Query], sent)
         return copies
 
     def refine(

@@ -28,12 +28,13 @@ from overlay.wire import limits
 from overlay.wire.query import Done, Hit
 
 if TYPE_CHECKING:
-    from overlay.link.link import Link
     from overlay.membership.neighbours import Neighbours
     from overlay.membership.tree import Tree
     from overlay.search.summaries import Summaries
 
 BRANCHES_MOST = 4096
+VIEWS_MOST = 256
+"""Views of neighbours that are kept; some are of such as have gone."""
 SEEN_MOST = 20_000
 SEEN_FOR = 2 * limits.BUDGET
 MARGIN = 0.1
@@ -124,11 +125,13 @@ class Branch:
             view = views.get(peer)
             if (
                 view is None or view.rtt != link.rtt or view.tree is not tree or view.below is not below
-                or view.mayMatch is not isinstance(said, str) or (view.mayMatch and view.doubt != said)
+                or view.mayMatch is isinstance(said, Proof) or (view.mayMatch and view.doubt != said)
             ):
                 # Hardly anything of them changes between two queries.
-                proved = isinstance(said, Proof)
-                view = views[peer] = NeighbourView(peer, link.rtt, tree, below, not proved, "" if proved else said)
+                proved, doubt = (True, "") if isinstance(said, Proof) else (False, said)
+                if len(views) > VIEWS_MOST:
+                    views.clear()
+                view = views[peer] = NeighbourView(peer, link.rtt, tree, below, not proved, doubt)
             found.append(view)
         return found
 

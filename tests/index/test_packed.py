@@ -1,0 +1,24 @@
+"""Rows that pass from the table to the link as they lie."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from pyroaring import BitMap
+
+from overlay.index.packed import Answer, PackedRow, pack
+from overlay.index.store import StoredRecord
+from overlay.wire.query import Hit
+
+_TEXTS = st.one_of(st.binary(max_size=300), st.text("ab ", max_size=300).map(str.encode), st.integers(190, 300).map(lambda n: b"x" * n))
+
+
+@given(
+    st.one_of(st.binary(max_size=300), st.just(b"h" * 70_000)), st.sampled_from([64, 0, 63, 300]), st.sampled_from([32, 0, 31]), _TEXTS,
+    st.binary(max_size=20), st.floats(-1e9, 1e9),
+)
+def test_encodedAsAHit(head: bytes, signature: int, key: int, text: bytes, parts: bytes, score: float) -> None:
+    """Whatever the sizes of its parts, a row is encoded as the hit with the same fields is."""
+    packed = pack(StoredRecord(b"r" * 16, head, b"s" * signature, b"k" * key, text, b"terms"))
+    row = PackedRow(b"o" * 20 + b"r" * 16, packed, score, parts, 0, 1, Answer(BitMap(), lambda text: " ".join(text.split())[:200]))
+    hit = Hit(row.head, row.signature, row.key, row.snippet, score, parts)
+    assert row.encoded() == msgspec.msgpack.encode(hit)
