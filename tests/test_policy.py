@@ -102,7 +102,7 @@ def test_routersByName(folder: Path) -> None:
     """A searcher may have any router that ships; one of the operator's own only where it is in use. All others are this peer's own."""
     (folder / "mine.py").write_text(OWN_ROUTER)
     addPluginFolder(folder)
-    policies = Policies.build(surroundings(), {"store": "memory"})
+    policies = Policies.build(surroundings(), {"store": "memory", "router": "flood"})
     assert {"flood", "tree"} <= set(policies.routerNames()) and "mine" not in policies.routerNames()
     assert policies.routerNamed("") is policies.routerNamed("flood") is policies.router
     assert policies.routerNamed("mine") is policies.routerNamed("nope") is policies.router

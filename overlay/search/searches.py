@@ -52,11 +52,6 @@ class Searches(Component):
     @ivar lastRows: of the search of this peer's user that ended last, for C{EXPLAIN hit}.
     """
 
-    __slots__ = (
-        "_announcing", "_last", "_neighbours", "_own", "_perLink", "_registry", "_replies", "copies", "flood", "homes", "lastRows",
-        "membership",
-    )
-
     def __init__(
         self, commons: Commons, membership: "Membership", neighbours: "Neighbours", registry: Registry, homes: "Homes",
         tree: "Tree", summaries: Summaries,

@@ -91,7 +91,7 @@ def test_aLimit() -> None:
     """A query that may not go far goes no further by rings."""
     assert ask(found=8, want=80, reached=11, hops=RING, ttl=3)[1] == 2
     far = dict.fromkeys(RING, 2)
-    assert Rings().next(progress(found=8, want=80, reached=60, hops=far, ttl=3)).then == "tree"
+    assert Rings().next(progress(found=8, want=80, reached=60, hops=far, ttl=3)).then == "summary"
 
 
 def test_onTheWay() -> None:
