@@ -118,6 +118,10 @@ class Serving:
         self.waiting: IDelayedCall | None = None
         self.release: IDelayedCall | None = None
 
+    def hasLost(self, label: Label) -> bool:
+        """Whether there is no way any more by a label's beacon."""
+        return self.lost is not None and self.lost[0] == label.root and label.round <= self.lost[1]
+
 
 def place(
     limbs: Iterable[Limb], own: PeerId, now: Place, isRoot: Callable[[Label], bool], patient: bool,
@@ -185,6 +189,15 @@ def backupOf(limbs: Iterable[Limb], label: Label | None, parent: PeerId | None) 
     ]
     nearest = min(able, default=None)
     return None if nearest is None else nearest[1]
+
+
+def standingOf(limb: Limb, parent: PeerId | None, backup: PeerId | None, settled: bool, seconds: float) -> str:
+    """What this end wants of a link: one of L{STANDINGS}."""
+    if limb.peerId == parent:
+        return PARENT
+    if not settled or limb.woken or limb.until > seconds:
+        return AWAKE
+    return BACKUP if limb.peerId == backup else SILENT
 
 
 def loose(limbs: Iterable[Limb], place: Place) -> tuple[PeerId, ...]:

@@ -18,7 +18,6 @@ from overlay.membership.limbs import (
     BACKUP,
     NOWHERE,
     PARENT,
-    SILENT,
     STANDINGS,
     Label,
     Limb,
@@ -27,6 +26,7 @@ from overlay.membership.limbs import (
     backupOf,
     loose,
     place,
+    standingOf,
 )
 from overlay.questions import Deed, Work
 from overlay.wire.message import Message
@@ -254,9 +254,7 @@ class Tree(Component):
     def _isRoot(self, label: Label) -> bool:
         """Whether the root of a label is to be followed: a living super-peer that has been heard since it was last suspected."""
         serving = self._serving
-        if serving is None or label.round <= serving.suspects.get(label.root, -1):
-            return False
-        if serving.lost is not None and serving.lost[0] == label.root and label.round <= serving.lost[1]:
+        if serving is None or label.round <= serving.suspects.get(label.root, -1) or serving.hasLost(label):
             return False
         known = self._membership.get(label.root)
         return known is not None and known.alive and known.recognised
@@ -347,12 +345,7 @@ class Tree(Component):
         said = None if label is None else label.key
         backup = backupOf(serving.limbs.values(), label, self.parent) if settled and not self.root else None
         for peer, limb in serving.limbs.items():
-            if peer == self.parent:
-                standing = PARENT
-            elif not settled or limb.woken or limb.until > seconds:
-                standing = AWAKE
-            else:
-                standing = BACKUP if peer == backup else SILENT
+            standing = standingOf(limb, self.parent, backup, settled, seconds)
             if (standing, said) == (limb.ours, limb.told):
                 continue
             link = self.commons.links.get(peer)

@@ -135,7 +135,7 @@ class Announcing:
             self._missing = {}
         until = self._commons.seconds() + self._patience(link)
         for id in message.have:
-            if not self._flood.hasSeen(id) and id not in self._missing and len(self._missing) < MISSING_MOST:
+            if id not in self._flood.seen and id not in self._missing and len(self._missing) < MISSING_MOST:
                 self._missing[id] = _Missing(link.peerId, until)
         self._lookAt()
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import attrs
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
@@ -22,6 +21,7 @@ from overlay.search.deadlines import Deadlines
 from overlay.search.distinct import Distinct
 from overlay.search.evaluating import evaluate
 from overlay.search.receipts import Account, Proof
+from overlay.search.seen import Seen
 from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
@@ -35,18 +35,8 @@ if TYPE_CHECKING:
 BRANCHES_MOST = 4096
 VIEWS_MOST = 256
 """Views of neighbours that are kept; some are of such as have gone."""
-SEEN_MOST = 20_000
-SEEN_FOR = 2 * limits.BUDGET
 MARGIN = 0.1
 """Seconds, or that part if it is less, by which a child's budget is smaller than its parent's."""
-
-
-@attrs.define(slots=True)
-class _Seen:
-    """@ivar hops: the most that a copy has brought; 0 is all."""
-
-    when: float
-    hops: int
 
 
 @implementer(IReceiver)
@@ -318,8 +308,9 @@ def _ignore(id: bytes, origin: bytes | None) -> None:
 
 class Flood:
     """
-    All branches at one super-peer, and the table of queries seen.
+    All branches at one super-peer.
 
+    @ivar seen: the queries that have come here.
     @ivar registry: what is searched.
     @ivar copies: that were sent on.
     @ivar summaries: of the branches below.
@@ -343,7 +334,7 @@ class Flood:
         self.checker = Checker(commons)
         self.announced: Callable[[bytes, bytes | None], None] = _ignore
         self.views: dict[PeerId, NeighbourView] = {}
-        self._seen: dict[bytes, _Seen] = {}
+        self.seen = Seen(commons.clock)
         self._branches: dict[Branch, None] = {}
         self._deadlines = Deadlines(commons.clock, Branch.timeOver)
 
@@ -351,32 +342,6 @@ class Flood:
     def full(self) -> bool:
         """Whether no further branch is taken."""
         return len(self._branches) >= BRANCHES_MOST
-
-    def isNew(self, id: bytes, ttl: int) -> bool | None:
-        """
-        Note a copy of a query.
-
-        @param ttl: hops that it may still go; 0 is all.
-        @return: true for the first copy; false for one that brings more hops than all before; None for a duplicate.
-        """
-        seconds = self.commons.seconds()
-        while self._seen:
-            oldest = next(iter(self._seen))
-            if seconds - self._seen[oldest].when < SEEN_FOR and len(self._seen) < SEEN_MOST:
-                break
-            del self._seen[oldest]
-        seen = self._seen.get(id)
-        if seen is None:
-            self._seen[id] = _Seen(seconds, ttl)
-            return True
-        if not isFurther(ttl, seen.hops):
-            return None
-        seen.hops = ttl
-        return False
-
-    def hasSeen(self, id: bytes) -> bool:
-        """Whether a query has come here."""
-        return id in self._seen
 
     def graft(self, id: bytes, peer: PeerId) -> bool:
         """

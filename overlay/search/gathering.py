@@ -88,7 +88,7 @@ class Gathering:
 
     def begin(self) -> None:
         """Flood."""
-        self._flood.isNew(self._id, self._ttl)
+        self._flood.seen.isNew(self._id, self._ttl)
         self._flood.begin(
             self, self._id, self._wanted, self._ttl, self._budget * (1 - RESERVE), None, self._router, True, self._started
         )

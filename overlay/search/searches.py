@@ -239,7 +239,7 @@ class Searches(Component):
         reply.branchEnded("answered", account.receipt())
 
     def _floodOn(self, link: "Link", query: Query, wanted: Wanted) -> None:
-        new = self.flood.isNew(query.id, query.ttl)
+        new = self.flood.seen.isNew(query.id, query.ttl)
         if new is None:
             link.send(Done(query.id, query.copy, "duplicate"))
             return
@@ -255,7 +255,7 @@ class Searches(Component):
 
     def _gatherFor(self, link: "Link", query: Query, wanted: Wanted) -> None:
         """A leaf asks: this home owns the search."""
-        if self.flood.isNew(query.id, query.ttl) is None:
+        if self.flood.seen.isNew(query.id, query.ttl) is None:
             link.send(Done(query.id, query.copy, "duplicate"))
             return
         reply = self._replyTo(link, query)
