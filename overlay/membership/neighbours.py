@@ -2,6 +2,7 @@
 Which super-peers flood to one another: links that both ends have agreed on, few for each, and together one connected graph.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -46,6 +47,12 @@ def _notNeeded(peer: PeerId) -> bool:
     return False
 
 
+def _isAmong(known: "tuple[Known, ...]", peer: bytes) -> bool:
+    """Whether a peer is one of those, which are in the order of their ids: a set of all their ids would take more than all its links."""
+    at = bisect_left(known, peer, key=lambda one: one.peerId)
+    return at < len(known) and known[at].peerId == peer
+
+
 class Neighbours(Component):
     """
     The graph stays connected by two rules: with few super-peers everybody is everybody's neighbour; with more, each keeps its
@@ -57,7 +64,7 @@ class Neighbours(Component):
     """
 
     __slots__ = (
-        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_seen", "_timer", "active", "changed", "needed",
+        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_timer", "active", "changed", "needed",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -70,7 +77,6 @@ class Neighbours(Component):
         self._order: Sequence[PeerId] = ()
         self._timer: IDelayedCall | None = None
         self._looks = 0
-        self._seen: tuple[tuple[Known, ...], frozenset[bytes]] = ((), frozenset())
         self.active = False
         self.needed: Callable[[PeerId], bool] = _notNeeded
         self.changed: list[Callable[[], None]] = []
@@ -154,7 +160,7 @@ class Neighbours(Component):
         self._asked = {one: when for one, when in self._asked.items() if seconds - when < ANSWER_WITHIN}
         self._avoid = {one: until for one, until in self._avoid.items() if seconds < until}
         known = self._membership.superPeerView()
-        for peer in sorted(self._agreed.keys() - self._recognised(known)):
+        for peer in [one for one in sorted(self._agreed) if not _isAmong(known, one)]:
             link = self.commons.links.get(PeerId(peer))
             if link is not None and self._membership.get(peer) is not None:
                 link.send(NeighbourAnswer(False, "not-recognised"))
@@ -174,12 +180,6 @@ class Neighbours(Component):
                 link.send(NeighbourWanted())
         elif able and enough and (exchanges or (self._looks % SPREAD == 1 and self._lopsided(able))):
             self._exchange(able, seconds)
-
-    def _recognised(self, known: "tuple[Known, ...]") -> frozenset[bytes]:
-        """The ids of those; gathered again only when somebody comes or goes."""
-        if self._seen[0] is not known:
-            self._seen = (known, frozenset(one.peerId for one in known))
-        return self._seen[1]
 
     def _exchange(self, able: "list[Known]", seconds: float) -> None:
         for one in self._choose(able, 1):

@@ -48,7 +48,6 @@ EXPLAINED = 8
 class Searches(Component):
     """
     @ivar copies: of queries that this peer has sent.
-    @ivar flood: this peer's part in searches.
     @ivar lastRows: of the search of this peer's user that ended last, for C{EXPLAIN hit}.
     """
 
@@ -62,13 +61,28 @@ class Searches(Component):
         self._neighbours = neighbours
         self._registry = registry
         self.copies = Copies(commons)
-        self.flood = Flood(commons, neighbours, tree, summaries, registry, self.copies, self._known)
-        self._announcing = Announcing(commons, tree, self.flood)
+        self._tree = tree
+        self._summaries = summaries
+        # Most peers never take part in the searches of others.
+        self._parts: tuple[Flood, Announcing] | None = None
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: Counter[bytes] = Counter()
         self._own: dict[Search, None] = {}
         self._last: list[dict[str, Any]] = []
         self.lastRows: Explained | None = None
+
+    @property
+    def flood(self) -> Flood:
+        """This peer's part in searches."""
+        return self._joined()[0]
+
+    def _joined(self) -> tuple[Flood, Announcing]:
+        if self._parts is None:
+            flood = Flood(
+                self.commons, self._neighbours, self._tree, self._summaries, self._registry, self.copies, self._known
+            )
+            self._parts = flood, Announcing(self.commons, self._tree, flood)
+        return self._parts
 
     def _known(self) -> int:
         return len(self.membership.superPeerView())
@@ -80,7 +94,7 @@ class Searches(Component):
             Done: self.copies.doneReceived,
             Cancel: self._cancelReceived,
             Refine: self._refineReceived,
-            QueryIds: self._announcing.received,
+            QueryIds: self._idsReceived,
         }
 
     def stop(self) -> None:
@@ -88,8 +102,8 @@ class Searches(Component):
             search.cancel()
         for reply in list(self._replies.values()):
             reply.abandon()
-        self.flood.stop()
-        self._announcing.stop()
+        for part in self._parts or ():
+            part.stop()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         for key, reply in list(self._replies.items()):
@@ -199,6 +213,10 @@ class Searches(Component):
             self._floodOn(link, query, wanted)
         else:
             self._gatherFor(link, query, wanted)
+
+    def _idsReceived(self, link: "Link", message: QueryIds) -> None:
+        if self.membership.serving:
+            self._joined()[1].received(link, message)
 
     def _refineReceived(self, link: "Link", refine: Refine) -> None:
         """One more question to this super-peer alone."""
