@@ -10,6 +10,7 @@ else, or goes by another list (an incremental multiset hash, Clarke and others 2
 
 import hashlib
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 import attrs
 
@@ -64,5 +65,10 @@ class Census:
 
 
 def _hashOf(one: Registration) -> int:
-    whole = b"".join((one.owner, one.digest, *one.homes))
-    return int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "big") % MODULUS or 1
+    return _hashed(one.owner, one.digest, one.homes)
+
+
+@lru_cache(maxsize=8192)
+def _hashed(owner: bytes, digest: bytes, homes: tuple[bytes, ...]) -> int:
+    # Of a thousand owners one changes at a time.
+    return int.from_bytes(hashlib.blake2b(b"".join((owner, digest, *homes)), digest_size=8).digest(), "big") % MODULUS or 1
