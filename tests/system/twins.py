@@ -184,7 +184,7 @@ class Twins:
             share = ReadFolders([self.shares[name]], settings)
             peer = peers[name] = world.add(
                 name, [peers[one] for one in self.layout.first(name)], share.documents, settings=settings,
-                specs={"election": self._election(name)}, identity=self.identities[name],
+                specs={"election": self._election(name), "router": "flood"}, identity=self.identities[name],
             )
             asked[name] = LabConsole(peer, share)
         assert world.until(lambda: self._hasSettled(asked), SETTLES_WITHIN), self._unsettled(asked)
@@ -200,7 +200,7 @@ class Twins:
             invitation = Invitation(self._network, self.identities[first[0] if first else name].peerId, addresses or ("127.0.0.1:1",))
             leaf = name.startswith("l")
             peers[name] = start(
-                name, self.shares[name], "--election", self._election(name), "--homes", str(self.layout.homes),
+                name, self.shares[name], "--election", self._election(name), "--router", "flood", "--homes", str(self.layout.homes),
                 "--join", invitation.render(), ready=not leaf,
             )
             if not leaf:
