@@ -189,7 +189,8 @@ def test_whenItIsLetThrough() -> None:
     """Noted while it is refused, raised when it is allowed; asked to wait for a better moment it does, once."""
 
     def press() -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        # To this thread: one for the process may be taken by another, and be heard here a moment later.
+        signal.raise_signal(signal.SIGINT)
 
     with Interruption() as interruption:
         press()
