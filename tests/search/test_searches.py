@@ -347,6 +347,19 @@ def test_aRecordWithAFalseSignature() -> None:
         assert one.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) == 0
 
 
+def countedChecks(world: World) -> list[tuple[Any, ...]]:
+    """What signatures are checked from now on."""
+    checked: list[tuple[Any, ...]] = []
+    real = world.scheme.verify
+
+    def verify(*args: Any) -> bool:
+        checked.append(args)
+        return real(*args)
+
+    world.scheme.verify = verify  # type: ignore[assignment, method-assign]
+    return checked
+
+
 def test_whatWasCheckedIsRemembered() -> None:
     """A hit that comes again costs no second signature; the memory is bounded."""
     world = World(6)
@@ -354,20 +367,12 @@ def test_whatWasCheckedIsRemembered() -> None:
     world.run(1)
     peer.share(*(world.document(f"s/{number}.txt", "dawn") for number in range(20)))
     world.run(1)
-    checked = 0
-    real = world.scheme.verify
-
-    def verify(*args: Any) -> bool:
-        nonlocal checked
-        checked += 1
-        return real(*args)
-
-    world.scheme.verify = verify  # type: ignore[assignment, method-assign]
+    checked = countedChecks(world)
     rows = peer.peer.registry.search(parseQuery("dawn"), 20).rows
     hits = [Hit(row.head, row.signature, row.key, "", row.score) for row in rows]
     checker = Checker(peer.peer.commons)
-    assert checker.genuine(hits, peer.peerId) == hits and checked == 20
-    assert checker.genuine(hits, peer.peerId) == hits and checked == 20
+    assert checker.genuine(hits, peer.peerId) == hits and len(checked) == 20
+    assert checker.genuine(hits, peer.peerId) == hits and len(checked) == 20
     assert checker.genuine([msgspec.structs.replace(hits[0], signature=bytes(64))], peer.peerId) == []
     checker._good.update((number.to_bytes(16, "big"), None) for number in range(REMEMBERED - 20))
     peer.share(world.document("s/more.txt", "dusk"))
@@ -448,26 +453,18 @@ def test_aRecordHereIsCheckedOnce() -> None:
     peer.share(*(world.document(f"s/{number}.txt", "dawn") for number in range(20)))
     world.run(1)
     checker, search = Checker(peer.peer.commons), peer.peer.registry.search
-    checked = 0
-    real = world.scheme.verify
-
-    def verify(*args: Any) -> bool:
-        nonlocal checked
-        checked += 1
-        return real(*args)
-
-    world.scheme.verify = verify  # type: ignore[assignment, method-assign]
+    checked = countedChecks(world)
     for _ in range(2):
         rows = hitsOf(search(parseQuery("dawn"), 20), True)
-        assert checker.genuine(rows, peer.peerId) == rows and len(rows) == checked == 20
+        assert checker.genuine(rows, peer.peerId) == rows and len(rows) == len(checked) == 20
         assert not checker._good
     # To another peer it proves nothing.
-    assert checker.genuine(rows[:1], PeerId(bytes(20))) == rows[:1] and checked == 21
+    assert checker.genuine(rows[:1], PeerId(bytes(20))) == rows[:1] and len(checked) == 21
     peer.share(*(world.document(f"s/{number}.txt", "dawn dawn" if number == 3 else "dawn") for number in range(20)))
     world.run(1)
-    checked = 0
+    checked.clear()
     rows = hitsOf(search(parseQuery("dawn"), 20), True)
-    assert checker.genuine(rows, peer.peerId) == rows and checked == 1
+    assert checker.genuine(rows, peer.peerId) == rows and len(checked) == 1
 
 
 def test_heldKeysAreBounded() -> None:
