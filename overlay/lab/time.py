@@ -1,14 +1,33 @@
-"""Virtual time: a heap of calls, in the order of their times and, at one time, of their making."""
+"""
+Virtual time: calls in the order of their times and, at one time, of their making.
+
+Ten thousand peers have some hundred thousand calls to come, and nearly every one is far off: in one heap each push and each pop would
+walk through entries that no cache holds any more. So time is cut into slots. A slot to come is a list in no order; the one that has come
+is a small heap. (R. Brown, "Calendar queues", Communications of the ACM 31, 1988.)
+"""
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
+
+PER_SECOND = 64.0
+"""Slots of a virtual second: a few hundred calls in each, with ten thousand peers."""
+LAST = 1 << 62
+"""The slot of what lies too far off to be counted."""
+
+BEARABLE = 1000
+"""Cancelled calls that are kept until their time comes, however few the others are."""
+
+Entry = tuple[float, int, Callable[..., Any] | None, Any]
+"""
+Time, order, and what is to be done: a function and its arguments, of a call that nobody can cancel; or None and the L{VirtualCall}.
+"""
 
 
 @implementer(IDelayedCall)
@@ -57,9 +76,15 @@ class VirtualCall:
             function(*args)
 
 
-def _isDue(call: VirtualCall, when: float) -> bool:
-    """Whether a call is still to be made, at that time."""
-    return call._function is not None and call._when == when
+def _isDue(entry: Entry) -> bool:
+    """Whether a call is still to be made, at the time of this entry: it may have been cancelled, or put off."""
+    when, _, function, call = entry
+    return function is not None or (call._function is not None and call._when == when)
+
+
+def _slotOf(when: float) -> int:
+    slot = when * PER_SECOND
+    return int(slot) if slot < LAST else LAST
 
 
 @implementer(IReactorTime)
@@ -74,10 +99,15 @@ class VirtualTime:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
-        # Time, order, and what is to be done: a call, or function and arguments of one that nobody can cancel.
-        self._heap: list[tuple[float, int, VirtualCall | tuple[Callable[..., Any], tuple]]] = []
+        # The calls of the slot that has come, and of all before it.
+        self._heap: list[Entry] = []
+        self._slot = _slotOf(start)
+        self._later: dict[int, list[Entry]] = {}
+        # The slots to come that have any.
+        self._slots: list[int] = []
         self._order = count()
         self._cancelled = 0
+        self._bearable = BEARABLE
         self._interrupted = False
         self.calls = 0
 
@@ -95,31 +125,55 @@ class VirtualTime:
         """A call for C{clock}: it does not happen if that is dead by then."""
         if delay < 0:
             raise ValueError(f"a call {-delay} seconds ago")
-        when = self._now + delay
-        call = VirtualCall(clock, when, function, args)
-        heapq.heappush(self._heap, (when, next(self._order), call))
-        if self._cancelled > 1000:
-            self._tidy()
+        call = VirtualCall(clock, self._now + delay, function, args)
+        self._push(call)
         return call
 
     def post(self, when: float, function: Callable[..., Any], args: tuple) -> None:
         """A call that is never cancelled nor put off, as of a message that arrives: nobody is given anything to do so with."""
-        heapq.heappush(self._heap, (when, next(self._order), (function, args)))
+        self._put((when, next(self._order), function, args))
 
     def _push(self, call: VirtualCall) -> None:
-        heapq.heappush(self._heap, (call._when, next(self._order), call))
-        if self._cancelled > 1000:
+        self._put((call._when, next(self._order), None, call))
+        if self._cancelled > self._bearable:
             self._tidy()
 
-    def _tidy(self) -> None:
-        """Timers that are set and cancelled over and over must not fill the heap."""
-        if self._cancelled > len(self._heap) // 2:
-            self._heap = [entry for entry in self._heap if isinstance(entry[2], tuple) or _isDue(entry[2], entry[0])]
+    def _put(self, entry: Entry) -> None:
+        slot = _slotOf(entry[0])
+        if slot <= self._slot:
+            heapq.heappush(self._heap, entry)
+        elif (later := self._later.get(slot)) is not None:
+            later.append(entry)
+        else:
+            self._later[slot] = [entry]
+            heapq.heappush(self._slots, slot)
+
+    def _next(self) -> Entry | None:
+        """The first of all entries, which stays where it is; None if there is none."""
+        if not self._heap:
+            if not self._slots:
+                return None
+            # Whatever is put into this slot from now on, even if the clock does not come so far yet, finds its place in the heap.
+            self._slot = heapq.heappop(self._slots)
+            self._heap = self._later.pop(self._slot)
             heapq.heapify(self._heap)
-            self._cancelled = 0
+        return self._heap[0]
+
+    def _entries(self) -> Iterator[Entry]:
+        return chain(self._heap, *self._later.values())
+
+    def _tidy(self) -> None:
+        """Timers that are set and cancelled over and over must not fill the memory."""
+        self._bearable = max(BEARABLE, (len(self._heap) + sum(map(len, self._later.values()))) // 2)
+        if self._cancelled > self._bearable:
+            kept = [entry for entry in self._entries() if _isDue(entry)]
+            self._heap, self._later, self._slots = [], {}, []
+            self._cancelled, self._bearable = 0, BEARABLE
+            for entry in kept:
+                self._put(entry)
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        found = {id(call): call for when, _, call in self._heap if not isinstance(call, tuple) and _isDue(call, when)}
+        found = {id(call): call for _, _, function, call in filter(_isDue, self._entries()) if function is None}
         return list(found.values())
 
     def step(self, until: float) -> bool:
@@ -131,16 +185,16 @@ class VirtualTime:
         if self._interrupted:
             self._interrupted = False
             raise KeyboardInterrupt
-        while self._heap and (entry := self._heap[0])[0] <= until:
+        while (entry := self._next()) is not None and entry[0] <= until:
             heapq.heappop(self._heap)
-            when, _, call = entry
-            if not isinstance(call, tuple) and not _isDue(call, when):
-                continue  # cancelled, or put off
+            if not _isDue(entry):
+                continue
+            when, _, function, call = entry
             if when > self._now:
                 self._now = when
             self.calls += 1
-            if isinstance(call, tuple):
-                call[0](*call[1])
+            if function is not None:
+                function(*call)
             else:
                 call._run()
             return True
@@ -153,14 +207,16 @@ class VirtualTime:
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-            if not self._heap or self._heap[0][0] > until:
+            if not self._heap and self._next() is None:
                 return
-            when, _, call = pop(self._heap)
-            if isinstance(call, tuple):
+            if self._heap[0][0] > until:
+                return
+            when, _, function, call = pop(self._heap)
+            if function is not None:
                 if when > self._now:
                     self._now = when
                 self.calls += 1
-                call[0](*call[1])
+                function(*call)
                 continue
             function = call._function
             if function is None or call._when != when:
