@@ -26,30 +26,32 @@ from overlay.policy import (
 from overlay.questions import Formula, Route
 from overlay.verdict import Verdict
 
-KEPT_VERDICTS = 2
-"""Of each question."""
+Kept = tuple[float, Any, Any, Any]
+"""A verdict: clock seconds, whom about (or what, where it is nobody), answer; and the one that is kept beside it, if any."""
 
 
 class Guarded:
     """
     A policy as the mechanism sees it: if a method raises, or answers with a wrong type, that is logged with the plugin's name and
-    file, and the safe default is the answer. The last verdicts are kept for C{EXPLAIN}; of like answers about one subject only the
-    newest.
+    file, and the safe default is the answer. The last two verdicts of each question are kept for C{EXPLAIN}; of like answers about
+    one subject only the newest.
 
     Each point has a subclass with the methods of its interface; thousands of peers share it.
 
     @cvar point: at which it is asked.
-    @ivar verdicts: the last ones, oldest first: method, clock seconds, whom about (or what, where it is nobody), answer.
+    @cvar questions: the methods of its interface.
     """
 
-    __slots__ = ("_clock", "_listed", "_log", "failures", "policy", "verdicts")
+    __slots__ = ("_clock", "_kept", "_listed", "_log", "failures", "policy")
 
     point = ""
+    questions: tuple[str, ...] = ()
 
     def __init__(self, listed: ListedPlugin, policy: Any, clock: IReactorTime, log: Logger) -> None:
         self.policy = policy
         self.failures = 0
-        self.verdicts: Sequence[tuple[str, float, Any, Any]] = ()
+        # Of each question; made with the first of all.
+        self._kept: list[Kept | None] | None = None
         self._listed = listed
         self._clock = clock
         self._log = log
@@ -73,38 +75,35 @@ class Guarded:
                 point=self.point, name=self.pluginName, file=self.file, method=method, problem=problem, failures=self.failures,
             )
 
-    def _keep(self, method: str, about: Any, answer: Any) -> None:
+    @property
+    def verdicts(self) -> list[tuple[str, float, Any, Any]]:
+        """The last ones, each with the question in front."""
+        found: list[tuple[str, float, Any, Any]] = []
+        for name, kept in zip(self.questions, self._kept or (), strict=False):
+            while kept is not None:
+                when, subject, answer, kept = kept
+                found.append((name, when, subject, answer))
+        return found
+
+    def _keep(self, question: int, about: Any, answer: Any) -> None:
         """A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment."""
-        kept = self.verdicts
-        if not isinstance(kept, list):
-            kept = self.verdicts = []
-        elif kept and isinstance(about, bytes):
-            # The most frequent questions are about one peer again and again.
-            name, _, whom, last = kept[-1]
-            if name == method and whom == about and last.decision == answer.decision:
-                kept[-1] = (method, self._clock.seconds(), about, answer)
-                return
-        decision = getattr(answer, "decision", None)
+        rows = self._kept
+        if rows is None:
+            rows = self._kept = [None] * len(self.questions)
         subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
-        count, going = 0, -1
-        for at in range(len(kept) - 1, -1, -1):
-            name, _, whom, last = kept[at]
-            if name != method:
-                continue
-            count, going = count + 1, at
-            if decision is not None and last.decision == decision and whom == subject:
-                count = KEPT_VERDICTS
-                break
-        if count >= KEPT_VERDICTS:
-            del kept[going]
-        kept.append((method, self._clock.seconds(), subject, answer))
+        before = rows[question]
+        if before is not None:
+            decision = getattr(answer, "decision", None)
+            alike = before[1] == subject and decision is not None and before[2].decision == decision
+            before = before[3] if alike else (*before[:3], None)
+        rows[question] = (self._clock.seconds(), subject, answer, before)
 
 
 _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "formula": Formula, "budget": Sequence}
 """What a method has to answer with, if it is no verdict."""
 
 
-def _asker(method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
+def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
     wanted: Any = _WANTED.get(method, Verdict)
     kept = wanted in (Verdict, Route)
 
@@ -117,7 +116,7 @@ def _asker(method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
             self._failed(method, problem)
             answer = safe(*args)
         if kept:
-            self._keep(method, args[0], answer)
+            self._keep(question, args[0], answer)
         return answer
 
     return ask
@@ -126,7 +125,10 @@ def _asker(method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
 _GUARDS = {
     point: type(
         f"Guarded{interface.__name__[1:]}", (Guarded,),
-        {"__slots__": (), "point": point, **{method: _asker(method, safe) for method, safe in SAFE_DEFAULTS[interface].items()}},
+        {
+            "__slots__": (), "point": point, "questions": tuple(SAFE_DEFAULTS[interface]),
+            **{method: _asker(number, method, safe) for number, (method, safe) in enumerate(SAFE_DEFAULTS[interface].items())},
+        },
     )
     for point, interface in POINTS.items() if interface in SAFE_DEFAULTS
 }

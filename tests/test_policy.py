@@ -278,7 +278,7 @@ def test_lastVerdictsDiffer() -> None:
     policies.reputation.policy.answer = Verdict.no(Reason("evidence", 4))
     policies.reputation.trust(PEER)
     rows = policies.last("reputation")
-    assert [(row[1], row[2], row[3].decision) for row in rows] == [(20, PEER, "yes"), (20, PEER, "no")]
+    assert [(row[1], row[2], row[3].decision) for row in rows] == [(20, PEER, "no"), (20, PEER, "yes")]
 
 
 def test_close() -> None:

@@ -5,7 +5,8 @@ All of it is pure: the same view of the network gives the same answer.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 
 import attrs
@@ -81,17 +82,27 @@ def majorityOf(electorate: Collection[bytes]) -> int:
 
 def passedOver(network: bytes, nomination: Nomination, voters: Iterable[bytes]) -> list[PeerId]:
     """Those of C{voters} that should have been among the electors and are not named."""
-    point = seatPoint(network, nomination.caller, nomination.counter, nomination.issued)
+    return _passedOver(network, nomination, sorted(set(voters)))
+
+
+def _passedOver(network: bytes, nomination: Nomination, voters: Sequence[bytes]) -> list[PeerId]:
+    """
+    @param voters: in the order of their ids.
+    """
     named = set(nomination.electorate)
-    full = len(named) >= limits.ELECTORATE
-    farthest = max((distance(point, one) for one in named), default=0)
-    return [
-        PeerId(one)
-        for one in sorted(set(voters))
-        if one not in named
-        and one not in (nomination.caller, nomination.candidate)
-        and (not full or distance(point, one) < farthest)
-    ]
+    able = voters
+    if len(named) >= limits.ELECTORATE:
+        # Whoever is nearer to the seat than the farthest elector differs from it in low bits only, and so is in one stretch of the
+        # order; and every super-peer judges every other's mandate whenever somebody comes or goes.
+        point = seatPoint(network, nomination.caller, nomination.counter, nomination.issued)
+        farthest = max(distance(point, one) for one in named)
+        low = farthest.bit_length()
+        first = point >> low << low
+        end = first + (1 << low)
+        start = bisect_left(voters, first.to_bytes(ID_BYTES, "big"))
+        stop = bisect_left(voters, end.to_bytes(ID_BYTES, "big")) if end >> 8 * ID_BYTES == 0 else len(voters)
+        able = [one for one in voters[start:stop] if distance(point, one) < farthest]
+    return [PeerId(one) for one in able if one not in named and one not in (nomination.caller, nomination.candidate)]
 
 
 def checkMandate(
@@ -170,6 +181,7 @@ def judge(
     now: float,
     voters: Mapping[bytes, int],
     known: float | None = None,
+    order: Sequence[bytes] | None = None,
 ) -> Judgement:
     """
     Judge a mandate by what the verifier knows.
@@ -178,20 +190,23 @@ def judge(
     the other side of a split, from an island that has only just been met, or from a group that elects itself: its holder may
     serve, for a split must never end in conflict, but it has no vote here until the joint electorate has renewed it.
 
-    @param voters: ids of the live mandated super-peers that the verifier knows, with the times their mandates were issued.
+    @param voters: ids of the live mandated super-peers that the verifier knows, with the times their mandates were issued;
+        the holder is not counted.
     @param known: network time at which the verifier first saw the mandate, if it would have seen it when it was issued: what a
         nomination says of its own age is not to be believed further back. None if the verifier is new itself.
+    @param order: C{voters} in the order of their ids, by whoever has them so.
     """
     try:
         checked = checkMandate(scheme, network, mandate, holder, now)
     except SuperpeerError as problem:
         return Judgement(False, False, str(problem))
-    if len(voters) < GENESIS:
+    if len(voters) - (holder in voters) < GENESIS:
         return Judgement(True, True)
     nomination = checked.nomination
     since = nomination.issued if known is None else max(nomination.issued, known)
-    earlier = [one for one, issued in voters.items() if issued < since]
-    missing = passedOver(network, nomination, earlier)
+    # Those who had a mandate before.
+    order = sorted(voters) if order is None else order
+    missing = [one for one in _passedOver(network, nomination, order) if voters[one] < since]
     if len(missing) <= TOLERATED:
         return Judgement(True, True)
     return Judgement(True, False, _passesOver(len(missing)))

@@ -1,5 +1,6 @@
 """Judges the mandates that others show, and knows who may vote."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -55,7 +56,8 @@ class Verifier:
     """
 
     __slots__ = (
-        "_commons", "_gathered", "_looking", "_membership", "_settled", "_verified", "_version", "_viewNumber", "_voters", "own",
+        "_commons", "_gathered", "_looking", "_membership", "_order", "_settled", "_verified", "_version", "_viewNumber", "_voters",
+        "own",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -66,6 +68,7 @@ class Verifier:
         # What the voters were gathered from, when the first of them will have expired, and the voters.
         self._gathered: tuple[object, int, object, float] = (None, 0, None, 0.0)
         self._voters: dict[bytes, int] = {}
+        self._order: Sequence[bytes] = ()
         self._viewNumber = 0
         self._settled: tuple[object, int, float, float, int] = (None, 0, 0.0, 0.0, 0)
         self._version = 0
@@ -94,10 +97,9 @@ class Verifier:
         if advert.mandate is None:
             self._forget(owner)
             return False, heir, ""
-        voters = dict(view)
-        voters.pop(owner, None)
         known = self._known(before, advert.mandate, now)
-        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, now, voters, known)
+        order = self._order if serves else ()
+        judgement = judge(commons.scheme, commons.network.id, advert.mandate, owner, now, view, known, order)
         if not judgement.mandated:
             self._forget(owner)
             return False, heir, judgement.problem
@@ -149,7 +151,7 @@ class Verifier:
                 until = min(until, nomination.expires)
         self._gathered = (serving, self._version, self.own, until)
         if voters != self._voters:
-            self._voters = voters
+            self._voters, self._order = voters, sorted(voters)
             self._viewNumber += 1
         return self._voters
 

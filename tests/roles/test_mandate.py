@@ -146,3 +146,20 @@ def test_whoIsPassedOver() -> None:
     short = mandate(VOTERS[:2], 2)
     nomination = msgspec.msgpack.decode(short.nomination.body, type=Nomination)
     assert set(passedOver(NETWORK, nomination, [one.peerId for one in PEERS])) == {one.peerId for one in VOTERS[2:]}
+
+
+@given(st.sets(st.binary(min_size=20, max_size=20), max_size=60), st.integers(0, 1000), st.integers(0, 7), st.integers(0, 2**32))
+def test_passedOverAmongMany(ids: set[bytes], counter: int, spared: int, seed: int) -> None:
+    """Found by their place in the order, they are the same as found by looking at everybody's distance."""
+    point = seatPoint(NETWORK, CALLER.peerId, counter, NOW)
+    nearest = sorted(ids, key=lambda one: distance(point, one))
+    named = nearest[spared : spared + 5]
+    random.Random(seed).shuffle(named)
+    nomination = Nomination(
+        network=NETWORK, caller=CALLER.peerId, counter=counter, candidate=CANDIDATE.peerId,
+        addresses=["10.0.0.1:1"], lastOutcome="none",
+        electorate=named, issued=NOW, expires=NOW + 10,
+    )
+    expected = nearest[:spared] if len(named) == 5 else [one for one in nearest if one not in named]
+    assert passedOver(NETWORK, nomination, ids) == sorted(expected)
+
