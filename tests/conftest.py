@@ -30,6 +30,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[object]:
             handle.inner_test = inner
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, one of them has all that start real peers: they wait for what takes its time."""
+    for item in items:
+        if item.get_closest_marker("system") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("system"))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays until the end, so the searches for garbage around every test need not go through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 class LoggedFailures(list):
     """The failures logged while a test ran; a test that expects some takes them out with L{flush}."""
 
