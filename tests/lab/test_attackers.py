@@ -32,9 +32,14 @@ FIRST = ("forger", "swallower", "mute", "inflator", "dropper", "vote-seller", "a
 
 
 def attacked(
-    name: str, honest: int = HONEST, codec: str = "full", settings: Settings | None = None, text: str = "dawn villain", role: str = "auto"
+    name: str, honest: int = HONEST, codec: str = "full", settings: Settings | None = None, text: str = "dawn villain", role: str = "auto",
+    stays: float = 60.0,
 ) -> tuple[World, LabPeer]:
-    """A settled network with a dozen peers that share one document each that says C{dawn}, and one attacker."""
+    """
+    A settled network with a dozen peers that share one document each that says C{dawn}, and one attacker.
+
+    @param stays: virtual seconds that one has been there which comes when the others have settled, and does not ask to serve.
+    """
     world = World(3, settings, codec=codec, specs={"election": "fittest:wanted=4"})
 
     def add(who: str, bootstrap: list[LabPeer], words: str, kind: type[Peer] = Peer, role: str = "auto") -> LabPeer:
@@ -52,7 +57,7 @@ def attacked(
         villain = add("villain", first, text, ATTACKS[name].peer, role)
         assert world.until(villain.peer.homes.links, 60)
         if role == "auto":
-            world.run(60)
+            world.run(stays)
     return world, villain
 
 
@@ -130,7 +135,7 @@ def test_theWorldStaysReproducible(name: str) -> None:
     """An attacker draws on the world's own randomness: the same seed is the same story."""
 
     def story() -> tuple[object, ...]:
-        world, villain = attacked(name, honest=8, codec="none")
+        world, villain = attacked(name, honest=8, codec="none", stays=10.0)
         return world.time.calls, dict(world.net.sent), names(others(world, villain)[0])
 
     assert story() == story()
@@ -271,7 +276,7 @@ def test_stuffer() -> None:
 
 def test_flooder() -> None:
     """A home does as much for a flooder as its rate limit says, refuses the rest, and serves the others as before."""
-    world, villain = attacked("flooder")
+    world, villain = attacked("flooder", stays=10.0)
     sent: Counter[bytes] = Counter()
     refused: Counter[bytes] = Counter()
 
@@ -283,13 +288,13 @@ def test_flooder() -> None:
             assert message.code != "rate" or message.retry > 0
 
     world.net.watcher = watch
-    world.run(60)
+    world.run(20)
     world.net.watcher = None
     homes = [one for one in world.superPeers() if sent[one.peerId]]
-    assert len(homes) >= 2 and sent.total() > 1.9 * RATE * 60
+    assert len(homes) >= 2 and sent.total() > 1.9 * RATE * 20
     for home in homes:
         # The bucket of a home fills with 50 a second; for who goes on after refusals longer and longer with nothing at all.
-        assert refused[home.peerId] > 0 and sent[home.peerId] - refused[home.peerId] < 500 + 50 * 60
+        assert refused[home.peerId] > 0 and sent[home.peerId] - refused[home.peerId] < 500 + 50 * 20
         assert home.peer.commons.trust(villain.peerId) < 0.1
     # A ban of a home that it has left may be over.
     budgets = [home.peer.commons.policies.rateLimit.budget(villain.peerId) for home in homes]
@@ -442,7 +447,7 @@ def test_voteSeller() -> None:
 
 def test_abstainer() -> None:
     """Elections go on without the vote of one elector, as long as the others are a majority."""
-    world, villain = attacked("abstainer", honest=24)
+    world, villain = attacked("abstainer", honest=18)
     world.add("late", ["p0"], [world.document("s/late.txt", "dawn late")], settings=Settings(role="super"))
     assert world.until(lambda: world.peers["late"].isSuper, 400)
     world.run(30)

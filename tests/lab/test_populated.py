@@ -64,9 +64,19 @@ def test_anAttackedChurn(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def outage(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> dict[str, Any]:
-    small = ["--peers", "60", "--sessions", "forever", "--settle", "60", "--before", "20", "--election", "fittest:wanted=25"]
+    small = ["--peers", "40", "--sessions", "forever", "--settle", "60", "--before", "20", "--election", "fittest:wanted=16"]
     small += ["--sharers", "1"]
     return report(capsys, "outage", *small, *words, status=status)
+
+
+_OUTAGES: dict[bool, dict[str, Any]] = {}
+
+
+def outageOfAll(capsys: pytest.CaptureFixture[str], silent: bool) -> dict[str, Any]:
+    """All super-peers die at once; it is run once for all tests that ask for it."""
+    if silent not in _OUTAGES:
+        _OUTAGES[silent] = outage(capsys, "--kill", "1", "--after", "150", *(["--silent"] if silent else []))
+    return _OUTAGES[silent]
 
 
 def recallsAfter(found: dict[str, Any]) -> list[list[float]]:
@@ -75,14 +85,15 @@ def recallsAfter(found: dict[str, Any]) -> list[list[float]]:
 
 def test_anOutageOfNobody(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing happens: recall stays at 1."""
-    figures = outage(capsys, "--kill", "0", "--after", "60")["figures"]
+    figures = outage(capsys, "--kill", "0", "--after", "20")["figures"]
     assert (figures["super_peers_killed"], figures["recall_floor"], figures["recall_min"]) == (0, 1, 1)
     assert figures["seconds_to_0.99"] == figures["seconds_to_1"] == INSTANT
 
 
+@pytest.mark.xdist_group("outage")
 def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
     """All that serve die as processes do: nobody finds anything for a while, then heirs have taken over, and everything is found."""
-    found = outage(capsys, "--kill", "1", "--after", "150")
+    found = outageOfAll(capsys, silent=False)
     assertShape(found, "outage")
     figures = found["figures"]
     assert figures["super_peers_left"] == 0 < figures["super_peers_killed"]
@@ -97,10 +108,10 @@ def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
     assert after[-1][1] == 1 and found["series"]["super_peers"][-1][1] >= 2
 
 
+@pytest.mark.xdist_group("outage")
 def test_aSilentOutage(capsys: pytest.CaptureFixture[str]) -> None:
     """Machines that die are noticed by their silence; it takes longer than with processes, and nothing is reset."""
-    deaths = [outage(capsys, "--kill", "1", "--after", "120", *more, status=status) for more, status in (([], 0), (["--silent"], 0))]
-    reset, silent = (one["figures"] for one in deaths)
+    reset, silent = (outageOfAll(capsys, one)["figures"] for one in (False, True))
     assert reset["super_peers_killed"] == silent["super_peers_killed"]
     assert silent["seconds_to_0.99"] > reset["seconds_to_0.99"]
     assert silent["recall_floor"] == 0
@@ -115,8 +126,8 @@ def test_aMissedOutage(capsys: pytest.CaptureFixture[str]) -> None:
 def test_aPartition(capsys: pytest.CaptureFixture[str]) -> None:
     """Each part goes on by itself, then both are one again; what happened is marked in time."""
     found = report(
-        capsys, "partition", "--peers", "60", "--sessions", "forever", "--settle", "60", "--before", "20", "--split", "180",
-        "--after", "100", "--election", "fittest:wanted=20", "--sharers", "1", "--part", "0.3",
+        capsys, "partition", "--peers", "40", "--sessions", "forever", "--settle", "60", "--before", "20", "--split", "180",
+        "--after", "100", "--election", "fittest:wanted=13", "--sharers", "1", "--part", "0.3",
     )
     assertShape(found, "partition")
     figures = found["figures"]
@@ -131,10 +142,10 @@ def test_aPartition(capsys: pytest.CaptureFixture[str]) -> None:
 def test_policy(capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on the same peers: what follows from the peers alone is equal, and the differences are b - a, with their spread."""
     words = [
-        "policy", "--election", "fittest:wanted=20", "--versus", "fittest:wanted=8", "--peers", "40", "--settle", "60", "--seeds", "2",
+        "policy", "--election", "fittest:wanted=14", "--versus", "fittest:wanted=6", "--peers", "24", "--settle", "60", "--seeds", "2",
         "--sessions", "weibull:mean=600",
     ]
-    found = report(capsys, *words, "--further", "minutes=3")
+    found = report(capsys, *words, "--further", "minutes=2.5")
     assertShape(found, "policy")
     figures = found["figures"]
     assert found["parameters"]["seeds"] == 2 and found["targets"] == []
@@ -153,14 +164,14 @@ def test_policy(capsys: pytest.CaptureFixture[str]) -> None:
         peers = [found["series"][f"peers ({side}) (seed {seed})"] for side in "ab"]
         assert peers[0] == peers[1]
     # Side by side for people.
-    assert lab([*words, "--further", "minutes=1.5", "--seeds", "1"]) == 0
+    assert lab([*words, "--further", "minutes=1.1", "--seeds", "1"]) == 0
     said = capsys.readouterr().out
-    assert "a: election fittest:wanted=20    b: election fittest:wanted=8" in said and "b - a" in said
+    assert "a: election fittest:wanted=14    b: election fittest:wanted=6" in said and "b - a" in said
 
 
 def test_policyOfOtherExperiments(capsys: pytest.CaptureFixture[str]) -> None:
     """Outages and partitions are compared too, with parameters of their own."""
-    words = ["policy", "--reputation", "beta", "--versus", "neutral", "--peers", "30", "--settle", "40", "--seeds", "1"]
+    words = ["policy", "--reputation", "beta", "--versus", "neutral", "--peers", "16", "--settle", "40", "--seeds", "1"]
     figures = report(capsys, *words, "--of", "outage", "--further", "after=30,before=5,silent=yes,kill=1")["figures"]
     assert figures["a.super_peers_left"] == figures["b.super_peers_left"] == 0 and figures["a.outage_at"] == 45
     figures = report(capsys, *words, "--of", "partition", "--further", "split=30,after=30,before=5")["figures"]
@@ -188,8 +199,8 @@ def test_aPluginOfOnesOwn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     """A file in --plugin-dir is compared with a plugin that ships, in this process and in others."""
     (tmp_path / "mine.py").write_text(MINE)
     words = [
-        "policy", "--plugin-dir", str(tmp_path), "--election", "mine", "--versus", "fittest", "--peers", "40", "--settle", "60",
-        "--further", "minutes=2", "--seeds", "2",
+        "policy", "--plugin-dir", str(tmp_path), "--election", "mine", "--versus", "fittest", "--peers", "20", "--settle", "40",
+        "--further", "minutes=1.5", "--seeds", "2",
     ]
     found = [report(capsys, *words, "--jobs", jobs) for jobs in ("1", "2")]
     for one in found:
@@ -201,9 +212,9 @@ def test_aPluginOfOnesOwn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 SMALL = {
-    "churn": ["--election", "fittest:wanted=8", "--minutes", "2", "--returning", "0.5", "--sessions", "weibull:mean=300"],
-    "outage": ["--election", "fittest:wanted=8", "--before", "10", "--after", "40", "--silent"],
-    "partition": ["--election", "fittest:wanted=8", "--before", "10", "--split", "40", "--after", "40"],
+    "churn": ["--election", "fittest:wanted=8", "--minutes", "1.5", "--returning", "0.5", "--sessions", "weibull:mean=200"],
+    "outage": ["--election", "fittest:wanted=8", "--before", "5", "--after", "30", "--silent"],
+    "partition": ["--election", "fittest:wanted=8", "--before", "5", "--split", "30", "--after", "25"],
     "policy": ["--router", "flood", "--versus", "flood", "--of", "outage", "--further", "before=5,after=25"],
 }
 
@@ -211,7 +222,7 @@ SMALL = {
 @pytest.mark.parametrize("name", list(SMALL))
 def test_sameSeedSameReport(name: str) -> None:
     """Byte for byte, but for its cost, whatever the hash seed and the number of processes."""
-    words = [name, "--peers", "24", "--settle", "40", *SMALL[name], "--seeds", "2", "--seed", "3", "--json"]
+    words = [name, "--peers", "18", "--settle", "30", *SMALL[name], "--seeds", "2", "--seed", "3", "--json"]
     said = []
     for seed, jobs in (("0", "1"), ("77", "2")):
         done = subprocess.run(
@@ -367,8 +378,8 @@ def test_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a comparison over seeds, and of nothing: which is said."""
     pytest.importorskip("matplotlib")
     file = tmp_path / "policy.svg"
-    words = ["policy", "--of", "outage", "--election", "fittest", "--versus", "fittest:wanted=8", "--peers", "20", "--settle", "30"]
-    assert lab([*words, "--seeds", "2", "--further", "before=10,after=30", "--plot", str(file)]) == 0
+    words = ["policy", "--of", "outage", "--election", "fittest", "--versus", "fittest:wanted=8", "--peers", "16", "--settle", "20"]
+    assert lab([*words, "--seeds", "2", "--further", "before=5,after=15", "--plot", str(file)]) == 0
     capsys.readouterr()
     assert file.read_text().startswith("<?xml")
     nothing = _joined(Outage(), Namespace(seed=1, seeds=1), [_Run(1, {}, {}, 0.0, 0, 0.0)], {})

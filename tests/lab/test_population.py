@@ -243,15 +243,15 @@ def told(population: Population) -> str:
 
     population.came.append(came)
     population.begin()
-    population.world.run(150.0)
+    population.world.run(100.0)
     return "\n".join(said)
 
 
 def test_thePoliciesDoNotChooseWhoLives() -> None:
     """Under two policies, and in either codec, the very same peers come at the same times with the same shares."""
-    one, other = (populated(50, Weibull(0.5, 300.0), 4, spec) for spec in ("fittest", "fittest:wanted=8"))
+    one, other = (populated(36, Weibull(0.5, 300.0), 4, spec) for spec in ("fittest", "fittest:wanted=6"))
     said = told(one)
-    assert said == told(other) and len(said.splitlines()) > 60
+    assert said == told(other) and len(said.splitlines()) > 40
     # They did not do the same.
     assert len(one.world.superPeers()) < len(other.world.superPeers())
 
@@ -368,11 +368,11 @@ def test_theFirstMandatesAreGood() -> None:
     Every super-peer of the beginning has one that its electors signed and that every other takes; its electorate is that of the seat, and
     at least half of its time is left.
     """
-    population = populated(60, dialable=0.5, wanted=12, seed=3, spec="fittest:wanted=12")
+    population = populated(40, dialable=0.5, wanted=8, seed=3, spec="fittest:wanted=8")
     population.begin()
     world = population.world
     serving = [one for one in population if one.peer.isSuper]
-    assert len(serving) == superPeersFor(60, 2, 12) > GENESIS
+    assert len(serving) == superPeersFor(40, 2, 8) > GENESIS
     assert all(one.peer.dialable for one in serving)
     world.run(0.0)
     ids = [one.peerId for one in serving]

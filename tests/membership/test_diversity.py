@@ -146,7 +146,7 @@ def test_neighboursOfSeveralNetworks() -> None:
     world, honest, flooders = crowd(4, 12, 20)
     for one in flooders + honest:
         one.start()
-    world.run(120)
+    world.run(60)
     shares = [held(one)["66.6"] / held(one).total() for one in honest]
     assert all(held(one).total() >= 6 for one in honest)
     assert max(shares) <= 0.9 and sum(shares) / len(shares) <= 0.6, shares
@@ -164,6 +164,6 @@ def test_whoAsksAgainAndAgain() -> None:
         one.settings = attrs.evolve(one.settings, neighbours=30, mostNeighbours=40)
         one.bootstrap = [victim.address]
         one.start()
-    world.run(60)
+    world.run(30)
     now = held(victim)
     assert now["66.6"] and now.total() - now["66.6"] >= 6, now

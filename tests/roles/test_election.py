@@ -101,7 +101,7 @@ def test_elected() -> None:
 def test_mandatesAreRenewed() -> None:
     """A mandate is renewed before it ends, and the network goes on over many of their lives."""
     world = network(settings=Settings(mandate=200.0))
-    world.run(1000)
+    world.run(600)
     for one in world.superPeers():
         assert one.peer.election.state == "mandated" and one.peer.election.role.mandateLeft > 0
     assert len(world.leaves()[0].search("dawn", want=50).hits) == 12
