@@ -36,7 +36,7 @@ SKEWED = (1.0, 2.0, 2.0, 10.0, 100.0)
     (Weibull(2.0, 60.0), moment(Weibull(2.0, 60.0), 2), moment(Weibull(2.0, 60.0), 3)),
     (Fixed(600.0), 600.0**2, 600.0**3),
     (Observed(SKEWED), statistics.fmean(x**2 for x in SKEWED), statistics.fmean(x**3 for x in SKEWED)),
-], ids=str)
+], ids=["long tails", "exponential", "bell", "fixed", "observed"])
 def test_lengthsMetAtARandomMoment(sessions: ISessions, second: float, third: float) -> None:
     """
     New ones last E[x] on average, those that are under way E[x^2]/E[x], of which half is over: they are met in proportion to their length.
