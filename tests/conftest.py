@@ -1,6 +1,9 @@
 """
 Makes pytest with pytest-twisted as strict as trial: a logged failure, a Deferred's unhandled error, a leaked timer or an open port fails
 the test that left it.
+
+What runs a large network for long is marked C{no_cover}: it takes three times as long where lines are counted, and smaller tests run
+the same lines.
 """
 
 import gc

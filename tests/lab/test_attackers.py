@@ -130,6 +130,7 @@ def test_anUnknownAttack(wrong: str, said: str) -> None:
     assert said in str(raised.value) and "\n" not in str(raised.value)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ATTACKS)
 def test_theWorldStaysReproducible(name: str) -> None:
     """An attacker draws on the world's own randomness: the same seed is the same story."""
@@ -274,6 +275,7 @@ def test_stuffer() -> None:
     assert len(DICTIONARY) < len(terms) <= limits.TERMS and length >= len(terms)
 
 
+@pytest.mark.no_cover
 def test_flooder() -> None:
     """A home does as much for a flooder as its rate limit says, refuses the rest, and serves the others as before."""
     world, villain = attacked("flooder", stays=10.0)
@@ -445,6 +447,7 @@ def test_voteSeller() -> None:
     assertHonestFound(world, villain)
 
 
+@pytest.mark.no_cover
 def test_abstainer() -> None:
     """Elections go on without the vote of one elector, as long as the others are a majority."""
     world, villain = attacked("abstainer", honest=18)

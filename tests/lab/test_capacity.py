@@ -250,6 +250,7 @@ def test_everythingComesInOrder(acts: list[tuple[Any, ...]]) -> None:
     assert story("none", acts) == (sent, came)
 
 
+@pytest.mark.no_cover
 def test_aLimitedWorldUnderBothCodecs() -> None:
     """In a network with limits, loss, cuts and deaths every message comes at the same time under both codecs."""
 

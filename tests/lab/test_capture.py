@@ -88,6 +88,7 @@ def test_impossibleParts(parts: str, capsys: pytest.CaptureFixture[str]) -> None
     assert "--corrupt" in capsys.readouterr().err
 
 
+@pytest.mark.no_cover
 def test_wholeSuperPeers() -> None:
     """
     In a network of real super-peers, of which some sell their votes: by a seat of one of them a friend that cannot be dialled gets a vote

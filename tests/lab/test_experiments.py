@@ -68,6 +68,7 @@ def reachInTheory(count: int, degree: int, ttl: int) -> float:
     return count * (1 - others * missed**degree)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("count", "degree", "ttl"), [(500, 6, 3), (400, 4, 5), (400, 8, 3)])
 def test_theMeanField(count: int, degree: int, ttl: int, capsys: pytest.CaptureFixture[str]) -> None:
     """On random graphs reach and messages agree with theory within 2 %."""
@@ -90,6 +91,7 @@ def test_aGraphOfOnesOwn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert report(capsys, "flood", "--graph", str(file), "--ttl", "9")["figures"]["reach_mean"] == 2
 
 
+@pytest.mark.no_cover
 def test_bothCodecsSayTheSame(capsys: pytest.CaptureFixture[str]) -> None:
     """Objects and encoded, signed messages give one report."""
     found = [report(capsys, "flood", "--super-peers", "40", "--degree", "4", "--ttl", "3", "--codec", one) for one in ("none", "full")]
@@ -134,6 +136,7 @@ def test_search(capsys: pytest.CaptureFixture[str]) -> None:
     assert near["figures"]["rare_hit_rate"] < 0.5 and not near["targets"][1]["met"]
 
 
+@pytest.mark.no_cover
 def test_searchByBothCodecs(capsys: pytest.CaptureFixture[str]) -> None:
     """The same, encoded and signed or not."""
     found = [report(capsys, *SMALL, "--codec", one, "--spread", "0.9") for one in ("none", "full")]
@@ -251,6 +254,7 @@ def test_theExampleOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert f"| `{kind.name}` |" in text
 
 
+@pytest.mark.no_cover
 def test_theComparisonOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The plugin in docs/lab.md, compared as the document says: the same peers, and fewer super-peers with more to do."""
     text = (Path(__file__).parent.parent.parent / "docs/lab.md").read_text()

@@ -50,6 +50,7 @@ def test_churn(capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["messages_per_leaf_second"] < figures["messages_per_super_peer_second"]
 
 
+@pytest.mark.no_cover
 def test_anAttackedChurn(capsys: pytest.CaptureFixture[str]) -> None:
     """Attackers, loss, limited uploads, returning peers and another router can be had together."""
     found = report(
@@ -90,6 +91,7 @@ def test_anOutageOfNobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert figures["seconds_to_0.99"] == figures["seconds_to_1"] == INSTANT
 
 
+@pytest.mark.no_cover
 @pytest.mark.xdist_group("outage")
 def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
     """All that serve die as processes do: nobody finds anything for a while, then heirs have taken over, and everything is found."""
@@ -108,6 +110,7 @@ def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
     assert after[-1][1] == 1 and found["series"]["super_peers"][-1][1] >= 2
 
 
+@pytest.mark.no_cover
 @pytest.mark.xdist_group("outage")
 def test_aSilentOutage(capsys: pytest.CaptureFixture[str]) -> None:
     """Machines that die are noticed by their silence; it takes longer than with processes, and nothing is reset."""
@@ -117,12 +120,14 @@ def test_aSilentOutage(capsys: pytest.CaptureFixture[str]) -> None:
     assert silent["recall_floor"] == 0
 
 
+@pytest.mark.no_cover
 def test_aMissedOutage(capsys: pytest.CaptureFixture[str]) -> None:
     """Where recall is not back in the time that is watched, there is no such figure, the target is missed, and the status is 1."""
     found = outage(capsys, "--kill", "1", "--after", "15", "--silent", status=1)
     assert "seconds_to_0.99" not in found["figures"] and not found["targets"][0]["met"]
 
 
+@pytest.mark.no_cover
 def test_aPartition(capsys: pytest.CaptureFixture[str]) -> None:
     """Each part goes on by itself, then both are one again; what happened is marked in time."""
     found = report(
@@ -139,6 +144,7 @@ def test_aPartition(capsys: pytest.CaptureFixture[str]) -> None:
     assert [one["figure"] for one in found["targets"]] == ["recall_split", "seconds_to_0.99"] and found["targets"][1]["met"]
 
 
+@pytest.mark.no_cover
 def test_policy(capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on the same peers: what follows from the peers alone is equal, and the differences are b - a, with their spread."""
     words = [
@@ -195,6 +201,7 @@ mine = PolicyPlugin("election", "mine", Eager, "Calls early.")
 '''
 
 
+@pytest.mark.no_cover
 def test_aPluginOfOnesOwn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file in --plugin-dir is compared with a plugin that ships, in this process and in others."""
     (tmp_path / "mine.py").write_text(MINE)
@@ -234,6 +241,7 @@ def test_sameSeedSameReport(name: str) -> None:
     assert said[0] == said[1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["churn", "outage"])
 def test_bothCodecsSayTheSame(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Objects and encoded, signed messages give one report."""

@@ -107,6 +107,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> Any:
     return make
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("sessions", [Weibull(0.5, 600.0), Weibull(1.0, 600.0), Fixed(600.0)], ids=str)
 def test_theNumberStays(sessions: ISessions, idle: Any) -> None:
     """From the first minute on there are as many as the plan says, give or take what chance does; so many leave as come."""
@@ -247,6 +248,7 @@ def told(population: Population) -> str:
     return "\n".join(said)
 
 
+@pytest.mark.no_cover
 def test_thePoliciesDoNotChooseWhoLives() -> None:
     """Under two policies, and in either codec, the very same peers come at the same times with the same shares."""
     one, other = (populated(36, Weibull(0.5, 300.0), 4, spec) for spec in ("fittest", "fittest:wanted=6"))
@@ -411,6 +413,7 @@ def test_aSmallBeginningHasNoMandates() -> None:
     assert all(len(one.peer.peer.membership.superPeers()) == GENESIS - 1 for one in serving)
 
 
+@pytest.mark.no_cover
 def test_theMostCapableBegin() -> None:
     """Those serve at the beginning that are capable, and have been here for long."""
     population = populated(80, Weibull(0.5, 3600.0), dialable=1.0, wanted=30)

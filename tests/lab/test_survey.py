@@ -58,6 +58,7 @@ def test_recovery(recalls: list[tuple[float, float]], since: float, bound: float
     assert recovery(recalls, since, bound) == expected
 
 
+@pytest.mark.no_cover
 def test_theOrphanedCount() -> None:
     """Owners that no super-peer holds lower recall, as long as they live."""
     survey = surveyed(12)

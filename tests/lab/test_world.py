@@ -7,6 +7,7 @@ import pytest
 from overlay.lab.world import World
 from overlay.search.search import HEDGE
 
+pytestmark = pytest.mark.no_cover
 SMALL = {"election": "fittest:wanted=5"}
 
 

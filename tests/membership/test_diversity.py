@@ -141,6 +141,7 @@ def held(peer: LabPeer) -> Counter[str]:
     return Counter(networkGroup(link.address) for link in peer.peer.neighbours.linked())
 
 
+@pytest.mark.no_cover
 def test_neighboursOfSeveralNetworks() -> None:
     """Where twelve super-peers are in networks of four each, twenty of another network get about half of the places, and nowhere all."""
     world, honest, flooders = crowd(4, 12, 20)
@@ -152,6 +153,7 @@ def test_neighboursOfSeveralNetworks() -> None:
     assert max(shares) <= 0.9 and sum(shares) / len(shares) <= 0.6, shares
 
 
+@pytest.mark.no_cover
 def test_whoAsksAgainAndAgain() -> None:
     """One network whose peers ask all the time to be neighbours displaces few of those elsewhere."""
     world, honest, flooders = crowd(5, 12, 20)

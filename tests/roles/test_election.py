@@ -98,6 +98,7 @@ def test_elected() -> None:
     assert any(one.peer.election.caller.history for one in world.superPeers())
 
 
+@pytest.mark.no_cover
 def test_mandatesAreRenewed() -> None:
     """A mandate is renewed before it ends, and the network goes on over many of their lives."""
     world = network(settings=Settings(mandate=200.0))

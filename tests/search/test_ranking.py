@@ -88,7 +88,9 @@ def assertCentral(outcome: Outcome, expected: list[tuple[float, bytes]]) -> None
     assert [hit.score for hit in outcome.hits] == pytest.approx([score for score, _ in expected], abs=1e-6)
 
 
-@pytest.mark.parametrize(("seed", "serving", "leaves", "homes"), [(1, 1, 3, 2), (2, 3, 8, 2), (3, 5, 12, 3), (4, 6, 14, 1)])
+@pytest.mark.parametrize(("seed", "serving", "leaves", "homes"), [
+    (1, 1, 3, 2), (2, 3, 8, 2), pytest.param(3, 5, 12, 3, marks=pytest.mark.no_cover), pytest.param(4, 6, 14, 1, marks=pytest.mark.no_cover),
+])
 def test_asOneIndex(seed: int, serving: int, leaves: int, homes: int) -> None:
     """Whatever is asked, by a leaf or a super-peer, for few rows or many: the same rows, order and scores, and the receipt says so."""
     world = network(seed, serving, leaves, homes)
@@ -190,6 +192,7 @@ def test_newestFirst() -> None:
     assert outcome.ranking == "exact" and [hit.score for hit in outcome.hits] == [float(hit.modified) for hit in outcome.hits]
 
 
+@pytest.mark.no_cover
 def test_withHomesThatComeAndGo() -> None:
     """While super-peers vanish and others come: whenever the receipt says exact it is the central order, and it says so again soon."""
     world = network(6, 6, 14, 2)

@@ -47,7 +47,9 @@ def edges(world: World) -> int:
     return len(agreed) // 2
 
 
-@pytest.mark.parametrize(("count", "neighbours"), [(1, 64), (2, 64), (5, 64), (16, 4), (24, 3)])
+@pytest.mark.parametrize(("count", "neighbours"), [
+    (1, 64), (2, 64), (5, 64), pytest.param(16, 4, marks=pytest.mark.no_cover), pytest.param(24, 3, marks=pytest.mark.no_cover),
+])
 def test_copiesOnAnyGraph(count: int, neighbours: int) -> None:
     """A flood takes 2m - n + 1 copies, each accounted for once, and asks everybody once."""
     world = superNetwork(count, count, neighbours)
