@@ -27,7 +27,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/superpeer demo $(if $(SHARE),--share "$(SHARE)") $(if $(KEEP),--keep)
 
 test: $(VENV)/.develop
-	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadgroup $(PYTEST)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(PYTEST)
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff check .

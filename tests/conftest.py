@@ -10,10 +10,14 @@ import gc
 import importlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from twisted.logger import globalLogPublisher
+from xdist.scheduler import LoadFileScheduling
+
+SYSTEM = "tests/system/"
 
 settings.register_profile(
     "suite", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -33,12 +37,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[object]:
             handle.inner_test = inner
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one of them has all that start real peers: they wait for what takes its time."""
-    for item in items:
-        if item.get_closest_marker("system") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("system"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Where several processes share the tests by files, one of them has all that start real peers: these wait for what takes its time."""
+    return Shared(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class Shared(LoadFileScheduling):
+    """One process runs all tests of a file, which may share what they have made, and one all of those with real peers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return SYSTEM if file.startswith(SYSTEM) else file
 
 
 def pytest_collection_finish() -> None:

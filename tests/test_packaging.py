@@ -11,7 +11,6 @@ import pytest
 
 from overlay.lab.processes import PeerProcess
 
-pytestmark = pytest.mark.xdist_group("wheel")
 ROOT = Path(__file__).parent.parent
 _NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "dropin.cache"

@@ -92,7 +92,6 @@ def test_anOutageOfNobody(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.xdist_group("outage")
 def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
     """All that serve die as processes do: nobody finds anything for a while, then heirs have taken over, and everything is found."""
     found = outageOfAll(capsys, silent=False)
@@ -111,7 +110,6 @@ def test_anOutageOfAll(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.xdist_group("outage")
 def test_aSilentOutage(capsys: pytest.CaptureFixture[str]) -> None:
     """Machines that die are noticed by their silence; it takes longer than with processes, and nothing is reset."""
     reset, silent = (outageOfAll(capsys, one)["figures"] for one in (False, True))

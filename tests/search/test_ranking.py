@@ -89,7 +89,8 @@ def assertCentral(outcome: Outcome, expected: list[tuple[float, bytes]]) -> None
 
 
 @pytest.mark.parametrize(("seed", "serving", "leaves", "homes"), [
-    (1, 1, 3, 2), (2, 3, 8, 2), pytest.param(3, 5, 12, 3, marks=pytest.mark.no_cover), pytest.param(4, 6, 14, 1, marks=pytest.mark.no_cover),
+    (1, 1, 3, 2), (2, 3, 8, 2),
+    pytest.param(3, 5, 12, 3, marks=pytest.mark.no_cover), pytest.param(4, 6, 14, 1, marks=pytest.mark.no_cover),
 ])
 def test_asOneIndex(seed: int, serving: int, leaves: int, homes: int) -> None:
     """Whatever is asked, by a leaf or a super-peer, for few rows or many: the same rows, order and scores, and the receipt says so."""
