@@ -51,8 +51,9 @@ class Shared(LoadFileScheduling):
         return SYSTEM if file.startswith(SYSTEM) else file
 
 
-def pytest_collection_finish() -> None:
-    """What has been imported stays until the end, so the searches for garbage around every test need not go through it again."""
+@pytest.fixture(autouse=True, scope="module")
+def past() -> None:
+    """What is there before a file's tests stays until the end, so the searches for garbage around each of them need not go through it."""
     gc.collect()
     gc.freeze()
 

@@ -1,6 +1,7 @@
 """The index against a naive evaluator that looks at every record."""
 
 import random
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -120,8 +121,9 @@ def test_agreesWithTheNaiveEvaluator(chosen: list[tuple], expression: Expression
     assert dict(found.frequencies) == expected.frequencies
 
 
+@cache
 def manyRecords(count: int) -> tuple[IndexedStore, list[Naive]]:
-    """Records enough for the ranking that goes class by class, with repeated words, equal scores and equal content."""
+    """Records enough for the ranking that goes class by class, with repeated words, equal scores and equal content; made once, and only read."""
     rng = random.Random(7)
     owner = OWNERS[0]
     made = []
