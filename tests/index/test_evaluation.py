@@ -123,7 +123,10 @@ def test_agreesWithTheNaiveEvaluator(chosen: list[tuple], expression: Expression
 
 @cache
 def manyRecords(count: int) -> tuple[IndexedStore, list[Naive]]:
-    """Records enough for the ranking that goes class by class, with repeated words, equal scores and equal content; made once, and only read."""
+    """
+    Records enough for the ranking that goes class by class, with repeated words, equal scores and equal content. They are made once, and
+    only read.
+    """
     rng = random.Random(7)
     owner = OWNERS[0]
     made = []

@@ -390,7 +390,7 @@ def test_clockSetAndMachineSuspended(start: Start, tmp_path: Path) -> None:
     sleeper = peers[1].process
     assert sleeper is not None
     sleeper.send_signal(signal.SIGSTOP)
-    time.sleep(10)
+    time.sleep(7)
     sleeper.send_signal(signal.SIGCONT)
     for peer in peers:
         finds(peer, "dawn", names, 5)
