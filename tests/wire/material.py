@@ -50,5 +50,7 @@ def strategyOf(kind: Any) -> st.SearchStrategy:
     raise TypeError(f"no strategy for {kind!r}")
 
 
-messages = st.one_of(*(strategyOf(kind) for kind in MESSAGES.values()))
+EACH = {kind: strategyOf(kind) for kind in MESSAGES.values()}
+"""Messages of each kind."""
+messages = st.one_of(*EACH.values())
 """Any message of the protocol."""
