@@ -86,7 +86,7 @@ def recallsAfter(found: dict[str, Any]) -> list[list[float]]:
 
 def test_anOutageOfNobody(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing happens: recall stays at 1."""
-    figures = outage(capsys, "--kill", "0", "--after", "20")["figures"]
+    figures = outage(capsys, "--kill", "0", "--after", "40")["figures"]
     assert (figures["super_peers_killed"], figures["recall_floor"], figures["recall_min"]) == (0, 1, 1)
     assert figures["seconds_to_0.99"] == figures["seconds_to_1"] == INSTANT
 
