@@ -42,7 +42,7 @@ class Town:
         for place in [*PLACES[1:], HIDDEN]:
             self._start(place, join)
         for peer in self.peers.values():
-            peer.ready(60)
+            peer.ready()
         self.settle()
 
     def _start(self, place: str, options: Iterable[str]) -> None:
