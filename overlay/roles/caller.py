@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN = 2.0
 """Seconds that leaves have to answer a call."""
 DIALLED_AT_ONCE = 5
-"""Candidates that are dialled back for one seat."""
+"""Candidates that are dialled back together; if none of them will do, the next, C{ROUNDS} times in all."""
+ROUNDS = 4
 FAILED_FOR = 600.0
 """Seconds for which a candidate that failed, or an elector that did not answer, is passed over."""
 _TABLE = "seats"
@@ -194,19 +195,29 @@ class Caller:
         self._failed = {one: when for one, when in self._failed.items() if seconds - when < FAILED_FOR}
         able = [
             one for one in call.answers
-            if not commons.isRefused(one) and (one not in self._failed or call.purpose == "petition")
+            if not commons.isRefused(one) and (call.purpose == "petition" or (one not in self._failed and not self._isSilent(one)))
         ]
         able.sort(key=lambda one: (-self._fitness(call, one).score, one))
-        waiting = [self._observations.dialBack(one, call.answers[one][0]) for one in able[:DIALLED_AT_ONCE]]
+        self._dialSome(call, able[: DIALLED_AT_ONCE * ROUNDS])
+
+    def _isSilent(self, peer: bytes) -> bool:
+        """Whether it answered at no address a moment ago: where most cannot be dialled the same ones would be the fittest again."""
+        last = self._observations.last(peer)
+        return last is not None and last.rtt is None
+
+    def _dialSome(self, call: _Call, left: list[bytes]) -> None:
+        """Dial the next few of the fittest."""
+        now, later = left[:DIALLED_AT_ONCE], left[DIALLED_AT_ONCE:]
+        waiting = [self._observations.dialBack(one, call.answers[one][0]) for one in now]
         whole: Deferred[list[tuple[bool, DialBack]]] = DeferredList(waiting)
-        whole.addCallback(lambda ignored: self._dialled(call, able[:DIALLED_AT_ONCE]))
+        whole.addCallback(lambda ignored: self._dialled(call, now, later))
 
     def _fitness(self, call: _Call, peer: bytes) -> Verdict:
         candidate = self._observations.candidate(peer, self._commons.links.get(PeerId(peer)), call.answers[peer][1])
         verdict: Verdict = self._commons.policies.election.fitness(candidate)
         return verdict
 
-    def _dialled(self, call: _Call, dialled: list[bytes]) -> None:
+    def _dialled(self, call: _Call, dialled: list[bytes], left: list[bytes]) -> None:
         if call is not self._call:
             return
         judged = {one: self._fitness(call, one) for one in dialled}
@@ -215,7 +226,10 @@ class Caller:
                 call.fitness = judged[peer]
                 self._choose(call, PeerId(peer))
                 return
-        self._seat.noCandidate()
+        if left:
+            self._dialSome(call, left)
+        else:
+            self._seat.noCandidate()
 
     def _choose(self, call: _Call, peer: PeerId) -> None:
         call.candidate = peer
