@@ -1,6 +1,7 @@
 """The caller's side of an election: finds the best candidate among what was observed, and gets its electorate to vote."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,6 +30,8 @@ ANSWERS_WITHIN = 2.0
 DIALLED_AT_ONCE = 5
 """Candidates that are dialled back together; if none of them will do, the next, C{ROUNDS} times in all."""
 ROUNDS = 4
+ANSWER_TOO = 1.0
+"""Seconds that they have from the first answer on."""
 FAILED_FOR = 600.0
 """Seconds for which a candidate that failed, or an elector that did not answer, is passed over."""
 _TABLE = "seats"
@@ -195,20 +198,17 @@ class Caller:
         self._failed = {one: when for one, when in self._failed.items() if seconds - when < FAILED_FOR}
         able = [
             one for one in call.answers
-            if not commons.isRefused(one) and (call.purpose == "petition" or (one not in self._failed and not self._isSilent(one)))
+            if not commons.isRefused(one) and (call.purpose == "petition" or not (one in self._failed or self._observations.isSilent(one)))
         ]
         able.sort(key=lambda one: (-self._fitness(call, one).score, one))
         self._dialSome(call, able[: DIALLED_AT_ONCE * ROUNDS])
-
-    def _isSilent(self, peer: bytes) -> bool:
-        """Whether it answered at no address a moment ago: where most cannot be dialled the same ones would be the fittest again."""
-        last = self._observations.last(peer)
-        return last is not None and last.rtt is None
 
     def _dialSome(self, call: _Call, left: list[bytes]) -> None:
         """Dial the next few of the fittest."""
         now, later = left[:DIALLED_AT_ONCE], left[DIALLED_AT_ONCE:]
         waiting = [self._observations.dialBack(one, call.answers[one][0]) for one in now]
+        for one in waiting:
+            one.addCallback(self._answersBack, call, now)
         whole: Deferred[list[tuple[bool, DialBack]]] = DeferredList(waiting)
         whole.addCallback(lambda ignored: self._dialled(call, now, later))
 
@@ -217,9 +217,21 @@ class Caller:
         verdict: Verdict = self._commons.policies.election.fitness(candidate)
         return verdict
 
-    def _dialled(self, call: _Call, dialled: list[bytes], left: list[bytes]) -> None:
-        if call is not self._call:
+    def _answersBack(self, dialBack: DialBack, call: _Call, dialled: list[bytes]) -> DialBack:
+        """One answers: the others have a moment to do so as well, and not all the time in which those that never answer are given up."""
+        if dialBack.rtt is not None and call is self._call and not call.candidate and self._timer is None:
+            self._startTimer(ANSWER_TOO, partial(self._dialled, call, dialled, None))
+        return dialBack
+
+    def _dialled(self, call: _Call, dialled: list[bytes], left: list[bytes] | None) -> None:
+        """
+        Choose the fittest of those that have answered, if one will do.
+
+        @param left: who is dialled next if none will; None if some may still answer.
+        """
+        if call is not self._call or call.candidate:
             return
+        self._stopTimer()
         judged = {one: self._fitness(call, one) for one in dialled}
         for peer in sorted(judged, key=lambda one: (-judged[one].score, one)):
             if judged[peer]:
@@ -228,7 +240,7 @@ class Caller:
                 return
         if left:
             self._dialSome(call, left)
-        else:
+        elif left is not None:
             self._seat.noCandidate()
 
     def _choose(self, call: _Call, peer: PeerId) -> None:

@@ -52,6 +52,11 @@ class Observations:
             return None
         return known
 
+    def isSilent(self, peer: bytes) -> bool:
+        """Whether it answered at no address a moment ago: where most cannot be dialled the same ones would be the fittest again."""
+        last = self.last(peer)
+        return last is not None and last.rtt is None
+
     def forget(self, peer: bytes) -> None:
         self._known.pop(peer, None)
 

@@ -7,7 +7,7 @@ BEHIND = 24
 
 
 def test_theFittestCannotBeDialled() -> None:
-    """Those that do not answer make room for the next, so the one that can be dialled is found though it is the last that one would choose."""
+    """Those that do not answer make room for the next, so the only one that can be dialled is found, though one would choose it last."""
     world = World(4)
     first = world.add("first")
     for number in range(BEHIND):
