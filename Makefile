@@ -1,12 +1,13 @@
 # make demo   start a real network on this machine and search it (SHARE=DIR, KEEP=1)
 # make test   the whole test suite        make lint   ruff and mypy
 # make bench  measurements (N=1000000)    make clean  remove .venv and what the others left
+# make lab    every declared target of whole networks, five seeds of 10,000 peers: hours (PEERS=1000 SEEDS=1 JOBS=2 for less)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench lab clean
 .DELETE_ON_ERROR:
 
 $(VENV)/.runtime: setup.cfg pyproject.toml
@@ -35,6 +36,9 @@ lint: $(VENV)/.develop
 
 bench: $(VENV)/.measure
 	$(BIN)/python -m bench $(if $(N),--records $(N))
+
+lab: $(VENV)/.runtime
+	$(BIN)/superpeer lab all --out lab.json $(if $(PEERS),--peers $(PEERS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage

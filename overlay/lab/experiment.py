@@ -3,7 +3,7 @@ What an experiment is: a class whose fields are its parameters, which runs a net
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -51,7 +51,7 @@ def optionOf(name: str) -> str:
 @attrs.frozen
 class Target:
     """
-    What an experiment should come to.
+    What an experiment should come to; of several seeds, what the worst of them should come to.
 
     @ivar figure: a key of the report's figures.
     @ivar low: the least that is good enough; None for no such bound.
@@ -75,7 +75,46 @@ class Target:
         """
         if value is None or math.isnan(value):
             return False
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        return self.amiss(value) <= 0
+
+    def amiss(self, value: float | None) -> float:
+        """
+        How far a value is from the nearest bound: above 0 on the wrong side, infinite for a figure that is missing. By it the worst of
+        several seeds is found.
+        """
+        if value is None or math.isnan(value):
+            return math.inf
+        low = -math.inf if self.low is None else self.low - value
+        return max(low, -math.inf if self.high is None else value - self.high)
+
+    def worst(self, runs: "Sequence[Run]") -> tuple[int, float | None]:
+        """
+        @return: the seed of the run that does worst by this target, the first of equals, and its value; None if the figure is missing
+            there. A run that was interrupted has not failed by what is missing.
+        """
+        judged = [one for one in runs if not one.interrupted or self.figure in one.figures] or runs
+        found = max(judged, key=lambda one: self.amiss(one.figures.get(self.figure)))
+        return found.seed, found.figures.get(self.figure)
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """
+    What came of one seed.
+
+    @ivar cpu: seconds.
+    @ivar memory: MiB at most.
+    @ivar problem: why it could not be run, or empty.
+    """
+
+    seed: int
+    figures: dict[str, float]
+    series: Mapping[str, list[list[float]]] = {}
+    cpu: float = 0.0
+    delivered: int = 0
+    memory: float = 0.0
+    problem: str = ""
+    interrupted: bool = False
 
 
 @attrs.define
@@ -133,12 +172,14 @@ class Experiment:
     @cvar help: one line.
     @cvar seeds: so many are run if nothing else is asked for.
     @cvar targets: what must hold for an exit status of 0, whatever the parameters; see also L{wanted}.
+    @cvar axis: what the first number of each point of the series is; empty for virtual seconds.
     """
 
     name: ClassVar[str] = ""
     help: ClassVar[str] = ""
     targets: ClassVar[tuple[Target, ...]] = ()
     seeds: ClassVar[int] = 1
+    axis: ClassVar[str] = ""
 
     codec: str = parameter(
         "none", "full sends every message through the codec, with real signatures; none hands objects over, which is faster",
@@ -205,15 +246,18 @@ class Report:
     @classmethod
     def of(
         cls, experiment: Experiment, seed: int, parameters: Mapping[str, Any], figures: Mapping[str, float],
-        series: Mapping[str, list[list[float]]], cost: Mapping[str, float],
+        series: Mapping[str, list[list[float]]], cost: Mapping[str, float], runs: Sequence[Run] = (),
     ) -> "Report":
-        targets = [
-            {
-                "name": f"{one.figure} {one.bound}", "figure": one.figure, "bound": one.bound,
-                "met": one.isMet(figures.get(one.figure)),
-            }
-            for one in experiment.wanted()
-        ]
+        """
+        @param runs: if there are several, each one's own figures: a target is met if the worst of them meets it.
+        """
+        targets = []
+        for one in experiment.wanted():
+            worst, value = one.worst(runs or [Run(seed=seed, figures=dict(figures))])
+            targets.append({
+                "name": f"{one.figure} {one.bound}", "figure": one.figure, "bound": one.bound, "met": one.isMet(value),
+                "value": value, "seed": worst,
+            })
         return cls(experiment.name, __version__, seed, parameters, figures, series, targets, cost)
 
     @property

@@ -22,11 +22,19 @@ _DASHES = {"": "-", "a": "-", "b": (0, (3, 1.2))}
 _MARK = "#555555"
 _TITLES = {
     "recall": ("Recall", "living owners that a search finds"),
+    "recall_near": ("Recall in the larger part", "living owners there that a search finds"),
+    "recall_far": ("Recall in the smaller part", "living owners there that a search finds"),
     "leaves_fully_homed": ("Leaves with all their homes", "of those alive for a minute"),
     "super_peers": ("Super-peers", "peers"),
     "peers": ("Peers", "peers"),
     "reach": ("Reach", "super-peers that evaluated the query"),
     "messages": ("Messages", "query messages of a search"),
+    "messages_per_peer_second": ("Messages", "sent and received by one peer in a second"),
+    "role_changes_per_peer_hour": ("Role changes", "of one peer in an hour"),
+    "super_peers_to_load": ("Super-peers", "times what the load asks for"),
+    "capacity_rank_median": ("Capacity of the median super-peer", "part of the dialable that can do more"),
+    "remaining_life_ratio": ("Remaining life of super-peers", "times that of all peers"),
+    "waiting": ("Newcomers without all their homes", "peers"),
 }
 """Of the series that come with superpeer, in the order of their panels: a title, and what the vertical axis counts."""
 _LONG = 300.0
@@ -113,22 +121,25 @@ def plot(experiment: Experiment, report: Report, path: Path) -> None:
     known = list(_TITLES)
     order = sorted(panels, key=lambda base: known.index(base) if base in known else len(known))
     latest = max(points[-1][0] for one in panels.values() for line in one if (points := line.points))
-    unit = 60.0 if latest >= _LONG else 1.0
+    unit = 60.0 if latest >= _LONG and not experiment.axis else 1.0
     columns = min(_COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(6.2 * columns, 2.9 * rows + 1.3), layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
     settle = report.parameters.get("settle") or 0.0
-    settle = settle if settle < latest else 0.0
+    settle = settle if settle < latest and not experiment.axis else 0.0
     for axis, base in zip(axes, order, strict=False):
         _panel(axis, base, panels[base], unit, experiment.sides(), settle)
         _mark(axis, report, base, unit)
+        if experiment.axis and latest > 10:
+            # Sizes grow by factors, not by steps.
+            axis.set_xscale("log")
     for axis in axes[len(order):]:
         axis.set_visible(False)
     for axis in axes[max(0, len(order) - columns) : len(order)]:
         axis.tick_params(labelbottom=True)
-        axis.set_xlabel("virtual minutes" if unit > 1 else "virtual seconds")
+        axis.set_xlabel(experiment.axis or ("virtual minutes" if unit > 1 else "virtual seconds"))
     figure.suptitle(_heading(experiment, report), fontsize=10, x=0.01, ha="left")
     if experiment.sides():
         handles, labels = axes[0].get_legend_handles_labels()

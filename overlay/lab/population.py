@@ -39,6 +39,7 @@ class Plan:
     @ivar limited: whether their uploads are limited to that, or only said to be.
     @ivar slow: part of the peers that take C{slowness} seconds for each message.
     @ivar wanted: registrations for which a super-peer is there at the beginning.
+    @ivar founders: super-peers that are there at the beginning; None for as many as the load asks for.
     @ivar attackers: part of the peers that misbehave, 0 to 1.
     @ivar makeAttacker: how those are made.
     """
@@ -56,6 +57,7 @@ class Plan:
     slow: float = 0.0
     slowness: float = 0.05
     wanted: int = 100
+    founders: int | None = None
     attackers: float = 0.0
     makeAttacker: type[Peer] | None = None
 
@@ -95,6 +97,7 @@ class Population:
     @ivar came: called with each member that is about to start.
     @ivar left: called with each member that has just gone, before anything of it is forgotten.
     @ivar arrivals: how many have come since the beginning; C{departures} likewise.
+    @ivar expected: peers that there are on average, as arrivals see to it.
     """
 
     def __init__(self, world: World, plan: Plan) -> None:
@@ -105,6 +108,8 @@ class Population:
         self.left: list[Callable[[Member], None]] = []
         self.arrivals = 0
         self.departures = 0
+        self.expected = plan.peers
+        self._stays = False
         self._number = 0
         self._coming = random.Random(f"{world.seed} arrivals")
         self._known = random.Random(f"{world.seed} introductions")
@@ -129,18 +134,22 @@ class Population:
     def begin(self) -> None:
         """
         A population that has been here for long: ages and remaining lives as they are met at a random moment, super-peers that were elected
-        and know one another, and leaves that look for their homes over the first half minute.
+        and know one another, and leaves that look for their homes over the first half minute. With fewer founders than the load asks for,
+        nobody had a home before: the founders are those who have been here for longest, and the others have to be elected.
         """
         members = list(self._first())
         births = {one.peerId: one.born for one in members}
         for member in members:
             member.peer.storage = PastStorage(member.born, births)
-        serving = found(self.world, self, members, superPeersFor(len(members), self._homes, self.plan.wanted))
+        founders = self.plan.founders
+        count = founders or superPeersFor(len(members), self._homes, self.plan.wanted)
+        serving = found(self.world, self, members, count, oldest=founders is not None)
         chosen = {one.number for one in serving}
         leaves = [member for member in members if member.number not in chosen]
         for member, homes in zip(leaves, self._shared(serving, len(leaves)), strict=True):
-            # As after a restart: a leaf goes back to the homes that it had.
-            member.peer.storage.table("own").put(*rowOfHomes([one.peerId for one in homes]))
+            if founders is None:
+                # As after a restart: a leaf goes back to the homes that it had.
+                member.peer.storage.table("own").put(*rowOfHomes([one.peerId for one in homes]))
             some = [one.peer.address for one in homes]
             self.world.time.callLater(JOINING * self._known.random(), self._enter, member, some)
         self._awaitNext()
@@ -188,24 +197,35 @@ class Population:
         sessions = self.plan.sessions
         if isinstance(sessions, Trace) or math.isinf(sessions.mean):
             return
-        self.world.time.callLater(self._coming.expovariate(self.plan.peers / sessions.mean), self._next)
+        self.world.time.callLater(self._coming.expovariate(self.expected / sessions.mean), self._next)
 
     def _next(self) -> None:
         self._awaitNext()
         self.arrive()
 
-    def arrive(self) -> Member:
-        """One more peer comes, for a session of a length drawn from the plan."""
+    def arrive(self, dialable: bool | None = None) -> Member:
+        """
+        One more peer comes, for a session of a length drawn from the plan.
+
+        @param dialable: whether others can dial it; None to leave that to chance.
+        """
         sessions = self.plan.sessions
         assert not isinstance(sessions, Trace)
-        return self._arriveFor(sessions.fresh(self._coming))
+        return self._arriveFor(sessions.fresh(self._coming), dialable)
+
+    def stay(self, count: int) -> None:
+        """Of a population that has not begun, but arrived: from now on so many come as leave, if there are C{count}."""
+        began, self.expected = self._stays, count
+        self._stays = True
+        if not began:
+            self._awaitNext()
 
     def arriveWithin(self, count: int, seconds: float) -> None:
         """So many come, spread over some seconds."""
         for _ in range(count):
             self.world.time.callLater(seconds * self._coming.random(), self.arrive)
 
-    def _arriveFor(self, length: float) -> Member:
+    def _arriveFor(self, length: float, dialable: bool | None = None) -> Member:
         now = self.world.time.seconds()
         self.arrivals += 1
         # Its own chance: who has gone may depend on the policies, and those who come must not.
@@ -214,7 +234,7 @@ class Population:
             number, former = self._away.pop(chance.randrange(len(self._away)))
             member = self._make(now, now + length, number, former)
         else:
-            member = self._make(now, now + length)
+            member = self._make(now, now + length, dialable=dialable)
         self._enter(member, self._introductions())
         return member
 
@@ -222,14 +242,16 @@ class Population:
         """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
         return [one.peer.address for one in self._known.sample(self._able, min(INTRODUCTIONS, len(self._able)))]
 
-    def _make(self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None) -> Member:
+    def _make(
+        self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None, dialable: bool | None = None
+    ) -> Member:
         plan = self.plan
         if number is None:
             number, self._number = self._number, self._number + 1
         rng = self._drawn(number, "peer")
-        rank, dialable, attacks = rng.random(), rng.random() < plan.dialable, rng.random() < plan.attackers
+        rank, able, attacks = rng.random(), rng.random() < plan.dialable, rng.random() < plan.attackers
         makePeer = plan.makeAttacker if attacks and plan.makeAttacker is not None else None
-        peer = former or self.world.add(f"peer{number}", dialable=dialable, start=False, makePeer=makePeer)
+        peer = former or self.world.add(f"peer{number}", dialable=able if dialable is None else dialable, start=False, makePeer=makePeer)
         self.world.peers[peer.name] = peer
         owns, slow = rng.random() < plan.shares.sharers, rng.random() < plan.slow
         return Member(number, peer, born, dies, rank, owns, attacks, slow)

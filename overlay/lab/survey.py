@@ -52,6 +52,9 @@ class Survey:
     @ivar counts: whether what is seen now counts for the figures: not while the network settles.
     @ivar recalls: (virtual seconds, value) of each search for recall that began since the last L{restart} and has ended.
     @ivar within: gives the part of the network to which a member belongs: who searches should find the owners of its own part.
+    @ivar looked: called at each look.
+    @ivar searched: called of each search for recall that began since the last L{restart} and has ended: with the virtual time of its
+        beginning, who searched, the owners that there were to be found, and those of them that were found.
     """
 
     def __init__(self, population: Population, measured: Measured, every: float) -> None:
@@ -61,6 +64,8 @@ class Survey:
         self.counts = False
         self.recalls: list[tuple[float, float]] = []
         self.within: Callable[[Member], object] = lambda member: None
+        self.looked: list[Callable[[], None]] = []
+        self.searched: list[Callable[[float, Member, set[PeerId], set[PeerId]], None]] = []
         self._world = population.world
         self._random = random.Random(f"{population.world.seed} survey")
         self._values: dict[str, list[float]] = {}
@@ -94,6 +99,8 @@ class Survey:
         settled, homed = self._homed(serving)
         if settled:
             self.note("leaves_fully_homed", homed / settled)
+        for observer in self.looked:
+            observer()
         self.searchForRecall()
 
     def _homed(self, serving: int) -> tuple[int, int]:
@@ -129,13 +136,11 @@ class Survey:
 
     def searchForRecall(self) -> None:
         """
-        Somebody with a living home searches for the common word of a group; what counts is which of its owners that have been alive for a
-        minute are found.
+        Somebody with a living home searches for the common word of the group of some owner; what counts is which of the owners of that
+        group that have been alive for a minute are found.
         """
         now = self._world.time.seconds()
         able = [one for one in self.population if now - one.born >= SETTLED_AFTER and not one.attacks]
-        groups = self.population.plan.shares.groups
-        group = self._random.randrange(groups)
         start = self._random.randrange(len(able)) if able else 0
         searcher = next((one for one in able[start:] + able[:start] if self.homesOf(one)), None)
         if searcher is None:
@@ -143,12 +148,12 @@ class Survey:
                 self._recalled(now, 0.0)
             return
         side = self.within(searcher)
-        owners = {
-            one.peerId for one in able
-            if one.owns and self.population.plan.shares.groupOf(one.number) == group and self.within(one) == side
-        }
-        if not owners:
+        sought = [one for one in able if one.owns and self.within(one) == side]
+        if not sought:
             return
+        shares = self.population.plan.shares
+        group = shares.groupOf(self._random.choice(sought).number)
+        owners = {one.peerId for one in sought if shares.groupOf(one.number) == group}
         self._open += 1
         search = searcher.peer.peer.searches.search(groupWord(group), limits.WANT, BUDGET)
         search.finished.addCallback(self._found, searcher, owners, now)
@@ -159,17 +164,22 @@ class Survey:
         still = {one for one in owners if self.population.of(one) is not None}
         if not still or self.population.of(searcher.peerId) is None:
             return
-        found = {owner for row in outcome.hits for owner in row.owners}
-        self._recalled(when, len(found & still) / len(still))
+        found = {owner for row in outcome.hits for owner in row.owners} & still
+        if self._recalled(when, len(found) / len(still)):
+            for observer in self.searched:
+                observer(when, searcher, still, found)
 
-    def _recalled(self, when: float, value: float) -> None:
+    def _recalled(self, when: float, value: float) -> bool:
+        """
+        @return: whether it counts: what was under way when something happened is neither of before nor of after.
+        """
         if when <= self._since:
-            # What was under way when something happened is neither of before nor of after.
-            return
+            return False
         self.measured.sample("recall", when, value)
         self.recalls.append((when, value))
         if self.counts:
             self._values.setdefault("recall", []).append(value)
+        return True
 
     # --- traffic and roles -------------------------------------------------------------------------------------------
 
@@ -210,7 +220,7 @@ class Survey:
         self._traffic = {"leaf": _Traffic(), "super": _Traffic()}
         self._changes, self._lived = 0, 0.0
 
-    def recoveries(self, bounds: Sequence[float] = (0.99, 1.0)) -> None:
+    def recoveries(self, bounds: Sequence[float] = (0.99, 0.995, 1.0)) -> None:
         """Write how many seconds after the last L{restart} recall was back for good, as far as that can be told by now."""
         for bound in bounds:
             seconds = recovery(self.recalls, self._since, bound)
@@ -219,17 +229,23 @@ class Survey:
             else:
                 self.measured.figures.pop(f"seconds_to_{bound:g}", None)
 
+    def roleChanges(self) -> tuple[int, float]:
+        """Promotions and resignations that counted so far, and the seconds that all peers lived meanwhile."""
+        for member in self.population:
+            self._count(member)
+        return self._changes, self._lived
+
     # --- figures -----------------------------------------------------------------------------------------------------
 
     def figures(self) -> None:
         """Write the figures of all that was seen while it counted."""
-        for member in self.population:
-            self._count(member)
+        changes, lived = self.roleChanges()
         measured = self.measured
         for name, values in self._values.items():
             measured.mean(name, values)
             measured.figure(f"{name}_min", min(values))
         for role, title in (("leaf", "leaf"), ("super", "super_peer")):
             measured.figure(f"messages_per_{title}_second", self._traffic[role].rate)
-        if self._lived:
-            measured.figure("role_changes_per_peer_hour", 3600 * self._changes / self._lived)
+        if lived:
+            measured.figure("role_changes_per_peer_hour", 3600 * changes / lived)
+            measured.figure("messages_per_peer_second", sum(one.messages for one in self._traffic.values()) / lived)

@@ -4,9 +4,12 @@ from overlay.lab.experiment import Experiment
 from overlay.lab.experiments.capture import Capture
 from overlay.lab.experiments.churn import Churn
 from overlay.lab.experiments.flood import Flood
+from overlay.lab.experiments.growth import Growth
 from overlay.lab.experiments.outage import Outage
 from overlay.lab.experiments.partition import Partition
 from overlay.lab.experiments.policy import Policy
+from overlay.lab.experiments.rush import Rush
 from overlay.lab.experiments.search import Search
+from overlay.lab.experiments.settle import Settle
 
-SHIPPED: tuple[type[Experiment], ...] = (Flood, Search, Churn, Outage, Partition, Policy, Capture)
+SHIPPED: tuple[type[Experiment], ...] = (Flood, Search, Settle, Churn, Outage, Partition, Rush, Growth, Policy, Capture)

@@ -1,9 +1,11 @@
 """Whether the halves of a split network go on, and become one again."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import attrs
 
+from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.population import Member
@@ -11,6 +13,29 @@ from overlay.lab.survey import Survey
 
 PHI = 0.6180339887498949
 """Multiples of it spread evenly over the unit interval (Knuth, The Art of Computer Programming 3, 6.4)."""
+
+
+class Parts:
+    """
+    What searches find in each of the two parts.
+
+    @ivar recalls: of the larger part, C{near}, and of the smaller, C{far}: of each search that began while the network was split.
+    """
+
+    def __init__(self, survey: Survey, isFar: Callable[[Member], bool]) -> None:
+        self.recalls: dict[str, list[float]] = {"near": [], "far": []}
+        self._isFar = isFar
+        self._survey = survey
+        survey.searched.append(self._searched)
+
+    def end(self) -> None:
+        """The network is whole again."""
+        self._survey.searched.remove(self._searched)
+
+    def _searched(self, when: float, searcher: Member, owners: set[PeerId], found: set[PeerId]) -> None:
+        part, value = "far" if self._isFar(searcher) else "near", len(found) / len(owners)
+        self.recalls[part].append(value)
+        self._survey.measured.sample(f"recall_{part}", when, value)
 
 
 @attrs.define(kw_only=True)
@@ -21,7 +46,9 @@ class Partition(Shaken):
 
     name: ClassVar[str] = "partition"
     help: ClassVar[str] = "The network is split for a while, then healed: recall within the parts, and after."
-    targets: ClassVar[tuple[Target, ...]] = (Target("recall_split", low=0.95), Target("seconds_to_0.99", high=120.0))
+    targets: ClassVar[tuple[Target, ...]] = (
+        Target("recall_split_near", low=0.99), Target("recall_split_far", low=0.99), Target("seconds_to_0.99", high=60.0)
+    )
 
     part: float = parameter(0.5, "part of the peers on the smaller side", low=0.01, high=0.5)
     split: float = parameter(600.0, "virtual seconds that it is split", low=1.0, high=1e6)
@@ -42,14 +69,16 @@ class Partition(Shaken):
         population.came.append(assign)
         survey.within = self._isFar
         survey.restart()
+        parts = Parts(survey, self._isFar)
         for _ in self.steps(world, self.split):
-            self._splitFigures(measured, survey)
+            self._splitFigures(measured, survey, parts)
         survey.finish()
-        self._splitFigures(measured, survey)
+        self._splitFigures(measured, survey, parts)
         world.net.heal()
         measured.figure("healed_at", world.time.seconds())
         population.came.remove(assign)
         survey.within = lambda member: None
+        parts.end()
         survey.restart()
         for _ in self.steps(world, self.after):
             self._figures(measured, survey)
@@ -57,7 +86,9 @@ class Partition(Shaken):
         self._figures(measured, survey)
 
     @staticmethod
-    def _splitFigures(measured: Measured, survey: Survey) -> None:
+    def _splitFigures(measured: Measured, survey: Survey, parts: "Parts") -> None:
+        for name, found in parts.recalls.items():
+            measured.mean(f"recall_split_{name}", found)
         values = [value for _, value in survey.recalls]
         if values:
             measured.mean("recall_split", values)

@@ -21,6 +21,8 @@ from overlay.settings import Settings
 
 SHORTEST = 1.0
 """Seconds that sessions last on average, at least: peers come so often as others leave, and each takes work."""
+WANTED = 100
+"""Registrations that a super-peer aims at by the default policy."""
 POINTS = ("election", "reputation", "rate-limit", "router")
 
 
@@ -33,6 +35,9 @@ class Populated(Experiment):
 
     peers: int = parameter(1000, "peers at the beginning, and on average", low=2, high=200_000)
     homes: int = parameter(2, "homes that each leaf wants", low=1, high=8)
+    registrations: int = parameter(
+        WANTED, "registrations that a super-peer aims at, unless --election says otherwise: so many serve at the beginning", low=1
+    )
     sessions: str = parameter(
         DEFAULT, "how long peers stay: weibull:shape=S,mean=SECONDS, fixed:SECONDS, forever or trace:FILE", metavar="SPEC"
     )
@@ -89,6 +94,8 @@ class Populated(Experiment):
     def specs(self) -> dict[str, str]:
         """The policies that are named, by point."""
         named = {point: getattr(self, fieldOf(point)) for point in POINTS}
+        if named["election"] is None and self.registrations != WANTED:
+            named["election"] = f"fittest:wanted={self.registrations}"
         return {point: spec for point, spec in named.items() if spec is not None}
 
     def begin(self, seed: int, measured: Measured) -> tuple[World, Population, Survey]:
@@ -135,11 +142,14 @@ class Populated(Experiment):
         )
         attacker = attack(self.attack).peer if self.attack is not None else None
         return Plan(
-            peers=peers, sessions=sessions, shares=shares, dialable=self.dialable, orderly=self.orderly, vanish=self.vanish,
-            returning=self.returning, limited=self.bandwidth, slow=self.slow, slowness=self.slowness,
-            attackers=self.attackers if attacker is not None else 0.0,
-            makeAttacker=attacker,
+            peers=peers, wanted=self.registrations, founders=self.founded(), sessions=sessions, shares=shares, dialable=self.dialable,
+            orderly=self.orderly, vanish=self.vanish, returning=self.returning, limited=self.bandwidth, slow=self.slow,
+            slowness=self.slowness, attackers=self.attackers if attacker is not None else 0.0, makeAttacker=attacker,
         )
+
+    def founded(self) -> int | None:
+        """Super-peers that there are at the beginning; None for as many as the load asks for."""
+        return None
 
 
 def fieldOf(point: str) -> str:

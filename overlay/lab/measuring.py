@@ -1,0 +1,115 @@
+"""Runs an experiment, under one seed or several, and makes one report of it."""
+
+import gc
+import resource
+import statistics
+import sys
+import time
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+from overlay.errors import SuperpeerError
+from overlay.lab.experiment import Experiment, Measured, Report, Run
+from overlay.lab.interruption import Interruption
+from overlay.lab.jobs import inProcesses
+from overlay.lab.progress import Progress
+
+
+class Unmeasurable(SuperpeerError):
+    """An experiment has met something with which it cannot go on; the message says what."""
+
+
+def measure(experiment: Experiment, seed: int, seeds: int, jobs: int, interruption: Interruption) -> tuple[Report, bool]:
+    """
+    @param seed: the first of C{seeds}.
+    @param jobs: processes at a time, if there are several seeds.
+    @return: the report, and whether it was interrupted.
+    @raise SuperpeerError: it cannot be run.
+    """
+    began = time.perf_counter()
+    numbers = range(seed, seed + seeds)
+    run = partial(_runSeed, experiment, interruption)
+    runs: list[Run] = []
+    if jobs > 1 and seeds > 1:
+        runs.extend(inProcesses(run, numbers, jobs, interruption))
+    else:
+        for number in numbers:
+            runs.append(run(number, shown=True))
+            if runs[-1].interrupted or runs[-1].problem:
+                break
+    interrupted = bool(interruption.heard) or any(one.interrupted for one in runs)
+    # One that had hardly begun has nothing to say.
+    runs = [one for one in runs if one.figures or one.series or one.problem] or runs or [Run(seed=seed, figures={})]
+    problem = next((one.problem for one in runs if one.problem), "")
+    if problem:
+        raise Unmeasurable(problem)
+    cost = {
+        "wall_seconds": round(time.perf_counter() - began, 3), "cpu_seconds": round(sum(one.cpu for one in runs), 3),
+        "peak_mib": round(max(one.memory for one in runs), 1), "delivered": sum(one.delivered for one in runs),
+    }
+    return joined(experiment, seed, seeds, runs, cost, interrupted), interrupted
+
+
+def _runSeed(experiment: Experiment, interruption: Interruption, seed: int, shown: bool = False) -> Run:
+    """
+    @param shown: whether a terminal is told how far it has come.
+    """
+    measured = Measured()
+
+    def stop() -> bool:
+        """Whether there is a world that can be left between two events; an interruption in the midst of one might be swallowed."""
+        for world in measured.worlds:
+            world.time.interrupt()
+        return bool(measured.worlds)
+
+    before = time.process_time()
+    # Ten thousand peers are many millions of objects that live to the end: looking through them for garbage would take most of the time.
+    gc.set_threshold(200_000, 50, 1000)
+    problem, interrupted = "", False
+    progress = Progress(measured, seed, sys.stderr) if shown else nullcontext()
+    try:
+        try:
+            interruption.allow(stop)
+            with progress:
+                experiment.run(seed, measured)
+        finally:
+            interruption.refuse()
+    except SuperpeerError as failure:
+        problem = str(failure)
+    except KeyboardInterrupt:
+        interrupted = True
+    cpu = time.process_time() - before
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Run(
+        seed=seed, figures=measured.figures, series=measured.series, cpu=cpu, delivered=measured.delivered, memory=memory,
+        problem=problem, interrupted=interrupted,
+    )
+
+
+def joined(
+    experiment: Experiment, seed: int, seeds: int, runs: list[Run], cost: dict[str, float], interrupted: bool = False
+) -> Report:
+    """One seed as it is; of several, means and standard deviations, and the series of each; targets are judged by the worst."""
+    parameters: dict[str, Any] = experiment.parameters()
+    if seeds > 1:
+        parameters["seeds"] = seeds
+    if interrupted:
+        parameters["interrupted"] = True
+        if seeds > 1:
+            parameters["seeds_begun"] = len(runs)
+    if len(runs) == 1:
+        return Report.of(experiment, runs[0].seed, parameters, runs[0].figures, runs[0].series, cost)
+    figures: dict[str, float] = {}
+    for name in dict.fromkeys(name for one in runs for name in one.figures):
+        values = [one.figures[name] for one in runs if name in one.figures]
+        missing = sum(name not in one.figures for one in runs if not one.interrupted)
+        if missing:
+            # A mean over the seeds in which it came about, such as a recovery, would hide those in which it did not.
+            figures[f"{name}_missing"] = missing
+            continue
+        figures[name] = float(f"{statistics.fmean(values):.9g}")
+        if len(values) > 1:
+            figures[f"{name}_deviation"] = float(f"{statistics.stdev(values):.9g}")
+    series = {f"{name} (seed {one.seed})": rows for one in runs for name, rows in one.series.items()}
+    return Report.of(experiment, seed, parameters, figures, series, cost, runs)
