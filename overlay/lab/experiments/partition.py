@@ -9,20 +9,24 @@ from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.population import Member
-from overlay.lab.survey import Survey
+from overlay.lab.survey import Survey, recovery
 
 PHI = 0.6180339887498949
 """Multiples of it spread evenly over the unit interval (Knuth, The Art of Computer Programming 3, 6.4)."""
+NOTICED = 50.0
+"""Seconds after a split in which each part may still look for homes among those beyond: to it they have died silently."""
 
 
 class Parts:
     """
     What searches find in each of the two parts.
 
-    @ivar recalls: of the larger part, C{near}, and of the smaller, C{far}: of each search that began while the network was split.
+    @ivar recalls: of the larger part, C{near}, and of the smaller, C{far}: of each search that began more than C{NOTICED} seconds after the
+        network was split.
     """
 
     def __init__(self, survey: Survey, isFar: Callable[[Member], bool]) -> None:
+        self._since = survey.population.world.time.seconds() + NOTICED
         self.recalls: dict[str, list[float]] = {"near": [], "far": []}
         self._isFar = isFar
         self._survey = survey
@@ -34,7 +38,8 @@ class Parts:
 
     def _searched(self, when: float, searcher: Member, owners: set[PeerId], found: set[PeerId]) -> None:
         part, value = "far" if self._isFar(searcher) else "near", len(found) / len(owners)
-        self.recalls[part].append(value)
+        if when > self._since:
+            self.recalls[part].append(value)
         self._survey.measured.sample(f"recall_{part}", when, value)
 
 
@@ -47,7 +52,8 @@ class Partition(Shaken):
     name: ClassVar[str] = "partition"
     help: ClassVar[str] = "The network is split for a while, then healed: recall within the parts, and after."
     targets: ClassVar[tuple[Target, ...]] = (
-        Target("recall_split_near", low=0.99), Target("recall_split_far", low=0.99), Target("seconds_to_0.99", high=60.0)
+        Target("split_seconds_to_0.99", high=NOTICED), Target("recall_split_near", low=0.99), Target("recall_split_far", low=0.99),
+        Target("seconds_to_0.99", high=60.0),
     )
 
     part: float = parameter(0.5, "part of the peers on the smaller side", low=0.01, high=0.5)
@@ -90,6 +96,9 @@ class Partition(Shaken):
         for name, found in parts.recalls.items():
             measured.mean(f"recall_split_{name}", found)
         values = [value for _, value in survey.recalls]
+        back = recovery(survey.recalls, measured.figures["split_at"], 0.99)
+        if back is not None:
+            measured.figure("split_seconds_to_0.99", back)
         if values:
             measured.mean("recall_split", values)
             measured.figure("recall_split_min", min(values))
