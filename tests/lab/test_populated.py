@@ -58,7 +58,7 @@ def test_anAttackedChurn(capsys: pytest.CaptureFixture[str]) -> None:
     """Attackers, loss, limited uploads, returning peers and another router can be had together."""
     found = report(
         capsys, "churn", "--peers", "40", "--minutes", "4", "--settle", "60", "--sessions", "weibull:mean=300", "--returning", "0.8",
-        "--attack", "dropper", "--attackers", "0.2", "--loss", "0.01", "--bandwidth", "--latency", "0.01-0.05", "--router", "flood",
+        "--attack", "dropper", "--attackers", "0.6", "--loss", "0.01", "--bandwidth", "--latency", "0.01-0.05", "--router", "flood",
         "--homes", "3", "--sharers", "1", status=1,
     )
     assert found["parameters"]["attack"] == "dropper" and found["parameters"]["bandwidth"] is True
