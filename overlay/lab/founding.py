@@ -25,17 +25,14 @@ def superPeersFor(peers: int, homes: int, wanted: int) -> int:
     return max(1, min(peers, round(peers * homes / (wanted + homes))))
 
 
-def found(
-    world: World, population: "Population", members: "Sequence[Member]", count: int, oldest: bool = False
-) -> "list[Member]":
+def found(world: World, population: "Population", members: "Sequence[Member]", count: int) -> "list[Member]":
     """
     Make so many of the members super-peers, and start them: the most capable among those that can be dialled and have been here for long.
 
-    @param oldest: whether they are those who have been here for longest, whatever they can.
     @return: those.
     """
     able = [one for one in members if one.peer.dialable] or list(members)
-    chosen = sorted(able, key=lambda one: ((1.0 if oldest else one.rank) * min(0.0, one.born), one.number))[:count]
+    chosen = sorted(able, key=lambda one: (one.rank * min(0.0, one.born), one.number))[:count]
     rng = random.Random(f"{world.seed} founding")
     if len(chosen) > GENESIS:
         for member in chosen:

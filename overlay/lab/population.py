@@ -40,6 +40,7 @@ class Plan:
     @ivar slow: part of the peers that take C{slowness} seconds for each message.
     @ivar wanted: registrations for which a super-peer is there at the beginning.
     @ivar founders: super-peers that are there at the beginning; None for as many as the load asks for.
+    @ivar joining: virtual seconds over which the leaves of the beginning find their homes.
     @ivar attackers: part of the peers that misbehave, 0 to 1.
     @ivar makeAttacker: how those are made.
     """
@@ -58,6 +59,7 @@ class Plan:
     slowness: float = 0.05
     wanted: int = 100
     founders: int | None = None
+    joining: float = JOINING
     attackers: float = 0.0
     makeAttacker: type[Peer] | None = None
 
@@ -134,8 +136,8 @@ class Population:
     def begin(self) -> None:
         """
         A population that has been here for long: ages and remaining lives as they are met at a random moment, super-peers that were elected
-        and know one another, and leaves that look for their homes over the first half minute. With fewer founders than the load asks for,
-        nobody had a home before: the founders are those who have been here for longest, and the others have to be elected.
+        and know one another, and leaves that look for their homes over the first half minute. With founders instead, however many the load
+        asks for, nobody had a home before, and the other super-peers have to be elected.
         """
         members = list(self._first())
         births = {one.peerId: one.born for one in members}
@@ -143,7 +145,7 @@ class Population:
             member.peer.storage = PastStorage(member.born, births)
         founders = self.plan.founders
         count = founders or superPeersFor(len(members), self._homes, self.plan.wanted)
-        serving = found(self.world, self, members, count, oldest=founders is not None)
+        serving = found(self.world, self, members, count)
         chosen = {one.number for one in serving}
         leaves = [member for member in members if member.number not in chosen]
         for member, homes in zip(leaves, self._shared(serving, len(leaves)), strict=True):
@@ -151,7 +153,7 @@ class Population:
                 # As after a restart: a leaf goes back to the homes that it had.
                 member.peer.storage.table("own").put(*rowOfHomes([one.peerId for one in homes]))
             some = [one.peer.address for one in homes]
-            self.world.time.callLater(JOINING * self._known.random(), self._enter, member, some)
+            self.world.time.callLater(self.plan.joining * self._known.random(), self._enter, member, some)
         self._awaitNext()
 
     def _shared(self, serving: Sequence[Member], leaves: int) -> Iterator[list[Member]]:

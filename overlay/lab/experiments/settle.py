@@ -9,7 +9,7 @@ import attrs
 
 from overlay.lab.experiment import Impossible, Measured, Target, parameter
 from overlay.lab.experiments.populated import Populated
-from overlay.lab.population import Member, Population
+from overlay.lab.population import Member, Plan, Population
 from overlay.lab.survey import Survey
 
 
@@ -92,8 +92,9 @@ class Selection:
 @attrs.define(kw_only=True)
 class Settle(Populated):
     """
-    A population whose peers have been there for long, but of whom only a few serve: they have elected the others when it has settled. Then
-    peers come and go, and what is measured is who serves, how often that changes, what it costs, and whether everything is found.
+    A population whose peers have been there for long, but of whom only a few serve; all others come to those within two minutes. When it
+    has settled the rest have been elected. Then peers come and go, and what is measured is who serves, how often that changes, what it
+    costs, and whether everything is found.
     """
 
     name: ClassVar[str] = "settle"
@@ -110,9 +111,8 @@ class Settle(Populated):
     )
 
     peers: int = parameter(10_000, "peers at the beginning, and on average", low=2, high=200_000)
-    founders: int = parameter(
-        3, "super-peers at the beginning, those who have been there for longest; 0 for as many as the load asks for", low=0
-    )
+    founders: int = parameter(3, "super-peers at the beginning; 0 for as many as the load asks for", low=0)
+    joining: float = parameter(120.0, "virtual seconds over which all others look for their first homes", low=0.0, high=1e6)
     settle: float = parameter(600.0, "virtual seconds before anything is measured", low=0.0, high=1e6)
     minutes: float = parameter(10.0, "virtual minutes that are measured", low=0.1, high=1e5)
     sample: float = parameter(10.0, "virtual seconds between two looks", low=0.5, high=3600.0)
@@ -121,6 +121,9 @@ class Settle(Populated):
         super().check()
         if self.founders > self.peers:
             raise Impossible(f"--founders must be at most --peers ({self.peers}), not {self.founders}")
+
+    def plan(self) -> Plan:
+        return attrs.evolve(super().plan(), joining=self.joining)
 
     def founded(self) -> int | None:
         return self.founders or None
