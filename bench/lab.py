@@ -23,7 +23,7 @@ from overlay.lab.graphs import regular
 from overlay.lab.pinned import SETTINGS, SPECS, PinnedPeer, everybody, pinnedGraph
 from overlay.lab.time import VirtualTime
 from overlay.lab.world import LabPeer, World
-from overlay.settings import Settings
+from overlay.settings import Beats, Settings
 from overlay.wire import limits
 
 GRAPH = 300
@@ -149,7 +149,7 @@ def floods() -> list[float]:
 
 def pings() -> list[float]:
     """Keep-alive between the same super-peers."""
-    world, _ = _pinned(attrs.evolve(SETTINGS, keepAlive=0.5, dead=2.0))
+    world, _ = _pinned(attrs.evolve(SETTINGS, beats=Beats(0.5)))
     before = world.net.delivered
     start = time.process_time()
     world.run(PINGED)

@@ -184,5 +184,8 @@ class Component:
         """Whether this part has a use for a link; one that no part needs is ended after a while by whoever dialled it."""
         return False
 
+    def silenceChanged(self, link: "Link") -> None:
+        """The other end of a link has fallen silent (C{link.silent}), or speaks again; a link that ends while it is silent is only lost."""
+
     def advertChanged(self, link: "Link") -> None:
         """The peer at the other end of C{link} has shown a newer advert (its role or addresses may have changed)."""

@@ -12,6 +12,7 @@ import attrs
 
 from overlay.errors import UsageError
 from overlay.policy import DEFAULTS, nearest
+from overlay.settings import Beats
 
 ENVIRONMENT = "SUPERPEER_"
 
@@ -61,6 +62,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("stem", None, "LANGUAGE", "Found a network that finds words by their stems, as in --stem english; its invitations say so."),
     Option("role", "auto", "ROLE", "auto, leaf (never serve) or super (serve whenever others allow)."),
     Option("homes", "2", "K", "Super-peers to register with."),
+    Option("keep-alive", "", "KEY=SECONDS,...", "Signs of life, and silence borne: super, suspect, home, leaf, suspect-home, dead."),
     Option("text-limit", "4096", "BYTES", "Most bytes of each file's text to share; 0 for names and words only."),
     *(
         Option(point, DEFAULTS[point], "NAME[:key=value,...]", help)
@@ -167,6 +169,33 @@ def merged(flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str
         else:
             whole[option.name] = option.default
     return whole
+
+
+BEATS = {
+    "super": "keepAlive", "suspect": "suspect", "home": "home", "leaf": "leaf", "suspect-home": "suspectHome", "dead": "dead",
+}
+"""The words of C{--keep-alive}, and what they set."""
+
+
+def beatsOf(text: str) -> Beats:
+    """
+    @param text: as in C{super=2,dead=30}; what is not named follows from C{super} in the proportions of the defaults.
+    @raise UsageError: a word is unknown, a number is none, or they do not go together.
+    """
+    given: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        word, _, number = part.partition("=")
+        if word not in BEATS:
+            raise UsageError(f"--keep-alive has no {word!r}{nearest(word, BEATS)}")
+        try:
+            given[BEATS[word]] = float(number)
+        except ValueError as problem:
+            raise UsageError(f"--keep-alive {word} must be a number of seconds, not {number!r}") from problem
+    try:
+        return Beats(**given)
+    except UsageError as problem:
+        said = str(problem).replace("keepAlive", "super").replace("suspectHome", "suspect-home")
+        raise UsageError(f"--keep-alive: {said}") from problem
 
 
 def wholeNumber(values: Mapping[str, Any], name: str) -> int:

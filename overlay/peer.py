@@ -153,6 +153,10 @@ class Peer:
         for component in self.components:
             component.linkClear(link)
 
+    def silenceChanged(self, link: Link) -> None:
+        for component in self.components:
+            component.silenceChanged(link)
+
     def advertChanged(self, link: Link) -> None:
         for component in self.components:
             component.advertChanged(link)

@@ -19,6 +19,43 @@ def _between(low: float, high: float) -> Callable[[Any, Any, Any], None]:
     return check
 
 
+def _times(name: str, factor: float) -> Any:
+    """C{factor} times another one of the same object, unless it is given."""
+    return attrs.field(default=attrs.Factory(lambda self: factor * getattr(self, name), takes_self=True), validator=_between(0.1, 7200))
+
+
+@attrs.frozen(slots=True)
+class Beats:
+    """
+    How often a peer gives a sign of life on a link over which it says nothing else, and how long it bears silence. What is not given
+    follows from C{keepAlive}, in the proportions of the defaults.
+
+    @ivar keepAlive: between super-peers, a sign each so often.
+    @ivar suspect: silence after which one super-peer suspects another.
+    @ivar home: a super-peer gives its leaves a sign so often.
+    @ivar leaf: a leaf gives its homes a sign so often, if it is not asked before.
+    @ivar suspectHome: on the links of leaves, silence after which a leaf suspects its home, and after which a home asks its leaf.
+    @ivar dead: silence after which any link is given up. Whoever stands still for a shorter time than this less C{suspectHome} survives.
+    """
+
+    keepAlive: float = attrs.field(default=2.0, validator=_between(0.1, 3600))
+    suspect: float = _times("keepAlive", 2.5)
+    home: float = _times("keepAlive", 2.5)
+    leaf: float = _times("home", 3.0)
+    suspectHome: float = _times("home", 2.0)
+    dead: float = _times("home", 4.0)
+
+    def __attrs_post_init__(self) -> None:
+        for shorter, longer, factor in (
+            ("keepAlive", "suspect", 1), ("home", "suspectHome", 1), ("keepAlive", "dead", 2), ("home", "dead", 2), ("suspect", "dead", 1),
+            ("suspectHome", "dead", 1),
+        ):
+            low, high = getattr(self, shorter), getattr(self, longer)
+            if not factor * low < high:
+                times = "twice " if factor == 2 else ""
+                raise UsageError(f"{longer} must be more than {times}{shorter}: {high:g} s is not more than {factor * low:g} s")
+
+
 @attrs.frozen(slots=True, kw_only=True)
 class Settings:
     """
@@ -26,8 +63,7 @@ class Settings:
     @ivar homes: super-peers that a leaf registers with.
     @ivar advertise: addresses to be dialled at, C{HOST:PORT}; empty to use what others observe.
     @ivar workBits: proof of work asked of others; None for 0 on closed networks and 16 on open ones.
-    @ivar keepAlive: a super-peer gives a sign of life on each link so often, a leaf a third as often.
-    @ivar dead: silence after which a link is given up.
+    @ivar beats: signs of life, and what silence means.
     @ivar dialTimeout: for one attempt to dial, hello included.
     @ivar join: how long all attempts to bootstrap are given before a peer thinks of serving itself, once it has known others.
     @ivar lease: how long a registration outlives its link.
@@ -52,8 +88,7 @@ class Settings:
     homes: int = attrs.field(default=2, validator=_between(1, 8))
     advertise: tuple[str, ...] = ()
     workBits: int | None = None
-    keepAlive: float = attrs.field(default=5.0, validator=_between(0.1, 3600))
-    dead: float = attrs.field(default=20.0, validator=_between(0.2, 7200))
+    beats: Beats = attrs.field(factory=Beats)
     dialTimeout: float = attrs.field(default=5.0, validator=_between(0.1, 120))
     join: float = attrs.field(default=60.0, validator=_between(0, 3600))
     lease: float = attrs.field(default=300.0, validator=_between(1, 86400))

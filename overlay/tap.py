@@ -18,7 +18,7 @@ from overlay.errors import SuperpeerError, UsageError
 from overlay.identity.invitation import Invitation
 from overlay.identity.network import Network
 from overlay.index.dialect import analysisOf, dialectOf
-from overlay.options import BY_NAME, OPTIONS, defaultData, merged, wholeNumber
+from overlay.options import BY_NAME, OPTIONS, beatsOf, defaultData, merged, wholeNumber
 from overlay.policy import DEFAULTS, addPluginFolder, findPlugins, isDefault, nearest, parseSpec
 from overlay.settings import Settings
 from overlay.wire.address import parseAddress
@@ -151,6 +151,7 @@ def planOf(values: dict[str, Any]) -> Plan:
         role=values["role"],
         homes=wholeNumber(values, "homes"),
         textLimit=wholeNumber(values, "text-limit"),
+        beats=beatsOf(values["keep-alive"]),
         advertise=tuple(values["advertise"]),
     )
     return Plan(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from overlay.errors import UsageError
-from overlay.options import OPTIONS, defaultData, fromEnvironment, merged, wholeNumber
+from overlay.options import OPTIONS, beatsOf, defaultData, fromEnvironment, merged, wholeNumber
+from overlay.settings import Beats
 from overlay.wire.address import formatAddress, parseAddress
 
 
@@ -57,6 +58,30 @@ def test_missingFile() -> None:
     """A file that cannot be read is refused by name."""
     with pytest.raises(UsageError, match=r"/nowhere/c\.toml cannot be read"):
         merged({}, {"SUPERPEER_CONFIG": "/nowhere/c.toml"})
+
+
+def test_keepAlive() -> None:
+    """What is named is set, and the rest follows."""
+    assert beatsOf("") == Beats()
+    assert beatsOf("super=4,dead=60") == Beats(4.0, dead=60.0)
+    assert beatsOf("suspect=6,home=6,leaf=20,suspect-home=12") == Beats(2.0, 6.0, 6.0, 20.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("super=10,home=5,dead=20", "--keep-alive: dead must be more than twice super: 20 s is not more than 20 s"),
+        ("suspect-home=5", "--keep-alive: suspect-home must be more than home: 5 s is not more than 5 s"),
+        ("sper=2", "--keep-alive has no 'sper'; did you mean 'super'?"),
+        ("dead=soon", "--keep-alive dead must be a number of seconds, not 'soon'"),
+        ("dead=nan", "--keep-alive: dead must be from 0.1 to 7200, not nan"),
+    ],
+)
+def test_badKeepAlive(text: str, said: str) -> None:
+    """What does not go together is refused in one line."""
+    with pytest.raises(UsageError) as caught:
+        beatsOf(text)
+    assert str(caught.value) == said
 
 
 def test_unknownVariable() -> None:

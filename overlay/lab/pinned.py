@@ -20,14 +20,14 @@ from overlay.peer import Peer
 from overlay.policy import PolicyPlugin
 from overlay.questions import Candidate, Claim, Load, Standing
 from overlay.roles.election import Election
-from overlay.settings import Settings
+from overlay.settings import Beats, Settings
 from overlay.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.known import Known
 
-SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0, beacon=0.0)
+SETTINGS = Settings(role="super", beats=Beats(720.0), advert=7200.0, gossip=600.0, beacon=0.0)
 """Links that neither fall silent nor talk while nothing is searched for."""
 SPECS = {"election": "everybody", "reputation": "neutral", "rate-limit": "unlimited", "router": "flood"}
 SETTLING = 2.0

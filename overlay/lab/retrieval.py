@@ -20,7 +20,7 @@ from overlay.lab.collection import Asked, Written
 from overlay.lab.pinned import everybody
 from overlay.lab.world import LabPeer, World
 from overlay.search.outcome import Outcome
-from overlay.settings import Settings
+from overlay.settings import Beats, Settings
 from overlay.wire import limits
 
 LEAVES = 1000
@@ -36,8 +36,7 @@ REGISTERING = 3600.0
 LONGEST = 200.0
 """Virtual seconds within which every search has ended."""
 SETTINGS = Settings(
-    role="super", textLimit=0, termLimit=limits.TERMS, quotaRecords=10**9, quotaBytes=1 << 50, recordLife=30 * 86400.0, keepAlive=60.0,
-    dead=240.0,
+    role="super", textLimit=0, termLimit=limits.TERMS, quotaRecords=10**9, quotaBytes=1 << 50, recordLife=30 * 86400.0, beats=Beats(24.0),
 )
 """All terms of a document, and no text: passages are not asked for."""
 SPECS = {

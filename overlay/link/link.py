@@ -12,6 +12,8 @@ from overlay.identity.ids import PeerId, shortText
 from overlay.link.channel import IChannel, IChannelUser
 from overlay.link.counted import RECEIVED, SENT
 from overlay.link.life import ILinkActs, LinkLife, linkLifeOf
+from overlay.link.overchannel import OverChannel
+from overlay.link.pace import Pace, patience, smoothed
 from overlay.questions import Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
@@ -23,24 +25,23 @@ if TYPE_CHECKING:
 
 BEAT = 0
 """The token of a ping that only says that its sender is there, and wants no answer."""
-LEAF_SLOWER = 3
-"""Leaves give a sign of life so many times less often."""
-EARLY = 0.9
-"""A sign is given at the look that is nearest to its time, and not at the one after."""
 MEASURE_EVERY = 60.0
-"""Seconds after which the round-trip time is measured again."""
+"""Seconds after which the round-trip time is measured again; of a slow link at each sign of life."""
 PINGS_HELD = 64
-"""Pings of the other side within one keep-alive interval that are answered; a flood of them ends the link."""
+"""Pings of the other side between two signs of life that are answered; a flood of them ends the link."""
 
 
 @implementer(IChannelUser, ILinkActs)
-class Link:
+class Link(OverChannel):
     """
     @ivar peerId: of the other end, proved.
     @ivar key: its public key.
     @ivar boot: the boot number in its hello.
     @ivar purpose: C{link} or C{probe}.
     @ivar rtt: smoothed round-trip time in seconds; None until measured.
+    @ivar deviation: its mean deviation in seconds.
+    @ivar silent: whether nothing has come for longer than is usual for a living peer, although it was asked.
+    @ivar next: monotonic time before which L{tick} has nothing to do.
     @ivar since: monotonic time at which it was made.
     @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
     @ivar listening: port at which the other end listens; 0 if it does not.
@@ -49,14 +50,15 @@ class Link:
     """
 
     __slots__ = (
-        "_channel", "_code", "_goodbye", "_heard", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged",
+        "_code", "_goodbye", "_heard", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged",
         "_pings", "_resting", "_said", "_token", "_unknown", "advert", "advertSigned", "agent", "boot", "clockOffset",
-        "closed", "features", "generation", "key", "listening", "peerId", "purpose", "rtt", "since", "timer", "version",
+        "closed", "deviation", "features", "generation", "key", "listening", "next", "peerId", "purpose", "rtt", "silent", "since",
+        "timer", "version",
     )
 
     def __init__(self, links: "Links", channel: IChannel, purpose: str) -> None:
         self._links = links
-        self._channel = channel
+        super().__init__(channel)
         self.peerId: PeerId = channel.remoteId
         self.key: bytes = channel.remoteKey
         self.purpose = purpose
@@ -66,6 +68,9 @@ class Link:
         self.agent = ""
         self.features: frozenset[str] = frozenset()
         self.rtt: float | None = None
+        self.deviation = 0.0
+        self.silent = False
+        self.next = 0.0
         self.since: float = links.commons.seconds()
         self.clockOffset: float | None = None
         self.listening = 0
@@ -90,34 +95,6 @@ class Link:
 
     def __repr__(self) -> str:
         return f"<Link {shortText(self.peerId)} {self.address}>"
-
-    @property
-    def dialled(self) -> bool:
-        return self._channel.dialled
-
-    @property
-    def address(self) -> str:
-        return self._channel.remoteAddress
-
-    @property
-    def dialledAddress(self) -> str:
-        return self._channel.dialledAddress
-
-    @property
-    def binding(self) -> bytes:
-        return self._channel.binding
-
-    @property
-    def bytesSent(self) -> int:
-        return self._channel.bytesSent
-
-    @property
-    def bytesReceived(self) -> int:
-        return self._channel.bytesReceived
-
-    @property
-    def congested(self) -> bool:
-        return self._channel.congested
 
     @property
     def isOpen(self) -> bool:
@@ -214,6 +191,11 @@ class Link:
         self._heard = self._links.commons.seconds()
         self._channel.resumeReading()
 
+    def showed(self, advert: Advert, signed: Signed) -> None:
+        """The other end has a newer advert; with another role it is a link of another kind."""
+        self.advert, self.advertSigned = advert, signed
+        self.next = 0.0
+
     def _end(self, orderly: bool) -> None:
         if not self.closed:
             self.closed = True
@@ -267,6 +249,8 @@ class Link:
             return
         commons = self._links.commons
         self._heard = commons.seconds()
+        if self.silent:
+            self._speaks()
         counts, key = commons.tally.counts, RECEIVED[type(message)]
         counts[key] = counts.get(key, 0) + 1
         if self._open and isinstance(message, Ping):
@@ -330,43 +314,47 @@ class Link:
 
     # --- keep-alive --------------------------------------------------------------------------------------------------
 
-    def tick(self, seconds: float, late: bool, beat: float) -> None:
+    def tick(self, seconds: float, late: bool, pace: Pace) -> None:
         """
         Look whether the other end is still there, and say that this one is.
 
         @param late: this machine itself has slept, so silence proves nothing yet.
-        @param beat: seconds of saying nothing after which this end gives a sign of life.
         """
         self._pings = 0
         if self._resting:
             self._heard = seconds
-        commons = self._links.commons
-        settings = commons.settings
         silence = seconds - self._heard
+        beats = self._links.commons.settings.beats
         if late:
-            self._heard = seconds - settings.keepAlive
+            self._heard = seconds - beats.keepAlive
             self._ping(seconds)
-        elif silence >= settings.dead:
+        elif silence >= beats.dead:
             self.abort("dead")
-        elif (seconds >= self._measureAt or silence >= 2 * settings.keepAlive) and self._isDue(seconds, silence):
+            return
+        elif self._pinged is None and (seconds >= self._measureAt or silence >= pace.ask):
+            # What was asked once need not be asked again: a channel loses nothing as long as it lasts.
             self._ping(seconds)
-        elif seconds - self._said >= beat:
-            # A sign of life that wants no answer: half of what a ping and its answer cost.
-            self.send(Ping(BEAT, commons.now()))
+        elif seconds - self._said >= pace.beat:
+            self.giveSign()
+        bears = patience(pace, self.rtt, self.deviation, beats.dead)
+        if silence >= bears and not self.silent and not late:
+            self.silent = True
+            self._links.silenceChanged(self)
+        asks = min(self._measureAt, self._heard + pace.ask) if self._pinged is None else float("inf")
+        # Whoever is silent is looked at until it is given up.
+        self.next = min(self._said + pace.beat, asks, self._heard + (beats.dead if self.silent else bears))
 
-    def due(self, beat: float) -> float:
-        """Monotonic time from which on L{tick} has something to do, unless something comes in meanwhile."""
-        keepAlive = self._links.commons.settings.keepAlive
-        if self._pinged is not None:
-            return self._pinged + keepAlive
-        return min(self._said + beat, self._heard + 2 * keepAlive, self._measureAt)
+    def _speaks(self) -> None:
+        self.silent = False
+        self._links.silenceChanged(self)
 
-    def _isDue(self, seconds: float, silence: float) -> bool:
-        """Whether the other end has to be asked now: it should have given a sign, a leaf somewhat later than a super-peer."""
-        keepAlive = self._links.commons.settings.keepAlive
-        if self._pinged is not None and seconds - self._pinged < keepAlive:
-            return False
-        return seconds >= self._measureAt or self.isSuper or silence >= (LEAF_SLOWER + 0.5) * keepAlive
+    def bears(self) -> float:
+        """Seconds of silence after which the other end is suspected."""
+        return patience(self._links.paceOf(self), self.rtt, self.deviation, self._links.commons.settings.beats.dead)
+
+    def giveSign(self) -> None:
+        """A sign of life that wants no answer: half of what a ping and its answer cost."""
+        self.send(Ping(BEAT, self._links.commons.now()))
 
     def _ping(self, seconds: float) -> None:
         self._token += 1
@@ -377,12 +365,15 @@ class Link:
         if self._pinged is None or message.token != self._token:
             return
         commons = self._links.commons
-        rtt = max(0.0, commons.seconds() - self._pinged)
+        seconds = commons.seconds()
+        rtt = max(0.0, seconds - self._pinged)
         self._pinged = None
-        self._measureAt = commons.seconds() + MEASURE_EVERY
         self.measure(rtt, message.wall, commons.ownTime())
+        pace = self._links.paceOf(self)
+        slow = patience(pace, self.rtt, self.deviation, commons.settings.beats.dead) > pace.suspect
+        self._measureAt = seconds + (pace.beat if slow else MEASURE_EVERY)
 
     def measure(self, rtt: float, wall: float, ownTime: float) -> None:
-        """Take a round-trip time, smoothed as in RFC 6298, and with it the other's clock."""
-        self.rtt = rtt if self.rtt is None else 0.875 * self.rtt + 0.125 * rtt
+        """Take a round-trip time, and with it the other's clock."""
+        self.rtt, self.deviation = smoothed(rtt, self.rtt, self.deviation)
         self.clockOffset = wall + rtt / 2 - ownTime

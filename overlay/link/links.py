@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from overlay.commons import Commons
@@ -12,8 +11,10 @@ from overlay.errors import NotReached
 from overlay.identity.ids import shortText
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
-from overlay.link.link import EARLY, LEAF_SLOWER, Link
+from overlay.link.keepalive import KeepAlive
+from overlay.link.link import Link
 from overlay.link.openlinks import OpenLinks
+from overlay.link.pace import Pace
 from overlay.link.sightings import Sightings
 from overlay.questions import Deed
 from overlay.wire.address import formatAddress
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Links of one peer."""
-LATE = 3.0
-"""A look that comes so many seconds after its time means that this machine itself has slept: silence meanwhile says nothing of others."""
-FEW = 4
-"""Links that are looked at only when they want it."""
 FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
@@ -49,14 +46,13 @@ class Links(OpenLinks):
     @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
-    @ivar serving: whether this peer is a super-peer; membership sets it.
     @ivar twin: what is known of another machine that has our identity; empty if none was met.
     """
 
     __slots__ = (
-        "_channels", "_dialling", "_due", "_empty", "_greeting", "_listening", "_reached", "_running", "_seen", "_spares",
-        "_timer", "_young", "alternatives", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "serving",
-        "twin", "wasDialled",
+        "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_reached", "_running", "_seen", "_serving",
+        "_spares", "_young", "alternatives", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "twin",
+        "wasDialled",
     )
 
     def __init__(self, commons: Commons) -> None:
@@ -68,7 +64,7 @@ class Links(OpenLinks):
         self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
-        self.serving = False
+        self._serving = False
         self.twin = ""
         self._greeting = Greeting(commons)
         self._spares: dict[bytes, Link] = {}
@@ -78,10 +74,22 @@ class Links(OpenLinks):
         self._reached = Sightings()
         self._seen = Sightings()
         self._listening: IListening | None = None
-        self._timer: IDelayedCall | None = None
-        self._due = 0.0
+        self._keepAlive = KeepAlive(self)
         self._empty: Deferred[None] | None = None
         self._running = False
+
+    @property
+    def serving(self) -> bool:
+        """Whether this peer is a super-peer; membership sets it."""
+        return self._serving
+
+    @serving.setter
+    def serving(self, value: bool) -> None:
+        if value != self._serving:
+            self._serving = value
+            for link in self._links.values():
+                link.next = 0.0
+            self._keepAlive.soon()
 
     # --- addresses -------------------------------------------------------------------------------------------------------
 
@@ -114,7 +122,7 @@ class Links(OpenLinks):
 
     def _nowListening(self, listening: IListening) -> None:
         self._listening = listening
-        self._tickAfter(self._wait(self.commons.seconds(), 0.0))
+        self._keepAlive.start()
 
     def stop(self) -> Deferred[None]:
         """
@@ -123,8 +131,7 @@ class Links(OpenLinks):
         @return: fires when every link is closed, within about two seconds.
         """
         self._running = False
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._keepAlive.stop()
         listening, self._listening = self._listening, None
         for link in list(self._channels):
             link.close("leaving", "this peer stops")
@@ -154,29 +161,6 @@ class Links(OpenLinks):
         if not self._channels and self._empty is not None:
             empty, self._empty = self._empty, None
             empty.callback(None)
-
-    def _wait(self, seconds: float, beat: float) -> float:
-        """Seconds to the next look at the links: of few each is asked when it wants to be looked at."""
-        settings = self.commons.settings
-        shortest = min(settings.keepAlive, settings.dead) / 2
-        if len(self._links) > FEW:
-            return EARLY * min(settings.keepAlive, settings.dead)
-        if not self._links:
-            return shortest
-        return max(shortest, min([link.due(beat) for link in self._links.values()]) - seconds)
-
-    def _tick(self) -> None:
-        seconds = self.commons.seconds()
-        late = seconds - self._due > LATE
-        # A leaf gives signs of life less often, since its homes have many links.
-        beat = EARLY * self.commons.settings.keepAlive * (1 if self.serving else LEAF_SLOWER)
-        for link in list(self._links.values()):
-            link.tick(seconds, late, beat)
-        self._tickAfter(self._wait(seconds, beat))
-
-    def _tickAfter(self, wait: float) -> None:
-        self._due = self.commons.seconds() + wait
-        self._timer = self.commons.clock.callLater(wait, self._tick)
 
     # --- making links ------------------------------------------------------------------------------------------------
 
@@ -330,6 +314,7 @@ class Links(OpenLinks):
 
     def _enter(self, link: Link) -> None:
         self._links[link.peerId] = link
+        self._keepAlive.soon()
         self.commons.tally.count("links", "made")
         if link.generation < self.commons.network.generation and self.networkChange is not None:
             link.send(NetworkChanged(self.networkChange))
@@ -358,6 +343,15 @@ class Links(OpenLinks):
         if spare is not None and spare.isOpen:
             self._enter(spare)
             spare.resumeReading()
+
+    def paceOf(self, link: Link) -> Pace:
+        """How often signs of life go over a link, by the roles of both ends."""
+        return self._keepAlive.paceOf(link)
+
+    def silenceChanged(self, link: Link) -> None:
+        """The other end of a link has fallen silent, or speaks again."""
+        if self._links.get(link.peerId) is link:
+            self.observer.silenceChanged(link)
 
     def received(self, link: Link, message: Message) -> None:
         """A message for the rooms of the peer."""

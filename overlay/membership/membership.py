@@ -214,7 +214,7 @@ class Membership(Presence):
             self._serving = None
         linked = commons.links.get(peer)
         if linked is not None:
-            linked.advert, linked.advertSigned = advert, signed
+            linked.showed(advert, signed)
         if news:
             self.gossip.learned(held, link)
         if linked is not None:

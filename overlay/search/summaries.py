@@ -12,25 +12,23 @@ three rules.
 that includes it; the root does so at once. A home tells a leaf that its records are held only when the version with them is
 acknowledged (L{Summaries.whenKnown}). So everybody above knows.
 
-2. I{Silence is noticed before it is overlooked.} Differences travel in order, with the signs of life. A child that has not been heard of
-for L{SILENT} beats proves nothing, and its parent takes its names back from those above. What has not been acknowledged after L{HOLD}
-beats got stuck between two, of which the upper one has heard nothing since, and has taken the names back; so then it may be announced. A
-machine that has slept believes nothing that it held before. (Of two links of one way up that get stuck within seconds of each other, the
-upper one may keep a name for longer; then a hit is lost only if the way to its home that leads round them is lost as well.)
+2. I{Silence is noticed before it is overlooked.} Differences travel in order, with the signs of life. A child that is silent
+(L{overlay.link.link.Link.silent}) proves nothing, and its parent takes its names back from those above. What is not acknowledged when
+silence would have ended a link got stuck between two, of which the upper one has heard nothing since, and has taken the names back; so it
+may be announced. A machine that has slept believes nothing that it held before. (Of two links of one way that get stuck within seconds,
+the upper one may keep a name for longer; then a hit is lost only if the way to its home that leads round them is lost as well.)
 
 3. I{Who moves is forgotten where it was.} A super-peer with another parent tells the former one, which takes its names back from those
-above and acknowledges that when they know. Until then, or for L{HOLD} beats if the former one is dead, nothing new is announced, and what
-is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that two that have changed places do
-not wait for each other. What was announced before is in the old filters and in the new one. A name that two branches hold is that of a
+above and acknowledges that when they know. Until then, or until the former one would be seen to be dead, nothing new is announced, and
+what is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that two that have changed places
+do not wait for each other. What was announced before is in the old filters and in the new one. A name that two branches hold is that of a
 super-peer which is known to both; if it answers, that counts.
 
 What is not known proves nothing: a child that has told nothing yet, or whose difference does not fit; any other neighbour over whose link
 queries travel while the tree heals; a super-peer that is still counting what it had on disk; and one whose filter is too full. Such a
 I{doubt} goes up by name, so that everybody above forwards, and sees why; branches beside the way to it are pruned as before. The parent
-of a stuffed branch leaves its filter out of its own.
-
-Traffic: a filter goes up level by level, so that all of them together are as large as the sum of all branches, or the depth of the tree
-times what is held once.
+of a stuffed branch leaves its filter out of its own. A filter goes up level by level, so that all of them together are as large as the sum
+of all branches, or the depth of the tree times what is held once.
 """
 
 from collections.abc import Callable
@@ -62,10 +60,6 @@ FEATURE = "summary"
 """Of a hello: the sender understands summaries."""
 GATHER = 0.1
 """Seconds over which changes are joined into one difference."""
-SILENT = 2.5
-"""Beats without a word after which a child proves nothing."""
-HOLD = 4.0
-"""Beats after which everybody has noticed that somebody is silent."""
 ASK_AGAIN = 30.0
 """Seconds after which a parent that wanted no summaries is offered them again."""
 COST = 0.05
@@ -88,7 +82,7 @@ class _Serving:
 
     def __init__(self, summaries: "Summaries") -> None:
         commons = summaries.commons
-        hold = HOLD * commons.settings.keepAlive
+        hold = commons.settings.beats.dead
         self.branches = Branches(commons.peerId, summaries._registry, summaries._isSilent, summaries._flushSoon)
         self.giving = Giving(self.branches.union, self.branches.doubts, self.branches.numbers)
         self.awaiting = Awaiting(commons.clock, hold, summaries._isKnown)
@@ -136,6 +130,12 @@ class Summaries(Component):
         if serving.giving.target == link.peerId:
             self._leave(None)
         self._flushSoon()
+
+    def silenceChanged(self, link: "Link") -> None:
+        serving = self._serving
+        if serving is not None and link.peerId in serving.branches.held:
+            serving.branches.listen()
+            self._flushSoon()
 
     def linkClear(self, link: "Link") -> None:
         serving = self._serving
@@ -214,7 +214,7 @@ class Summaries(Component):
 
     @property
     def _every(self) -> float:
-        return self.commons.settings.keepAlive / 2
+        return self.commons.settings.beats.home / 2
 
     def _look(self) -> None:
         """Who has fallen silent, or speaks again; and numbers that change with time."""
@@ -249,7 +249,7 @@ class Summaries(Component):
 
     def _isSilent(self, peer: PeerId) -> bool:
         link = self.commons.links.get(peer)
-        return link is None or self.commons.seconds() - link.heard > SILENT * self.commons.settings.keepAlive
+        return link is None or link.silent
 
     # --- what is below -----------------------------------------------------------------------------------------------
 
@@ -338,7 +338,7 @@ class Summaries(Component):
         giving, old = serving.giving, serving.giving.target
         if old is not None and not giving.unwanted:
             version = giving.next()
-            serving.former[old] = (version, self.commons.seconds() + HOLD * self.commons.settings.keepAlive)
+            serving.former[old] = (version, self.commons.seconds() + self.commons.settings.beats.dead)
             link = self.commons.links.get(old)
             if link is not None:
                 link.send(SummaryGiven(version, 0, ended=True))

@@ -70,6 +70,9 @@ class Observer:
     def linkClear(self, link: Link) -> None:
         self.events.append(("clear", link.peerId))
 
+    def silenceChanged(self, link: Link) -> None:
+        self.events.append(("silent" if link.silent else "speaks", link.peerId))
+
     def advertChanged(self, link: Link) -> None:
         self.events.append(("advert", link.peerId))
 

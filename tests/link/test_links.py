@@ -7,13 +7,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from overlay.errors import Malformed, NotReached
-from overlay.link.link import BEAT, MEASURE_EVERY, PINGS_HELD, Link
+from overlay.link.link import PINGS_HELD, Link
 from overlay.link.links import FAREWELL, KEPT_LONG
 from overlay.questions import Deed
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertsWanted, Goodbye, Hello, Ping, Pong
-from tests.link.fakes import CLOSED, WALL, Place, Wire, Wires, advertOf, alone, identityOf, notReached
+from tests.link.fakes import CLOSED, Place, Wire, Wires, advertOf, alone, identityOf, notReached
 from tests.link.test_greeting import STRANGER, answered, helloOf
 
 LOW, HIGH = sorted((identityOf(1), identityOf(2)), key=lambda one: one.peerId)
@@ -168,124 +168,6 @@ def test_messagesGoToTheRooms() -> None:
     assert [one.token for one in wire.sent if isinstance(one, Pong)] == [7]
     counts = place.commons.tally.counts
     assert counts[("messages", "advertswanted", "in")] == 2 and counts[("messages", "pong", "out")] == 1
-
-
-# --- keep-alive -----------------------------------------------------------------------------------------------------
-
-
-def asked(wire: Wire) -> list[Ping]:
-    """The pings that want an answer."""
-    return [one for one in wire.sent if isinstance(one, Ping) and one.token != BEAT]
-
-
-def test_roundTripTimeAndClock() -> None:
-    """The first ping goes out soon, others each minute; the answers give the round-trip time, smoothed, and the other's clock."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    link = place.links.get(STRANGER.peerId)
-    assert link is not None
-    for number, (wait, smoothed) in enumerate([(0.2, 0.2), (1.0, 0.875 * 0.2 + 0.125 * 1.0)]):
-        while len(asked(wire)) <= number:
-            wire.receive(Ping(BEAT, 0.0))
-            clock.advance(1.0)
-        ping = asked(wire)[-1]
-        clock.advance(wait)
-        wire.receive(Pong(ping.token + 1, 0.0), Pong(ping.token, place.commons.ownTime() + 50.0))
-        assert link.rtt == pytest.approx(smoothed) and link.clockOffset == pytest.approx(50.0 + wait / 2)
-
-
-def test_silenceIsDeath() -> None:
-    """A link from which nothing comes is pinged, then cut, and its loss is not orderly."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    settings = place.commons.settings
-    advance(clock, settings.dead - 1.0)
-    assert wire.kinds().count(Ping) >= 2 and not wire.ended
-    advance(clock, settings.keepAlive)
-    assert wire.ended == "aborted"
-    assert place.observer.events[-1] == ("lost", STRANGER.peerId, "dead", False) and place.deeds() == [Deed.LINK_LOST]
-
-
-def test_traffickedLinksAreNotPinged() -> None:
-    """Where something comes in anyway there is no need to ask, but for the round-trip time."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    advance(clock, place.commons.settings.keepAlive)
-    wire.receive(Pong(asked(wire)[-1].token, WALL))
-    for _ in range(int(MEASURE_EVERY) - 10):
-        wire.receive(WANTED)
-        clock.advance(1.0)
-    assert len(asked(wire)) == 1 and not wire.ended
-
-
-@pytest.mark.parametrize(("serving", "every"), [(True, 5.0), (False, 15.0)])
-def test_signsOfLife(serving: bool, every: float) -> None:
-    """A super-peer gives one every 5 s and a leaf every 15, unless it says something anyway; nobody answers them, and they count."""
-    place, wires, clock = alone()
-    place.links.serving = serving
-    wire = answered(place, wires)
-    link = place.links.get(STRANGER.peerId)
-    assert link is not None
-    advance(clock, place.commons.settings.keepAlive)
-    wire.receive(Pong(asked(wire)[-1].token, WALL))
-    before = len(wire.sent)
-    for _ in range(45):
-        clock.advance(1.0)
-        wire.receive(Ping(BEAT, WALL))
-    # At the look that is nearest to its time.
-    assert 45 / (every + 2.5) - 1 <= len(wire.sent) - before <= 45 / (0.9 * every) + 1
-    assert all(isinstance(one, Ping) and one.token == BEAT for one in wire.sent[before:]) and not wire.ended
-    before = len(wire.sent)
-    for _ in range(10):
-        clock.advance(1.0)
-        link.send(WANTED)
-    assert all(one is WANTED for one in wire.sent[before:])
-
-
-def test_aPauseOfTenSeconds() -> None:
-    """A leaf gives few signs of life: after ten seconds of sleep it is asked for one before its link is given up."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    advance(clock, place.commons.settings.keepAlive)
-    wire.receive(Pong(asked(wire)[-1].token, WALL))
-    advance(clock, 13.0)
-    before = len(asked(wire))
-    clock.advance(10.0)
-    assert not wire.ended and len(asked(wire)) > before
-    wire.receive(Pong(asked(wire)[-1].token, WALL))
-    advance(clock, 10.0)
-    assert not wire.ended
-
-
-def test_afterASleepTheOtherIsAskedFirst() -> None:
-    """When this machine was suspended, silence proves nothing: one more interval is given."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    clock.advance(24 * 3600.0)
-    assert not wire.ended and wire.kinds()[-1] is Ping
-    ping = wire.sent[-1]
-    assert isinstance(ping, Ping)
-    wire.receive(Pong(ping.token, WALL))
-    advance(clock, 10.0)
-    assert not wire.ended
-    advance(clock, 2 * place.commons.settings.dead)
-    assert wire.ended == "aborted"
-
-
-def test_aRestingLinkIsNotDead() -> None:
-    """While nothing is read from a link, its silence is this end's own."""
-    place, wires, clock = alone()
-    wire = answered(place, wires)
-    link = place.links.get(STRANGER.peerId)
-    assert link is not None
-    link.pauseReading()
-    advance(clock, 5 * place.commons.settings.dead)
-    assert wire.paused and not wire.ended
-    link.resumeReading()
-    advance(clock, place.commons.settings.dead - 1.0)
-    assert not wire.ended
-    advance(clock, place.commons.settings.dead)
-    assert wire.ended == "aborted"
 
 
 # --- the end of a link ----------------------------------------------------------------------------------------------

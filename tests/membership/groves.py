@@ -10,12 +10,13 @@ from overlay.lab.graphs import Edge
 from overlay.lab.pinned import SETTINGS, SPECS, PinnedNeighbours, PinnedPeer, everybody, introduce, pinnedGraph
 from overlay.lab.world import LabPeer, World
 from overlay.search.outcome import Outcome
+from overlay.settings import Beats
 from overlay.wire.message import Message
 from overlay.wire.query import Query
 
 LATENCY = (0.005, 0.05)
 SETTLING = 30.0
-ALIVE = attrs.evolve(SETTINGS, beacon=10.0, keepAlive=5.0, dead=20.0)
+ALIVE = attrs.evolve(SETTINGS, beacon=10.0, beats=Beats())
 
 
 class Grove:

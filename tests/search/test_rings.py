@@ -12,10 +12,10 @@ from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.questions import Deed
 from overlay.search.outcome import Outcome
-from overlay.settings import Settings
+from overlay.settings import Beats, Settings
 from overlay.wire.query import Cancel, Query
 
-LEAF = Settings(role="leaf", homes=2, keepAlive=3600.0, dead=7200.0)
+LEAF = Settings(role="leaf", homes=2, beats=Beats(720.0))
 
 
 def network(count: int, degree: int, seed: int = 5) -> tuple[World, list[LabPeer]]:

@@ -17,10 +17,10 @@ from overlay.lab.searching import Answer, Figures, Watch
 from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.policy import DEFAULTS, findPlugins, nearest
-from overlay.settings import Settings
+from overlay.settings import Beats, Settings
 from overlay.wire import limits
 
-SETTINGS = Settings(role="super", keepAlive=3600.0, dead=7200.0, advert=7200.0, gossip=600.0, lease=86400.0)
+SETTINGS = Settings(role="super", beats=Beats(720.0), advert=7200.0, gossip=600.0, lease=86400.0)
 """Links that neither fall silent nor talk while nothing is searched for, but for what a router needs."""
 REGISTERING = 120.0
 """Virtual seconds within which every leaf has to have its homes."""
