@@ -113,9 +113,8 @@ class Homes(Component):
         return [home.link for home in self._homes.values() if home.accepted and home.link is not None]
 
     def preferred(self) -> "Link | None":
-        """The home to ask: one that is not congested, if there is one."""
-        links = self.links()
-        return next((link for link in links if not link.congested), links[0] if links else None)
+        """The home to ask: one that is neither silent nor congested, if there is one."""
+        return min(self.links(), key=lambda link: (link.silent, link.congested), default=None)
 
     @property
     def homeless(self) -> bool:

@@ -25,6 +25,9 @@ class IReceiver(Interface):
     def copyEnded(copy: "Copy", done: "Done | None") -> None:
         """The end: with a C{Done}, or None if the link died. The last call for this copy."""
 
+    def silenceChanged(copy: "Copy") -> None:
+        """Its peer has fallen silent (C{copy.link.silent}), or speaks again: it may answer yet, but need not be waited for."""
+
 
 class Copy(msgspec.Struct, eq=False):
     """
@@ -152,6 +155,11 @@ class Copies:
             del self._copies[(link.peerId, copy.number)]
         for copy in gone:
             copy.receiver.copyEnded(copy, None)  # type: ignore[attr-defined]
+
+    def silenceChanged(self, link: "Link") -> None:
+        """The other end of a link has fallen silent, or speaks again."""
+        for copy in [one for one in self._copies.values() if one.link is link]:
+            copy.receiver.silenceChanged(copy)  # type: ignore[attr-defined]
 
 
 EMPTY = Receipt()

@@ -23,6 +23,7 @@ from overlay.search.evaluating import evaluate
 from overlay.search.receipts import Account, Proof
 from overlay.search.seen import Seen
 from overlay.search.selection import Selection
+from overlay.search.underway import UnderWay
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.query import Done, Hit
@@ -65,7 +66,7 @@ class Branch:
         self.deadline = self._started + budget
         self._account = Account()
         self._selection = Selection(wanted.want, self._account, wanted.places)
-        self._children: dict[Copy, None] = {}
+        self._children = UnderWay(self._account)
         self._asked: dict[PeerId, int] = {}
         self._pruned: set[PeerId] = set()
         self._proofs: dict[PeerId, Proof] = {}
@@ -192,9 +193,9 @@ class Branch:
             self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
             seconds - self._started, max(0.0, self.deadline - seconds), neighbours, frozenset(self._pruned).union(done),
             frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
-            MappingProxyType(self._asked), len(self._children), seconds - self._last,
+            MappingProxyType(self._asked), len(self._children.waited), seconds - self._last,
             len(self._account.answeredBy), self._flood.known() if self._origin is None else 0,
-            0 if self._distinct is None else len(self._distinct), self._gone,
+            0 if self._distinct is None else len(self._distinct), self._gone + len(self._children.aside),
         )
 
     def _routeAgain(self) -> None:
@@ -221,7 +222,7 @@ class Branch:
             if copy is None:
                 self._account.lost += 1
             else:
-                self._children[copy] = None
+                self._children.sent(copy)
 
     # --- what comes back ---------------------------------------------------------------------------------------------
 
@@ -233,9 +234,8 @@ class Branch:
         self._endIfComplete()
 
     def copyEnded(self, copy: Copy, done: Done | None) -> None:
-        if self._over or copy not in self._children:
+        if self._over or not self._children.ended(copy, done is not None):
             return
-        del self._children[copy]
         peer = copy.link.peerId
         self._answered.add(peer)
         self._last = self._flood.commons.seconds()
@@ -262,18 +262,25 @@ class Branch:
         self._route()
         self._endIfComplete()
 
+    def silenceChanged(self, copy: Copy) -> None:
+        if not self._over:
+            self._children.silenceChanged(copy)
+            self._route()
+            self._endIfComplete()
+
     def _endIfComplete(self) -> None:
+        """Whoever is silent is not waited for."""
         if self._over:
             return
         if self._enough and self._distinct is not None and len(self._distinct) >= self._enough:
-            self._account.cancelled += len(self._children)
+            self._account.cancelled += len(self._children.waited)
             self._end("enough")
-        elif not self._children and (not self._more or self._again is None):
+        elif not self._children.waited and (not self._more or self._again is None):
             self._end("answered")
 
     def timeOver(self) -> None:
         """Whoever has not answered yet is late."""
-        for copy in self._children:
+        for copy in self._children.waited:
             self._flood.commons.report(copy.link.peerId, Deed.LATE)
         self._end("answered")
 
@@ -293,7 +300,7 @@ class Branch:
         if self._again is not None and self._again.active():
             self._again.cancel()
         if status != "enough":
-            self._account.lost += len(self._children)
+            self._account.lost += len(self._children.waited)
         for copy in self._children:
             self._flood.copies.drop(copy)
         self._children.clear()

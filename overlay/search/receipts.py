@@ -66,6 +66,7 @@ class Account:
     @ivar fronts: names of super-peers, and what covers the records that they have held back.
     @ivar unknown: by scoring term, how many records there are in branches that were pruned although they may have it.
     @ivar doubled: how often a super-peer was named as pruned that was named before.
+    @ivar silent: names of super-peers that are silent, and were not waited for.
     @ivar spared: parts of hits held back here that fewer than C{want} others cover, with the first content of each.
     """
 
@@ -93,6 +94,7 @@ class Account:
     cancelled: int = 0
     unknown: dict[str, int] = attrs.field(factory=dict)
     doubled: int = 0
+    silent: dict[bytes, None] = attrs.field(factory=dict)
     spared: dict[Parts, int] = attrs.field(factory=dict)
 
     def add(self, receipt: Receipt) -> None:
@@ -104,6 +106,8 @@ class Account:
         pruned = namesOf(receipt.prunedNames)
         self._leaveOutAll(pruned)
         self.doubled += receipt.doubled
+        for name in namesOf(receipt.silent):
+            self.nameSilent(name)
         for term, count in receipt.unknown.items():
             self._doNotKnow(term, min(count, receipt.documents))
         self.sent += receipt.sent
@@ -129,6 +133,11 @@ class Account:
         self.fronts += receipt.fronts[:room]
         if len(receipt.fronts) > room:
             self.ranked = 0
+
+    def nameSilent(self, name: bytes) -> None:
+        """A super-peer is not waited for."""
+        if len(self.silent) < limits.SILENT_NAMES:
+            self.silent[name] = None
 
     def prune(self, proof: Proof) -> None:
         """A branch is left out."""
@@ -212,6 +221,7 @@ class Account:
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
             ranked, self.balance, fronts, self.cancelled, dict(self.unknown), self.doubled,
+            b"".join(name for name in self.silent if name not in self.answeredBy),
         )
 
 

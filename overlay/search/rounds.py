@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 
+SLOW_DIAL = 2.0
+"""Seconds after which a dial is not waited for: one that is answered at all mostly takes less, even if its first packet is lost."""
+_SOON = 1e-9
+"""Seconds: no clock reckons more exactly."""
+
+
 @implementer(IReceiver)
 class Round:
     """
-    One question to each of some super-peers.
+    One question to each of some super-peers. Those that are silent, or that take long to be dialled, may answer as long as others are
+    waited for.
 
     @param send: sends it over a link, with so many seconds for the answer; gives the copy, or None if the link takes no more.
     @param found: gets hits as they come.
@@ -50,7 +57,11 @@ class Round:
         self._left: list[PeerId] = []
         self._asking: dict[PeerId, Copy | None] = {}
         self._silent: list[PeerId] = []
+        # Of those that are asked: who is not waited for, and since when who is dialled.
+        self._aside: dict[PeerId, None] = {}
+        self._dials: dict[PeerId, float] = {}
         self._timer: IDelayedCall | None = None
+        self._slow: IDelayedCall | None = None
         self._over = False
         self._busy = False
 
@@ -67,17 +78,29 @@ class Round:
             # Whoever cannot even be asked is noted below, where this goes on: hundreds of them must not be as many calls deep.
             return
         self._busy = True
-        while self._left and len(self._asking) < self._commons.settings.askAtOnce and not self._over:
+        while self._left and len(self._asking) - len(self._aside) < self._commons.settings.askAtOnce and not self._over:
             peer = self._left.pop(0)
             self._asking[peer] = None
             link = self._commons.links.get(peer)
             if link is not None:
                 self._ask(link)
             else:
+                self._dials[peer] = self._commons.seconds()
                 self._dial(peer, self._membership.addresses(peer)[:2])
         self._busy = False
-        if not self._left and not self._asking:
+        if not self._left and len(self._aside) >= len(self._asking):
             self._end()
+        elif self._dials and self._slow is None and not self._over:
+            wait = max(0.0, min(self._dials.values()) + SLOW_DIAL - self._commons.seconds())
+            self._slow = self._commons.clock.callLater(wait, self._lookAtDials)
+
+    def _lookAtDials(self) -> None:
+        self._slow = None
+        seconds = self._commons.seconds()
+        for peer in [one for one, since in self._dials.items() if seconds >= since + SLOW_DIAL - _SOON]:
+            del self._dials[peer]
+            self._aside[peer] = None
+        self._askMore()
 
     def _dial(self, peer: PeerId, left: list[str]) -> None:
         if not left:
@@ -98,11 +121,25 @@ class Round:
     def _ask(self, link: "Link") -> None:
         if link.peerId not in self._asking or self._over:
             return
+        self._dials.pop(link.peerId, None)
+        self._aside.pop(link.peerId, None)
         budget = max(0.05, 0.9 * (self._deadline - self._commons.seconds()))
         copy = self._send(link, self, min(budget, limits.BUDGET))
         self._asking[link.peerId] = copy
         if copy is None:
             self._gone(link.peerId)
+        elif link.silent:
+            self.silenceChanged(copy)
+
+    def silenceChanged(self, copy: Copy) -> None:
+        peer = copy.link.peerId
+        if self._over or self._asking.get(peer) is not copy:
+            return
+        if copy.link.silent:
+            self._aside[peer] = None
+        else:
+            self._aside.pop(peer, None)
+        self._askMore()
 
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:
         if not self._over:
@@ -114,7 +151,7 @@ class Round:
         peer = copy.link.peerId
         if self._ceasedAnswers and done is not None and done.status == "refused" and done.code == "not-serving":
             # It has just ceased to be a super-peer, so it holds nothing: nobody is missing.
-            self._asking.pop(peer, None)
+            self._forget(peer)
             self._askMore()
             return
         if done is None or done.status != "answered" or done.receipt is None:
@@ -122,25 +159,34 @@ class Round:
             return
         self._commons.report(peer, Deed.ANSWERED)
         self._answered(peer, done.receipt)
-        self._asking.pop(peer, None)
+        self._forget(peer)
         self._askMore()
 
+    def _forget(self, peer: PeerId) -> bool:
+        """
+        @return: whether it was being asked.
+        """
+        self._aside.pop(peer, None)
+        self._dials.pop(peer, None)
+        return self._asking.pop(peer, False) is not False
+
     def _gone(self, peer: PeerId) -> None:
-        if self._asking.pop(peer, False) is not False:
+        if self._forget(peer):
             self._silent.append(peer)
             self._askMore()
 
     def _timeOver(self) -> None:
         for peer, copy in self._asking.items():
-            if copy is not None:
+            if copy is not None and peer not in self._aside:
                 self._commons.report(peer, Deed.LATE)
         self._end()
 
     def stop(self) -> None:
         """Ask no more and wait no longer; C{ended} is not called."""
         self._over = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        for timer in (self._timer, self._slow):
+            if timer is not None and timer.active():
+                timer.cancel()
         for copy in self._asking.values():
             if copy is not None:
                 self._copies.drop(copy)

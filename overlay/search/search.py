@@ -111,6 +111,7 @@ class Search:
         if wanted is None:
             return
         homes = [link for link in self._searches.homes.links() if link.peerId not in self._tried]
+        homes.sort(key=lambda link: link.silent)
         preferred = self._searches.homes.preferred()
         left = self._budget - (self._commons.seconds() - self._started)
         while homes and left > 0:
@@ -125,6 +126,9 @@ class Search:
             )
             if copy is not None:
                 self._open[copy] = None
+                if link.silent:
+                    # It may answer yet; another one is asked at once.
+                    continue
                 if homes:
                     if self._hedge is not None and self._hedge.active():
                         self._hedge.cancel()
@@ -143,6 +147,10 @@ class Search:
     def _silent(self) -> None:
         """The home may have died without a sign: another one is asked as well, and the first end counts."""
         if not self._over and not any(copy.hits for copy in self._open):
+            self._askHome()
+
+    def silenceChanged(self, copy: Copy) -> None:
+        if copy.link.silent and not self._over:
             self._askHome()
 
     def hitsCame(self, copy: Copy, hits: list[Hit]) -> None:

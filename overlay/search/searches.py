@@ -16,7 +16,7 @@ from overlay.search.explanation import Explained
 from overlay.search.flood import Branch, Flood
 from overlay.search.gathering import Gathering
 from overlay.search.outcome import FoundHit, Outcome
-from overlay.search.receipts import Account
+from overlay.search.receipts import Account, namesOf
 from overlay.search.refining import recounted, refined
 from overlay.search.replies import Reply
 from overlay.search.search import Search
@@ -112,6 +112,9 @@ class Searches(Component):
                 self.replied(reply)
         self.copies.linkLost(link)
 
+    def silenceChanged(self, link: "Link") -> None:
+        self.copies.silenceChanged(link)
+
     def linkClear(self, link: "Link") -> None:
         for key, reply in list(self._replies.items()):
             if key[0] == link.peerId:
@@ -155,12 +158,13 @@ class Searches(Component):
                 "query": search.asked, "sent as": search.text, "left out": list(outcome.left),
                 "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
                 "held": outcome.held, "elapsed": round(outcome.elapsed, 4), "ranking": outcome.ranking,
-                "super-peers answered": [shortText(receipt.answeredBy[at : at + 8]) for at in range(0, len(receipt.answeredBy), 8)],
+                "super-peers answered": list(map(shortText, namesOf(receipt.answeredBy))),
                 "copies": {
                     "sent": receipt.sent, "answered": receipt.answered, "duplicate": receipt.duplicate,
                     "refused": receipt.refused, "lost": receipt.lost, "pruned": receipt.pruned,
                     "not reached": receipt.notReached, "cancelled": receipt.cancelled,
                 },
+                "silent super-peers": [shortText(name) for name in namesOf(receipt.silent)],
                 "unasked": outcome.unasked, "part of the network unasked": outcome.unaskedPart,
                 "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
                 "length": receipt.length, "frequencies": dict(receipt.frequencies),

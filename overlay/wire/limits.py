@@ -65,6 +65,8 @@ HELD_KEYS = 1024
 """Most keys of held-back hits that a receipt names; more are only counted."""
 ANSWERED_NAMES = 16 * 1024
 """Most super-peers that a receipt names."""
+SILENT_NAMES = 64
+"""Most super-peers that a receipt names as silent; more are only counted as lost."""
 HITS_PER_MESSAGE = 50
 PARTS = 1 + QUERY_TERMS
 """Bytes of the parts by which a hit is scored."""

@@ -119,6 +119,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar unknown: by query term, how many of the records are of super-peers that were pruned although they may have it, so that
         C{frequencies} does not count them.
     @ivar doubled: how often a super-peer was named as pruned that was named before, so that its records count twice.
+    @ivar silent: first 8 bytes of the id of each super-peer that was not waited for, since its neighbour has had no sign of life of it;
+        these copies count as lost.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -147,6 +149,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cancelled: Count = 0
     unknown: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
     doubled: Count = 0
+    silent: Annotated[bytes, msgspec.Meta(max_length=8 * limits.SILENT_NAMES)] = b""
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):

@@ -490,6 +490,9 @@ def test_hitsThatWereNotAskedFor() -> None:
         def hitsCame(self, copy: object, hits: list[Hit]) -> None:
             self.got += len(hits)
 
+        def silenceChanged(self, copy: object) -> None:
+            raise AssertionError("it is there")
+
         def copyEnded(self, copy: object, done: Done | None) -> None:
             self.done = done
 
