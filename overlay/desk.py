@@ -62,6 +62,7 @@ class Desk:
             "super-peers known": len(membership.superPeers()) + membership.serving,
             "links": len(peer.links),
             "neighbours": len(peer.neighbours.linked()),
+            "suspected": [shortText(one) for one in peer.suspicion.suspected],
             "leaves": peer.hosting.count,
             "records held": registry.records if membership.serving else 0,
             "records shared": peer.own.count,
@@ -159,6 +160,7 @@ class Desk:
                     "role": advert.role if advert is not None else "unknown",
                     "alive": one.alive if one is not None else link is not None,
                     "linked": link is not None,
+                    "state": "-" if link is None else peer.suspicion.stateOf(link),
                     "relation": "+".join(relation) or "-",
                     "address": link.address if link is not None else (advert.addresses[0] if advert and advert.addresses else "-"),
                     "rtt": None if link is None or link.rtt is None else round(link.rtt, 4),
@@ -236,7 +238,10 @@ class Desk:
             "blocked": peer.commons.isRefused(peerId),
             "link": None if link is None else {
                 "address": link.address, "dialled": link.dialled, "seconds": round(peer.commons.seconds() - link.since, 1),
-                "rtt": link.rtt, "clock offset": link.clockOffset, "sent": link.bytesSent, "received": link.bytesReceived,
+                "rtt": link.rtt, "rtt deviation": round(link.deviation, 4), "state": peer.suspicion.stateOf(link),
+                "silent for": round(peer.commons.seconds() - link.heard, 1), "suspected after": round(link.bears(), 1),
+                "given up after": peer.commons.settings.beats.dead,
+                "clock offset": link.clockOffset, "sent": link.bytesSent, "received": link.bytesReceived,
                 "agent": link.agent,
             },
             "advert": None if known is None else {

@@ -19,6 +19,7 @@ from overlay.membership.bootstrap import Bootstrap
 from overlay.membership.governance import Governance, saveNetwork
 from overlay.membership.membership import Membership
 from overlay.membership.neighbours import Neighbours
+from overlay.membership.suspicion import Suspicion
 from overlay.membership.tree import Tree
 from overlay.policies import Policies
 from overlay.roles.election import Election
@@ -49,8 +50,7 @@ class Peer:
 
     __slots__ = (
         "_dispatch", "bootstrap", "commons", "components", "election", "governance", "homes", "hosting", "links", "membership",
-        "neighbours", "own", "registry", "running", "searches", "summaries",
-        "tree",
+        "neighbours", "own", "registry", "running", "searches", "summaries", "suspicion", "tree",
     )
 
     makeMembership: type[Membership] = Membership
@@ -82,6 +82,7 @@ class Peer:
         self.governance = Governance(commons)
         self.membership = self.makeMembership(commons)
         self.neighbours = self.makeNeighbours(commons, self.membership)
+        self.suspicion = Suspicion(commons, self.membership, self.neighbours)
         self.tree = self.makeTree(commons, self.membership, self.neighbours)
         self.bootstrap = Bootstrap(commons, self.membership, discovery)
         self.own = self.makeOwn(commons)
@@ -96,7 +97,7 @@ class Peer:
             commons, self.membership, self.neighbours, self.registry, self.homes, self.tree, self.summaries
         )
         self.components: list[Component] = [
-            self.governance, self.membership, self.neighbours, self.tree, self.bootstrap,
+            self.governance, self.membership, self.neighbours, self.suspicion, self.tree, self.bootstrap,
             self.homes, self.hosting, self.election, self.summaries, self.searches,
         ]
         self.bootstrap.needed = self._needs

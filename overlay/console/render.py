@@ -116,7 +116,7 @@ def listing(value: Any) -> None:
 
 def peers(rows: Sequence[Mapping[str, Any]]) -> None:
     """Whom the peer knows."""
-    columns = ("peer", "role", "alive", "linked", "relation", "rtt", "load", "trust", "address")
+    columns = ("peer", "role", "alive", "linked", "state", "relation", "rtt", "load", "trust", "address")
     table(columns, [[_yesNo(row[one]) for one in columns] for row in rows])
 
 

@@ -352,6 +352,11 @@ class Link(OverChannel):
         """Seconds of silence after which the other end is suspected."""
         return patience(self._links.paceOf(self), self.rtt, self.deviation, self._links.commons.settings.beats.dead)
 
+    def ask(self) -> None:
+        """Ask for a sign of life now, unless that was done already."""
+        if self._pinged is None:
+            self._ping(self._links.commons.seconds())
+
     def giveSign(self) -> None:
         """A sign of life that wants no answer: half of what a ping and its answer cost."""
         self.send(Ping(BEAT, self._links.commons.now()))

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons
 from overlay.errors import NotReached
-from overlay.identity.ids import shortText
+from overlay.identity.ids import PeerId, shortText
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
 from overlay.link.keepalive import KeepAlive
@@ -42,6 +42,7 @@ class Links(OpenLinks):
     @ivar observer: hears of links made, lost and clear, and of messages.
     @ivar ownAdvert: gives our current advert.
     @ivar knownBefore: whether a peer was a member before, and so may prove the previous network key.
+    @ivar dialledBy: called with the id of a peer that has dialled this one to show that it is there.
     @ivar alternatives: adverts of others, to be put into refusals.
     @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
@@ -51,7 +52,7 @@ class Links(OpenLinks):
 
     __slots__ = (
         "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_reached", "_running", "_seen", "_serving",
-        "_spares", "_young", "alternatives", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "twin",
+        "_spares", "_young", "alternatives", "dialledBy", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "twin",
         "wasDialled",
     )
 
@@ -60,6 +61,7 @@ class Links(OpenLinks):
         self.observer: Peer
         self.ownAdvert: Callable[[], Signed | None] = lambda: None
         self.knownBefore: Callable[[bytes], bool] = lambda peer: False
+        self.dialledBy: Callable[[PeerId], object] = lambda peer: None
         self.alternatives: Callable[[], list[Signed]] = _noAdverts
         self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
@@ -277,6 +279,7 @@ class Links(OpenLinks):
             if link.dialled:
                 link.close("probe")
             else:
+                self.dialledBy(link.peerId)
                 wait = self.commons.settings.dialTimeout
                 link.timer = self.commons.clock.callLater(wait, link.abort, "probe")
             return
@@ -287,12 +290,13 @@ class Links(OpenLinks):
 
     def _settleDuplicate(self, held: Link, link: Link) -> bool:
         """
-        Two links to one peer: the newer boot stays; of two between the same boots the lower id alone closes one.
+        Two links to one peer: the newer boot stays; of two between the same boots the lower id alone closes one, but who dials anew has
+        lost one that is silent here.
 
         @return: whether C{link} takes the place of C{held}.
         """
-        if link.boot > held.boot:
-            held.close("replaced", "a newer start of the same peer has linked")
+        if link.boot > held.boot or (link.boot == held.boot and held.silent and not link.dialled):
+            held.close("replaced", "the same peer has linked anew")
             return True
         self._settle(held, link)
         if link.boot < held.boot:

@@ -34,6 +34,10 @@ def _unjudged(advert: Advert) -> tuple[bool, bool, str]:
     return False, False, ""
 
 
+def _isNot(peer: bytes) -> bool:
+    return False
+
+
 def _none() -> int:
     return 0
 
@@ -46,15 +50,17 @@ class Membership(Presence):
     @ivar liveMandates: how many mandates there are that are not brand new; the election sets it.
     @ivar cache: super-peers remembered over a restart.
     @ivar met: since when each linked peer is known to have been up.
+    @ivar isVouchedFor: whether others have had a sign of life of a peer lately; L{overlay.membership.suspicion} sets it.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
-    __slots__ = ("_known", "_serving", "cache", "changed", "judge", "liveMandates", "met")
+    __slots__ = ("_known", "_serving", "cache", "changed", "isVouchedFor", "judge", "liveMandates", "met")
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.judge: Callable[[Advert], tuple[bool, bool, str]] = _unjudged
         self.liveMandates: Callable[[], int] = _none
+        self.isVouchedFor: Callable[[bytes], bool] = _isNot
         self.changed: list[Callable[[bytes], None]] = []
         self._known: dict[bytes, Known] = {}
         self._serving: tuple[Known, ...] | None = None
@@ -311,7 +317,7 @@ class Membership(Presence):
         """
         A peer does not answer.
 
-        @param gossip: whether to tell others.
+        @param gossip: whether to tell others, unless they have seen it.
         """
         known = self._known.get(peer)
         if known is None or not known.alive:
@@ -321,7 +327,7 @@ class Membership(Presence):
         self._serving = None
         self.commons.tally.count("deaths")
         self.commons.log.debug("{peer} is dead", peer=shortText(peer))
-        if gossip:
+        if gossip and not self.isVouchedFor(peer):
             self.gossip.died(peer)
         self._tell(peer)
 

@@ -99,6 +99,28 @@ class NetworkChanged(Message, frozen=True, array_like=True, tag=5, gc=False):
     change: Signed
 
 
+class SignWanted(Message, frozen=True, array_like=True, tag=6, gc=False):
+    """
+    One super-peer asks another about a third, of which it has had no sign of life for a while: only to those whose hello has the feature
+    C{signs}, as are the next two.
+    """
+
+    peer: Id
+
+
+class SignSeen(Message, frozen=True, array_like=True, tag=7, gc=False):
+    """The answer, if there has been a sign: so many seconds ago."""
+
+    peer: Id
+    ago: Annotated[float, msgspec.Meta(ge=0.0, le=7200.0)]
+
+
+class SignMissed(Message, frozen=True, array_like=True, tag=8, gc=False):
+    """Whoever is asked about tells the suspect who misses it, so that it gives a sign of life there."""
+
+    by: Id
+
+
 # --- membership -----------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +266,7 @@ class SummonsAnswer(Message, frozen=True, array_like=True, tag=48, gc=False):
 MESSAGES: dict[int, type[Message]] = {
     cast(int, one.__struct_config__.tag): one
     for one in (
-        Hello, Goodbye, Ping, Pong, NetworkChanged,
+        Hello, Goodbye, Ping, Pong, NetworkChanged, SignWanted, SignSeen, SignMissed,
         Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon, QueryIds,
         SummaryGiven, SummaryAcknowledged,
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
