@@ -1,5 +1,12 @@
 """
 Which super-peers flood to one another: links that both ends have agreed on, few for each, and together one connected graph.
+
+In the manner of HyParView (Leitao, Pereira and Rodrigues, "HyParView: a membership protocol for reliable gossip-based broadcast", DSN
+2007): a small active set of agreed neighbours, and behind it a passive set from which a lost one is replaced at once. There the passive
+set is a random sample of 30, since nobody can know all; here it is all super-peers that are known to live, each by its own signed word and
+with the network that it was heard of from (L{overlay.membership.membership.Membership}). Comparing what is known every few seconds takes
+the place of the shuffle, whom a neighbour has found dead leaves everybody's table, and a choice from all of them has at most a quarter
+from any one network or source, where a sample would have what chance or an attacker has put there.
 """
 
 from bisect import bisect_left
@@ -29,8 +36,12 @@ EVERY = 2.0
 """Seconds between two looks for more neighbours."""
 AT_ONCE = 4
 """Super-peers that are asked at a time."""
+UNDER_WAY = 12
+"""Super-peers that may owe an answer."""
 ANSWER_WITHIN = 10.0
-"""Seconds after which one that did not answer may be asked again."""
+"""Seconds after which one that did not answer may be asked again. Another one is asked in its place as soon as it might have answered."""
+SPARE = 1
+"""More are asked than are missing when a neighbour is lost, by so many: who is asked may be dead as well."""
 REFUSED_FOR = 30.0
 CONFIRM = 2
 """Looks after which one neighbour is asked again, so that both ends stay of one mind."""
@@ -64,7 +75,7 @@ class Neighbours(Component):
     """
 
     __slots__ = (
-        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_timer", "active", "changed", "needed",
+        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_soon", "_timer", "active", "changed", "needed",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -76,6 +87,7 @@ class Neighbours(Component):
         self._avoid: dict[bytes, float] = _NOBODY
         self._order: Sequence[PeerId] = ()
         self._timer: IDelayedCall | None = None
+        self._soon: IDelayedCall | None = None
         self._looks = 0
         self.active = False
         self.needed: Callable[[PeerId], bool] = _notNeeded
@@ -88,9 +100,10 @@ class Neighbours(Component):
         self._stopTimer()
 
     def _stopTimer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        for timer in (self._timer, self._soon):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._soon = None
 
     # --- what others ask ---------------------------------------------------------------------------------------------
 
@@ -126,6 +139,9 @@ class Neighbours(Component):
         return link.peerId in self._agreed or link.peerId in self._asked
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        if link.peerId in self._agreed and self._timer is not None and self._soon is None:
+            # When all links that are lost in this moment are known to be.
+            self._soon = self.commons.clock.callLater(0.0, self._replace)
         self._remove(link.peerId)
 
     def advertChanged(self, link: "Link") -> None:
@@ -153,6 +169,26 @@ class Neighbours(Component):
 
     # --- seeking -----------------------------------------------------------------------------------------------------
 
+    def _replace(self) -> None:
+        """A neighbour is lost: ask others now, and not at the next look."""
+        self._soon = None
+        known, seconds = self._membership.superPeerView(), self.commons.seconds()
+        missing = self._missing(known, seconds)
+        if missing > 0:
+            self._seek(self._able(known), missing + SPARE, seconds)
+
+    def _wanted(self, known: "Sequence[Known]") -> int:
+        return min(self.commons.settings.neighbours, len(known))
+
+    def _missing(self, known: "Sequence[Known]", seconds: float) -> int:
+        """How many are to be asked, not counting those that might have answered by now and have not."""
+        awaited = sum(seconds - when < self.commons.settings.beats.keepAlive for when in self._asked.values())
+        return self._wanted(known) - len(self._agreed) - awaited
+
+    def _seek(self, able: "list[Known]", count: int, seconds: float) -> None:
+        for one in self._choose(able, max(0, min(count, AT_ONCE, UNDER_WAY - len(self._asked)))):
+            self._ask(one, seconds)
+
     def _look(self) -> None:
         self._timer = self.commons.clock.callLater(EVERY, self._look)
         self._looks += 1
@@ -165,14 +201,12 @@ class Neighbours(Component):
             if link is not None and self._membership.get(peer) is not None:
                 link.send(NeighbourAnswer(False, "not-recognised"))
                 self._remove(peer)
-        wanted = min(self.commons.settings.neighbours, len(known))
-        missing = wanted - len(self._agreed) - len(self._asked)
-        enough = len(self._agreed) >= wanted
+        missing = self._missing(known, seconds)
+        enough = len(self._agreed) >= self._wanted(known)
         exchanges = enough and self._looks % SHUFFLE == 1
         able = self._able(known) if missing > 0 or exchanges or (enough and self._looks % SPREAD == 1) else []
         if missing > 0 and able:
-            for one in self._choose(able, min(missing, AT_ONCE)):
-                self._ask(one, seconds)
+            self._seek(able, missing, seconds)
         elif self._looks % CONFIRM == 0 and self._agreed:
             # Of two links that crossed one end may have kept what the other has forgotten.
             link = self.commons.links.get(PeerId(self.commons.random.choice(sorted(self._agreed))))
@@ -244,9 +278,11 @@ class Neighbours(Component):
 
     def _able(self, known: "Sequence[Known]") -> "list[Known]":
         """Who may be asked."""
+        links = self.commons.links
         return [
             one for one in known
             if one.peerId not in self._agreed and one.peerId not in self._asked and one.peerId not in self._avoid
+            and ((link := links.get(one.peerId)) is None or not link.silent)
         ]
 
     def _ask(self, known: "Known", seconds: float) -> None:
@@ -271,7 +307,11 @@ class Neighbours(Component):
         attempt()
 
     def _dialled(self, link: "Link") -> None:
-        if not self._membership.serving:
+        if not self._membership.serving or link.peerId not in self._asked:
+            return
+        if len(self._agreed) >= self.commons.settings.neighbours + SPARE:
+            # Others have answered before; a link that nobody needs ends by itself.
+            del self._asked[link.peerId]
             return
         if self._isTooMany(link.peerId):
             # It is in another place than its advert says.

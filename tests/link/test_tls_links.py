@@ -97,3 +97,17 @@ async def test_bothDialAtOnceAndOneLinkStays() -> None:
     here, there = one.links.get(other.peerId), other.links.get(one.peerId)
     assert here is not None and there is not None and here.binding == there.binding
     await stop(one, other)
+
+
+@within(20)
+async def test_aResetLinkIsDownWithinASecond() -> None:
+    """A connection that is reset, as by a process that dies, ends the link at the other end at once, and not by its silence."""
+    one, other = place(1), place(2)
+    await one.links.start()
+    await other.links.start()
+    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
+    await until(lambda: len(other.links) == 1)
+    link.abort("gone")
+    await until(lambda: len(other.links) == 0, 1.0)
+    assert other.observer.events == [("made", one.peerId), ("lost", one.peerId, "lost", False)]
+    await stop(one, other)
