@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError
-from overlay.identity.ids import PeerId, idText, shortText
+from overlay.identity.ids import PeerId
 from overlay.membership.limbs import (
     AWAKE,
     BACKUP,
@@ -28,6 +28,7 @@ from overlay.membership.limbs import (
     place,
     standingOf,
 )
+from overlay.membership.standing import describe
 from overlay.questions import Deed, Work
 from overlay.wire.message import Message
 from overlay.wire.messages import Beacon
@@ -77,6 +78,15 @@ class Tree(Component):
 
     def stop(self) -> None:
         self._end()
+
+    def silenceChanged(self, link: "Link") -> None:
+        """A parent over whose link nothing comes is none: another one is looked for before it is given up."""
+        if self._serving is not None and link.peerId in self._serving.limbs:
+            self._reconsider(False)
+
+    def _heard(self, limb: Limb) -> bool:
+        link = self.commons.links.get(limb.peerId)
+        return link is None or not link.silent
 
     # --- what others ask ---------------------------------------------------------------------------------------------
 
@@ -151,20 +161,7 @@ class Tree(Component):
         serving = self._serving
         if serving is None:
             return {"part": "none: this peer is no super-peer" if self.commons.settings.beacon else "none: there is no tree"}
-        label, links = serving.place.label, self._neighbours.linked()
-        silent = [link.peerId for link in links if not self.isTree(link.peerId)]
-        return {
-            "part": "root" if self.root else ("branch" if self.settled else "none yet: all links are awake"),
-            "root": None if label is None else idText(label.root),
-            "hops": None if label is None else label.hops,
-            "last beacon": None if label is None else round(self.commons.seconds() - serving.heard, 1),
-            "in this place for": round(self.commons.seconds() - serving.placed, 1),
-            "parent": None if self.parent is None else idText(self.parent),
-            "children": [idText(one) for one in self.children],
-            "awake besides": len(links) - len(silent) - len(self.children) - (self.parent is not None),
-            "silent": [shortText(one) for one in silent],
-            "compared with": [shortText(one) for one, _ in self.compared],
-        }
+        return describe(self, serving, [link.peerId for link in self._neighbours.linked()])
 
     def wake(self, peer: PeerId, woken: bool = True) -> None:
         """Keep the link to a neighbour awake until the next beacon, since a query was missed; or no longer, since it has come after all."""
@@ -280,7 +277,7 @@ class Tree(Component):
         if serving is None:
             return
         before = serving.place
-        found = place(serving.limbs.values(), self.commons.peerId, before, self._isRoot, patient)
+        found = place(list(filter(self._heard, serving.limbs.values())), self.commons.peerId, before, self._isRoot, patient)
         label = found.label
         if label is not None and label.root != self.commons.peerId and found.parent is None:
             # Those below hear that there is no way to the root here, and look for another one themselves.

@@ -177,7 +177,8 @@ def test_death(death: str, which: str) -> None:
     here.world.run(OVERDUE * ALIVE.beacon + 15)
     assert here.isWhole()
     here.search(here.alive[5])
-    # It knows now that the victim is dead, of which nobody tells in this network.
+    here.world.run(10.0)
+    # It knows now that the victim is dead, since it does not answer, of which nobody tells in this network.
     outcome = here.search(here.alive[5])
     assert (outcome.status, named(outcome), here.queries) == ("complete", 13, 12)
 
@@ -226,7 +227,7 @@ def test_missedQueryWakesALink() -> None:
     children = [one for one in here.peers if one.peer.tree.parent == victim.peerId]
     victim.crash()
     for _ in range(2):
-        outcome = here.search(here.root, timeout=5)
+        outcome = here.search(here.root, timeout=2)
         assert named(outcome) == 39
     assert all(one.peer.commons.tally.counts["tree", "woken"] for one in children)
     # The second search has found the way by itself.
@@ -326,3 +327,24 @@ def test_idsNobodyAskedFor() -> None:
     assert named(here.search(one)) == 14
     here.world.run(15)
     assert here.isWhole()
+
+
+@pytest.mark.parametrize("which", ["root", "inner"])
+def test_aSilentParentIsNone(which: str) -> None:
+    """
+    Where nothing comes from a parent another one is taken, or the links are awake: long before it is given up a search needs no direct
+    question but to whoever is silent.
+    """
+    here = Grove(14, regular(14, 4, random.Random(7)))
+    victim = here.root if which == "root" else here.inner()
+    below = [one for one in here.peers if one.peer.tree.parent == victim.peerId]
+    assert below
+    victim.crash()
+    here.world.run(7.5)
+    assert all(one.peer.tree.parent != victim.peerId for one in below)
+    assert all(one.peer.links.get(victim.peerId) is not None for one in below)
+    for searcher in below[:2]:
+        outcome = here.search(searcher)
+        assert named(outcome) == 13 and outcome.missing == 1 and outcome.elapsed < 2.5
+        # Once each by the tree or by a flood that is no larger than the graph, and one direct question, not one to each that lies beyond.
+        assert outcome.receipt.answered >= 12
