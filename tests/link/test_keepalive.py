@@ -1,5 +1,6 @@
 """Signs of life: how often they are given, when silence is suspected, and when a link is given up."""
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,15 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from overlay.errors import UsageError
+from overlay.lab.network import VirtualNetwork
+from overlay.lab.time import VirtualTime
 from overlay.link.link import BEAT, MEASURE_EVERY
 from overlay.link.pace import pacesOf, patience, smoothed
 from overlay.questions import Deed
-from overlay.settings import Beats
+from overlay.settings import Beats, Settings
 from overlay.wire.messages import Adverts, AdvertsWanted, Ping, Pong
 from overlay.wire.statements import Advert, unseal
-from tests.link.fakes import CLOSED, WALL, Wire, advertOf, alone
+from tests.link.fakes import CLOSED, WALL, Place, Wire, advertOf, alone, identityOf
 from tests.link.test_greeting import STRANGER, answered, helloOf
 
 WANTED = AdvertsWanted(sample=1)
@@ -270,6 +273,33 @@ def test_aSlowLinkIsNotSuspected() -> None:
         ends.pause(6.5)
         assert [event[0] for event in ends.place.observer.events] == suspected
         assert (ends.link.bears() > BEATS.suspect) == (rtt == 3.0)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+def test_superPeersFarApart(loss: float) -> None:
+    """
+    Two whose packets take 3 s there and back, some of them lost, do not suspect each other; when one vanishes, the other still suspects it
+    before it gives it up.
+    """
+    time = VirtualTime()
+    net = VirtualNetwork(time, random.Random(1), "full", (1.5, 1.5))
+    net.loss = loss
+    hosts = [net.attach(identityOf(number), f"10.0.0.{number}") for number in (1, 2)]
+    one, other = (
+        Place(identityOf(number), host, time, settings=Settings(dialTimeout=20.0)) for number, host in enumerate(hosts, 1)
+    )
+    for place in (one, other):
+        place.role = SUPER
+        place.links.serving = True
+        place.links.start()
+    one.links.dial(hosts[1].address, other.peerId)
+    time.advance(400.0)
+    assert one.observer.events == [("made", other.peerId)] and other.observer.events == [("made", one.peerId)]
+    link = one.links.get(other.peerId)
+    assert link is not None and link.rtt is not None and 3.0 <= link.rtt < 4.0 and BEATS.suspect <= link.bears() < 10.0
+    net.crash(other.peerId)
+    time.advance(30.0)
+    assert one.observer.events[1:] == [("silent", other.peerId), ("lost", other.peerId, "dead", False)]
 
 
 def test_aSlowLinkIsMeasuredOften() -> None:
