@@ -43,6 +43,8 @@ ANSWER_WITHIN = 10.0
 SPARE = 1
 """More are asked than are missing when a neighbour is lost, by so many: who is asked may be dead as well."""
 REFUSED_FOR = 30.0
+LOST_FOR = 1.0
+"""Seconds in which a neighbour that has just been lost is not asked to be one again."""
 CONFIRM = 2
 """Looks after which one neighbour is asked again, so that both ends stay of one mind."""
 SHARE = 4
@@ -139,9 +141,12 @@ class Neighbours(Component):
         return link.peerId in self._agreed or link.peerId in self._asked
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
-        if link.peerId in self._agreed and self._timer is not None and self._soon is None:
-            # When all links that are lost in this moment are known to be.
-            self._soon = self.commons.clock.callLater(0.0, self._replace)
+        if link.peerId in self._agreed:
+            # Others come first; it is most likely dead.
+            self._avoid[link.peerId] = self.commons.seconds() + LOST_FOR
+            if self._timer is not None and self._soon is None:
+                # When all links that are lost in this moment are known to be.
+                self._soon = self.commons.clock.callLater(0.0, self._replace)
         self._remove(link.peerId)
 
     def advertChanged(self, link: "Link") -> None:
