@@ -66,7 +66,7 @@ def test_aCutCable(town: Town) -> None:
     town.finds([others[0], leaves[0]], others)
     town.write(leaves[0], "dawn while the cable is cut")
     town.waitHomes(leaves, NOTICED_WITHIN)
-    town.finds(others, others, 10, complete=True)
+    town.finds(others, others, NOTICED_WITHIN, complete=True)
     town.finds([victim], [victim])
     town.wires.mend()
     town.finds([victim, *others], [victim, *others], HEALS_WITHIN, complete=True)
