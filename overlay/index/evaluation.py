@@ -155,7 +155,7 @@ class Evaluation:
             numbers = Statistics(numbers.documents, numbers.length, numbers.frequencies, times)
         weights = numbers.weights
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
-        ranking = Ranking(postings, units, numbers.average, len(names), request.formula)
+        ranking = Ranking(postings, units, numbers.average, len(names), request.formula, said is not None)
         matched = len(rows)
         spare = LIKE_CONTENTS
         if request.statistics is None:

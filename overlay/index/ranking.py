@@ -59,16 +59,18 @@ class Ranking:
     @param units: what scores.
     @param average: words of a record on average.
     @param places: how many words and prefixes score in the expression.
+    @param every: whether all rows have all units.
     """
 
     def __init__(
-        self, postings: Postings, units: Sequence[Unit], average: float, places: int, formula: Formula = BM25
+        self, postings: Postings, units: Sequence[Unit], average: float, places: int, formula: Formula = BM25, every: bool = False
     ) -> None:
         self._postings = postings
         self._units = units
         self._average = max(1.0, average)
         self._places = places
         self._formula = formula
+        self._every = every
         # What the last call of best has looked at, one by one or at once, and what covers all else.
         self._few: list[Best] = []
         self._vectors: Vectors | None = None
@@ -83,13 +85,15 @@ class Ranking:
         if self._formula.order == "newest":
             return self._sorted(self._newest(rows, wanted))[:wanted]
         if len(rows) <= SCORED_ONE_BY_ONE:
-            self._few = self._sorted(list(map(self._scored, rows)))
+            self._few = self._scored(rows)
+            if len(self._few) > 1:
+                self._few = self._sorted(self._few)
             return self._few[:wanted]
         # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
         if len(rows) <= CLASSED:
             from overlay.index.classes import Classes
 
-            classes = self._classes = Classes.of(self._postings, rows, self._units)
+            classes = self._classes = Classes.of(self._postings, rows, self._units, self._every)
             if classes is not None:
                 classes.score(self._units, self._average, self._places, self._formula)
                 return classes.best(wanted)
@@ -146,23 +150,25 @@ class Ranking:
             self._worth[key] = found
         return found
 
-    def _scored(self, row: int) -> Best:
-        length = self._postings.lengths.values[row]
-        parts = bytearray(1 + self._places)
-        parts[0] = length
-        score = 0.0
-        for number, unit in enumerate(self._units):
-            posting = unit.posting
-            if row not in posting.rows:
-                continue
-            level = 1
-            for one, some in posting.levels.items():
-                if row in some:
-                    level = one
-                    break
-            parts[1 + unit.place] = level
-            score += self._value(number, level, length)
-        return -score, self._postings.contents.values[row], row, normal(bytes(parts))
+    def _scored(self, rows: BitMap) -> list[Best]:
+        """Each for itself, in rising order."""
+        listed = list(rows)
+        found: list[Best] = []
+        columns = [unit.posting.levelsAmong(rows, listed) for unit in self._units]
+        places = [1 + unit.place for unit in self._units]
+        lengths, contents = self._postings.lengths.values, self._postings.contents.values
+        for row, *levels in zip(listed, *columns, strict=True):
+            length = lengths[row]
+            parts = bytearray(1 + self._places)
+            score = 0.0
+            for number, level in enumerate(levels):
+                if level:
+                    # Length says nothing where nothing scores.
+                    parts[0] = length
+                    parts[places[number]] = level
+                    score += self._value(number, level, length)
+            found.append((-score, contents[row], row, bytes(parts)))
+        return found
 
     # --- of very many ------------------------------------------------------------------------------------------------
 

@@ -102,11 +102,17 @@ def _join(one: Parts, other: Parts) -> Parts:
 
 def _uncovered(entries: Mapping[Parts, int], shown: Sequence[tuple[Parts, int]]) -> Iterator[tuple[Parts, int]]:
     """The entries that not every one of C{shown}, whose contents all differ, is as good as."""
+    longest = max(shown)[0][0]
     last: dict[Parts, int] = {}
-    for parts, content in shown:
-        if content > last.get(parts, -1):
-            last[parts] = content
     for parts, content in entries.items():
+        if parts[0] < longest and any(parts[1:]):
+            # One of those shown is longer.
+            yield parts, content
+            continue
+        if not last:
+            for one, at in shown:
+                if at > last.get(one, -1):
+                    last[one] = at
         if last.get(parts, content) > content or not all(covers(one, parts) for one in reversed(last)):
             yield parts, content
 

@@ -26,6 +26,7 @@ _LEVELS = sorted({bm25.level(occurrences) for occurrences in range(1, bm25.MOST_
 # Level and whether it is a word of the name as one byte, and back.
 _CODES = {(one, named): number << 1 | named for number, one in enumerate(_LEVELS) for named in (False, True)}
 _MEANINGS = {code: meaning for meaning, code in _CODES.items()}
+_LEVEL_OF = [_MEANINGS[code][0] for code in range(len(_MEANINGS))]
 
 
 class Few:
@@ -72,15 +73,11 @@ class Few:
         return array("I", compress(rows, map(_ODD.__getitem__, held[_ROW * len(rows) :])))
 
     @staticmethod
-    def viewed(held: int) -> "Posting":
-        """A single row, for who does not change it."""
-        level, named = _MEANINGS[held & 0xFF]
-        posting = Posting()
-        rows = posting.rows = BitMap((held >> 8,))
-        if named:
-            posting.names = rows
-        if level != 1:
-            posting.levels[level] = rows
+    def viewed(held: "bytes | int") -> "Posting":
+        """For who does not change it."""
+        posting = _View()
+        posting.held = held
+        posting.rows = BitMap((held >> 8,)) if isinstance(held, int) else BitMap(Few.rows(held))
         return posting
 
     @staticmethod
@@ -122,6 +119,20 @@ class Posting:
         self.names = BitMap()
         self.levels: dict[int, BitMap] = {}
 
+    def levelsAmong(self, some: BitMap, rows: Sequence[int]) -> list[int]:
+        """
+        The level of each of some rows, which are given in both ways in rising order; 0 for one that has not the term.
+        """
+        if some.issubset(self.rows):
+            found = dict.fromkeys(rows, 1)
+        else:
+            having = self.rows
+            found = {row: 1 if row in having else 0 for row in rows}
+        for level, those in self.levels.items():
+            for row in those & some:
+                found[row] = level
+        return list(found.values())
+
     def add(self, row: int, level: int, named: bool) -> None:
         self.rows.add(row)
         if named:
@@ -149,6 +160,37 @@ class Posting:
             rows -= gone
             if not rows:
                 del self.levels[level]
+
+
+class _View(Posting):
+    """
+    What is packed, taken apart as far as somebody asks.
+
+    @ivar held: the packed rows.
+    """
+
+    __slots__ = ("held",)
+
+    held: bytes | int
+
+    def __init__(self) -> None:
+        """The rest is set by whoever makes it, or when it is asked for."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("levels", "names"):
+            raise AttributeError(name)
+        whole = Few.unpacked(self.held)
+        self.levels, self.names = whole.levels, whole.names
+        return getattr(self, name)
+
+    def levelsAmong(self, some: BitMap, rows: Sequence[int]) -> list[int]:
+        held = self.held
+        if isinstance(held, int):
+            level, only = _LEVEL_OF[held & 0xFF], held >> 8
+            return [level if row == only else 0 for row in rows]
+        mine = Few.rows(held)
+        codes = dict(zip(mine, held[_ROW * len(mine) :], strict=True))
+        return [_LEVEL_OF[codes[row]] if row in codes else 0 for row in rows]
 
 
 class Terms:
@@ -215,12 +257,19 @@ class Terms:
             if not left:
                 del self._held[term]
 
+    def shrink(self) -> None:
+        """Give back what bitmaps hold in reserve."""
+        for held in self._held.values():
+            if isinstance(held, Posting):
+                for rows in (held.rows, held.names, *held.levels.values()):
+                    rows.shrink_to_fit()
+
     def get(self, term: str) -> Posting | None:
         """The rows of a term; not to be changed by the caller."""
         held = self._held.get(term)
         if held is None or isinstance(held, Posting):
             return held
-        return Few.viewed(held) if isinstance(held, int) else Few.unpacked(held)
+        return Few.viewed(held)
 
     def union(self, terms: Sequence[str]) -> tuple[BitMap, BitMap]:
         """The rows that have any of these terms, and those that have any in name or location."""

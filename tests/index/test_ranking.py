@@ -21,6 +21,7 @@ WORDS = ["bloom", "filter", "tree", "blossom", "rare"]
 EXPRESSIONS: list[Expression] = [
     Word("bloom"),
     And((Word("bloom"), Word("filter"))),
+    And((Word("tree"), Word("bloom"), Word("filter"))),
     Or((Word("bloom"), Word("tree"), Word("rare"))),
     Or((Word("bloom"), Word("filter"), Word("tree"), Prefix("bl"), Word("rare"))),
     And((Or((Word("tree"), Not(Word("absent")))), Not(Word("rare")))),
