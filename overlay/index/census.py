@@ -44,24 +44,68 @@ class Census:
         uncounted: list[bytes] = []
         balance = 0
         for one in held:
-            homes = one.homes
-            if not homes and one.owner == home:
-                homes = (home,)
-            listed = [peer for peer in homes if among is None or peer[:NAME_BYTES] in among]
-            if one.owner in restored:
+            elsewhere, share = _standing(home, one, one.owner in restored, among)
+            balance += share
+            if elsewhere:
                 uncounted.append(one.owner)
-                balance += _hashOf(one)
-            elif home not in listed:
-                # It is registered elsewhere by now, or has not said where.
-                if homes:
-                    uncounted.append(one.owner)
-                balance += _hashOf(one)
-            elif listed[0] == home:
-                balance += (len(listed) - 1) * _hashOf(one)
-            else:
-                uncounted.append(one.owner)
-                balance -= _hashOf(one)
         return cls(frozenset(uncounted), balance % MODULUS)
+
+
+class Tally:
+    """
+    A census of all that are held, kept up as one owner after the other changes.
+
+    @param home: as for L{Census.of}.
+    """
+
+    def __init__(self, home: PeerId) -> None:
+        self._home = home
+        self._standings: dict[bytes, tuple[bool, int]] = {}
+        self._balance = 0
+        self._uncounted: dict[bytes, None] = {}
+        self._census: Census | None = Census()
+
+    def put(self, owner: bytes, held: Registration | None, restored: bool = False) -> None:
+        """
+        @param held: what is held of this owner now, if anything.
+        """
+        before = self._standings.pop(owner, _NOTHING)
+        now = _NOTHING
+        if held is not None:
+            now = self._standings[owner] = _standing(self._home, held, restored, None)
+        if now == before:
+            return
+        self._balance += now[1] - before[1]
+        if now[0] and not before[0]:
+            self._uncounted[owner] = None
+        elif before[0] and not now[0]:
+            del self._uncounted[owner]
+        self._census = None
+
+    def census(self) -> Census:
+        """Of all that was put."""
+        if self._census is None:
+            self._census = Census(frozenset(self._uncounted), self._balance % MODULUS)
+        return self._census
+
+
+_NOTHING = (False, 0)
+
+
+def _standing(home: PeerId, one: Registration, restored: bool, among: Collection[bytes] | None) -> tuple[bool, int]:
+    """Whether an owner is counted elsewhere, and what it adds to the balance."""
+    homes = one.homes
+    if not homes and one.owner == home:
+        homes = (home,)
+    listed = [peer for peer in homes if among is None or peer[:NAME_BYTES] in among]
+    if restored:
+        return True, _hashOf(one)
+    if home not in listed:
+        # It is registered elsewhere by now, or has not said where.
+        return bool(homes), _hashOf(one)
+    if listed[0] == home:
+        return False, (len(listed) - 1) * _hashOf(one)
+    return True, -_hashOf(one)
 
 
 def _hashOf(one: Registration) -> int:

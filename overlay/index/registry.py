@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from overlay.commons import Commons
 from overlay.errors import Forged, StoreFull, SuperpeerError
 from overlay.identity.ids import PeerId, shortText
-from overlay.index.census import Census
+from overlay.index.census import Census, Tally
 from overlay.index.examination import Examination
 from overlay.index.expression import Expression, Word
 from overlay.index.own import OwnRegistration
@@ -74,10 +74,11 @@ class Registry:
         self._ownMissed: OwnRegistration | None = None
         self._suspect: dict[bytes, None] = {}
         self._attached: dict[bytes, None] = {}
-        self._changes = 0
-        self._census: tuple[int, frozenset[bytes], Census] | None = None
+        # A census by whom it leaves out, and the owners that have changed since it was asked for.
+        self._census: tuple[frozenset[bytes], Tally] | None = None
+        self._changed: dict[bytes, None] = {}
         seconds = commons.seconds()
-        # What was on disk is served at once, and has a lease in which its owner may come back.
+        # What was on disk is served at once, and its owner may come back.
         self._leases: dict[bytes, float] = {
             owner: seconds + commons.settings.lease for owner in store.owners() if owner != commons.peerId
         }
@@ -121,7 +122,7 @@ class Registry:
         self._leases.pop(owner, None)
         if owner in self._restored:
             del self._restored[owner]
-            self._changes += 1
+            self._changed[owner] = None
 
     def release(self, owner: bytes) -> None:
         """The owner's link has ended: its lease runs."""
@@ -132,12 +133,9 @@ class Registry:
 
     def drop(self, owner: bytes) -> None:
         """Forget an owner's registration."""
-        self._changes += 1
-        self._restored.pop(owner, None)
-        self._attached.pop(owner, None)
-        self._leases.pop(owner, None)
-        self._coming.pop(owner, None)
-        self._suspect.pop(owner, None)
+        self._changed[owner] = None
+        for known in (self._restored, self._attached, self._leases, self._coming, self._suspect):
+            known.pop(owner, None)
         try:
             summary = self.summary
             going = summary.dropping(owner) if summary is not None else []
@@ -234,7 +232,7 @@ class Registry:
         return Registered(stored.sequence, message.part, refused)
 
     def _apply(self, change: Change) -> Registration:
-        self._changes += 1
+        self._changed[change.owner] = None
         summary = self.summary
         going = summary.before(change) if summary is not None else []
         stored: Registration = self._store.apply(change)
@@ -323,14 +321,18 @@ class Registry:
         @param among: names of the super-peers that there are (see L{overlay.index.census}); None for all.
         """
         refused = self._refused()
-        kept = self._census
-        if among is None and kept is not None and kept[:2] == (self._changes, refused):
-            return kept[2]
-        held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
-        census = Census.of(self._commons.peerId, held, self._restored, among)
-        if among is None:
-            self._census = (self._changes, refused, census)
-        return census
+        if among is not None:
+            held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
+            return Census.of(self._commons.peerId, held, self._restored, among)
+        owners: Collection[bytes] = list(self._changed)
+        if self._census is None or self._census[0] != refused:
+            owners, self._census = self._store.owners(), (refused, Tally(self._commons.peerId))
+        tally = self._census[1]
+        self._changed.clear()
+        for owner in owners:
+            if owner not in refused:
+                tally.put(owner, self.holding(owner), owner in self._restored)
+        return tally.census()
 
     def _refused(self) -> frozenset[bytes]:
         return frozenset((*self._commons.blocked, *self._commons.network.expelled))
@@ -386,6 +388,7 @@ class Registry:
         return totals
 
     def _failed(self, problem: Exception) -> None:
+        self._census = None
         self._failure = self._said(problem, self._failure)
 
     def _said(self, problem: Exception, before: str) -> str:
