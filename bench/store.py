@@ -173,7 +173,7 @@ class Bench:
         self.figures.append(("  seconds from the snapshot", statistics.median(fast)))
 
     def _records(self) -> Iterator[StoredRecord]:
-        return (record for _, record in self.store._rows.rows())
+        return (record for _, _, record in self.store._rows.rows())
 
     def _cost(self, search: Callable[[Sequence[str]], object], queries: Sequence[Sequence[str]]) -> float:
         """Seconds of processor time for one query."""

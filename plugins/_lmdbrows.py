@@ -1,27 +1,35 @@
 """
-Rows and registrations in LMDB. Each change is one transaction, which also logs the keys that it touched, so that a snapshot of
-the index that is a little older can be brought up to date.
+Rows and registrations in LMDB. Each change is one transaction, which also logs the rows that it touched, so that a snapshot of
+the index that is a little older can be brought up to date. Rows lie in the order of their numbers, so that they fill their pages, and
+are found by comparing numbers.
 """
 
 import os
+import struct
+import sys
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import lmdb
 import msgspec
 
 from overlay.errors import Damaged, StoreFull
 from overlay.identity.ids import ID_BYTES, PeerId
-from overlay.index.packed import pack, unpack
-from overlay.index.record import RECORD_ID_BYTES
+from overlay.index.packed import NAME_BYTES, nameOf, pack, unpack
+from overlay.index.rowtable import Placed
 from overlay.index.store import Registration, StoredRecord
 
-KEY_BYTES = ID_BYTES + RECORD_ID_BYTES
 _VERSION = b"version"
 _STAMP = b"stamp"
-_FORMAT = b"2"
+_FORMAT = b"3"
+_BY_NAME = b"2"
+"""The format before, in which rows lay by owner and record id, without their names."""
+_NAMELESS = b"\x95"
+_NAMED = b"\x96\xc4"
+_ROW_BYTES = 4
 _FIRST_MAP = 64 << 20
 _FULL = (lmdb.MapFullError, lmdb.DiskError, lmdb.TxnFullError)
 _DAMAGED = (
@@ -45,6 +53,7 @@ class _Registration(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_key = struct.Struct("=I").pack
 _registrationDecoder = msgspec.msgpack.Decoder(_Registration)
 
 
@@ -74,7 +83,7 @@ class LmdbRows:
         with _translated():
             # The lock of the data folder keeps others away.
             environment = self._environment = lmdb.open(
-                str(self._folder), map_size=min(self._most, max(_FIRST_MAP, 2 * size)), max_dbs=4, sync=self._sync,
+                str(self._folder), map_size=min(self._most, max(_FIRST_MAP, 2 * size)), max_dbs=5, sync=self._sync,
                 metasync=self._sync, lock=False, readahead=False, mode=0o600,
             )
             _closeInChildren(data)
@@ -83,7 +92,7 @@ class LmdbRows:
                 # Beyond the end of the file reading would kill the process; beyond its content it is an error like any.
                 self.shortened = size > 0
                 os.truncate(data, wanted)
-            self._rows = environment.open_db(b"rows")
+            self._rows = environment.open_db(b"numbered", integerkey=True)
             self._registrations = environment.open_db(b"registrations")
             self._log = environment.open_db(b"log")
             self._meta = environment.open_db(b"meta")
@@ -91,8 +100,34 @@ class LmdbRows:
                 version = writing.get(_VERSION, db=self._meta)
                 if version is None:
                     writing.put(_VERSION, _FORMAT, db=self._meta)
-        if version not in (None, _FORMAT):
+        if version == _BY_NAME:
+            self._giveNumbers()
+            # The library keeps the memory of all the pages that it has written at once.
+            self.close()
+            self._open()
+        elif version not in (None, _FORMAT):
             raise Damaged("the store was written by another version of superpeer")
+
+    def _giveNumbers(self) -> None:
+        """Give the rows of the format before their numbers, all of them or none. No snapshot goes by these."""
+        with _translated():
+            named = self._env.open_db(b"rows")
+        while True:
+            try:
+                with _translated(), self._env.begin(write=True) as writing:
+                    for row, (name, value) in enumerate(writing.cursor(named)):
+                        if len(name) != NAME_BYTES or value[:1] != _NAMELESS:
+                            raise Damaged("a row of no name")
+                        packed = b"".join((_NAMED[:1], value[1:], _NAMED[1:], bytes((NAME_BYTES,)), name))
+                        writing.put(_key(row), packed, db=self._rows, append=True)
+                    writing.drop(named)
+                    writing.drop(self._log, delete=False)
+                    writing.put(_STAMP, _number(_stampOf(writing, self._meta) + 1), db=self._meta)
+                    writing.put(_VERSION, _FORMAT, db=self._meta)
+                return
+            except StoreFull as problem:
+                if not (isinstance(problem.__cause__, lmdb.MapFullError) and self._grow()):
+                    raise
 
     @property
     def _env(self) -> "lmdb.Environment":
@@ -102,22 +137,28 @@ class LmdbRows:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def read(self, key: bytes) -> StoredRecord | None:
+    def read(self, row: int) -> StoredRecord | None:
         with _translated():
             with self._env.begin(db=self._rows) as reading:
-                value = reading.get(key)
-            return None if value is None else unpack(key[ID_BYTES:], value)
+                value = reading.get(_key(row))
+            return None if value is None else unpack(value)
 
-    def packed(self, keys: Iterable[bytes]) -> list[bytes | None]:
+    def packed(self, rows: Iterable[int]) -> list[bytes | None]:
         with _translated(), self._env.begin(db=self._rows) as reading:
-            return list(map(reading.get, keys))
+            return list(map(reading.get, map(_key, rows)))
 
-    def rows(self) -> Iterator[tuple[bytes, StoredRecord]]:
+    def rows(self) -> Iterator[tuple[int, bytes, StoredRecord]]:
         with _translated(), self._env.begin(db=self._rows) as reading:
             for key, value in reading.cursor():
-                if len(key) != KEY_BYTES:
-                    raise Damaged("a row of no key")
-                yield key, unpack(key[ID_BYTES:], value)
+                yield int.from_bytes(key, sys.byteorder), nameOf(value)[:ID_BYTES], unpack(value)
+
+    def some(self, rows: Iterable[int]) -> Iterator[tuple[int, bytes, StoredRecord]]:
+        """Those of these rows that are there, each with its owner."""
+        with _translated(), self._env.begin(db=self._rows) as reading:
+            for row in rows:
+                value = reading.get(_key(row))
+                if value is not None:
+                    yield row, nameOf(value)[:ID_BYTES], unpack(value)
 
     def registrations(self) -> list[Registration]:
         found = []
@@ -135,25 +176,25 @@ class LmdbRows:
     def stamp(self) -> int:
         """Grows by one with each change."""
         with _translated(), self._env.begin(db=self._meta) as reading:
-            return int.from_bytes(reading.get(_STAMP) or b"\0", "big")
+            return _stampOf(reading, self._meta)
 
-    def touchedSince(self, stamp: int) -> list[bytes] | None:
-        """Keys of the rows that changed after C{stamp}, each once; None if that is not known."""
-        found: dict[bytes, None] = {}
+    def touchedSince(self, stamp: int) -> list[int] | None:
+        """The rows that changed after C{stamp}, each once; None if that is not known."""
+        found: dict[int, None] = {}
         expected = stamp + 1
         with _translated(), self._env.begin(db=self._log) as reading:
             cursor = reading.cursor()
             if cursor.set_range(_number(expected)):
-                for number, keys in cursor:
-                    if number != _number(expected) or len(keys) % KEY_BYTES:
+                for number, rows in cursor:
+                    if number != _number(expected) or len(rows) % _ROW_BYTES:
                         return None
                     expected += 1
-                    found.update(dict.fromkeys(keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)))
+                    found.update(dict.fromkeys(array("I", rows)))
         return list(found) if expected == self.stamp() + 1 else None
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def write(self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool) -> None:
+    def write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:
         owner = registration.owner
         kept = _Registration(
             registration.key, registration.sequence, registration.digest, registration.records, registration.bytes,
@@ -161,17 +202,17 @@ class LmdbRows:
         )
 
         def change(writing: "lmdb.Transaction") -> None:
-            for key in gone:
-                writing.delete(key, db=self._rows)
-            for one in put:
-                writing.put(owner + one.recordId, pack(one), db=self._rows)
+            for row in gone:
+                writing.delete(_key(row), db=self._rows)
+            for row, one in put:
+                writing.put(_key(row), pack(owner, one), db=self._rows)
             if forget:
                 writing.delete(owner, db=self._registrations)
             else:
                 writing.put(owner, _encoder.encode(kept), db=self._registrations)
-            stamp = _number(int.from_bytes(writing.get(_STAMP, db=self._meta) or b"\0", "big") + 1)
+            stamp = _number(_stampOf(writing, self._meta) + 1)
             writing.put(_STAMP, stamp, db=self._meta)
-            writing.put(stamp, b"".join([*gone, *(owner + one.recordId for one in put)]), db=self._log)
+            writing.put(stamp, array("I", [*gone, *(row for row, _ in put)]).tobytes(), db=self._log)
 
         self._change(change)
 
@@ -241,6 +282,10 @@ def _closeInChildren(data: Path) -> None:
             opened = os.fstat(int(entry.name))
             if (opened.st_dev, opened.st_ino) == (held.st_dev, held.st_ino):
                 os.set_inheritable(int(entry.name), False)
+
+
+def _stampOf(transaction: "lmdb.Transaction", meta: Any) -> int:
+    return int.from_bytes(transaction.get(_STAMP, db=meta) or b"\0", "big")
 
 
 def _number(value: int) -> bytes:

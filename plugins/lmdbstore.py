@@ -12,11 +12,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from overlay.errors import Damaged, StoreFull, SuperpeerError
-from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.identity.ids import PeerId
 from overlay.index.indexed import IndexedStore
 from overlay.index.postings import Entry, Postings
-from overlay.index.rowtable import MemoryRows
-from overlay.index.store import Change, Registration, StoredRecord
+from overlay.index.rowtable import MemoryRows, Placed
+from overlay.index.store import Change, Registration
 from overlay.interfaces import IIndexStore
 from overlay.plugins._lmdbrows import LmdbRows
 from overlay.policy import PolicyPlugin, PolicySurroundings
@@ -144,15 +144,12 @@ class LmdbStore(IndexedStore):
         return len(postings) == sum(one.records for one in self._registrations.values())
 
     @staticmethod
-    def _bringUpToDate(postings: Postings, rows: LmdbRows, touched: Sequence[bytes]) -> None:
-        known = [postings.rowOf(key[:ID_BYTES], key[ID_BYTES:]) for key in touched]
-        stale = BitMap([row for row in known if row is not None])
+    def _bringUpToDate(postings: Postings, rows: LmdbRows, touched: Sequence[int]) -> None:
+        stale = BitMap(touched) & postings.alive
         if stale:
             postings.removeAll(stale)
-        for key in touched:
-            record = rows.read(key)
-            if record is not None:
-                postings.add(key[:ID_BYTES], key[ID_BYTES:], Entry.of(record.head, record.terms))
+        for row, owner, record in rows.some(sorted(touched)):
+            postings.add(owner, record.recordId, Entry.of(record.head, record.terms), row)
 
     def _saveSnapshot(self, rows: LmdbRows) -> None:
         path = self._folder / SNAPSHOT
@@ -177,9 +174,7 @@ class LmdbStore(IndexedStore):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def _write(
-        self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool
-    ) -> None:
+    def _write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:
         try:
             super()._write(registration, put, gone, forget)
         except StoreFull as problem:
@@ -204,6 +199,7 @@ class LmdbStore(IndexedStore):
     def _snapshotIfDue(self) -> None:
         if self._rows is not None and self._changed - self._given >= SNAPSHOT_CHANGES:
             self._given = self._changed
+            self._postings.shrink()
             _giveBack()
         if self._rows is not None and self._changed >= max(SNAPSHOT_CHANGES, len(self._postings) // 2):
             self._saveSnapshot(self._rows)

@@ -23,21 +23,16 @@ def minutes(value: int) -> int:
     return value >> 7
 
 
-def leading(value: int) -> int:
-    """A band for numbers that are spread evenly over 64 bits: the first 8."""
-    return value >> 56
-
-
 class Column:
     """
     One number of each row, in as few bytes as the largest needs.
 
-    @ivar bands: rows by band; C{bandOf} must not fall as the value rises.
+    @ivar bands: rows by band; C{bandOf} must not fall as the value rises. If there is none, no range is ever asked for.
     """
 
     __slots__ = ("bandOf", "bands", "values")
 
-    def __init__(self, code: str, bandOf: Callable[[int], int]) -> None:
+    def __init__(self, code: str, bandOf: Callable[[int], int] | None = None) -> None:
         self.values = array(code)
         self.bandOf = bandOf
         self.bands: dict[int, BitMap] = {}
@@ -55,6 +50,8 @@ class Column:
             self.values = array("Q", self.values)
             self.set(row, value)
             return
+        if self.bandOf is None:
+            return
         band = self.bandOf(value)
         rows = self.bands.get(band)
         if rows is None:
@@ -62,6 +59,8 @@ class Column:
         rows.add(row)
 
     def clear(self, row: int) -> None:
+        if self.bandOf is None:
+            return
         band = self.bandOf(self.values[row])
         rows = self.bands[band]
         rows.discard(row)
@@ -75,6 +74,7 @@ class Column:
         """The rows among C{within} whose value is from C{low} to C{high}; None leaves an end open."""
         if (high is not None and high < 0) or (low is not None and high is not None and low > high):
             return BitMap()
+        assert self.bandOf is not None
         first = self.bandOf(max(0, low)) if low is not None else None
         last = self.bandOf(high) if high is not None else None
         found = BitMap()
@@ -172,6 +172,11 @@ class RowsById:
             self._grow()
         self._place(row)
         self.count += 1
+
+    def skip(self) -> None:
+        """The next row is of no record."""
+        self.owners.append(0)
+        self.ids += bytes(16)
 
     def _place(self, row: int) -> None:
         mask = len(self._slots) - 1

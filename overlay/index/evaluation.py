@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 from pyroaring import BitMap
 
@@ -121,7 +122,7 @@ class Evaluation:
         """
         postings, request = self._postings, self._request
         excluded = postings.expired(max(0, int(request.now)))
-        for owner in sorted(request.without):
+        for owner in sorted(request.without) if request.without else ():
             ofOwner = postings.rowsOf(owner)
             excluded = excluded | ofOwner if ofOwner else excluded
         alive = postings.alive - excluded if excluded else postings.alive
@@ -199,14 +200,11 @@ class Evaluation:
     def _make(self, shown: Sequence[Best]) -> list[PackedRow]:
         if not shown:
             return []
-        postings = self._postings
-        keys = postings.keysOf([one[2] for one in shown])
-        answer = Answer(postings.genuine, self._passage())
-        return [
-            PackedRow(key, packed, -score or 0.0, parts, content, row, answer)
-            for (score, content, row, parts), key, packed in zip(shown, keys, self._table.packed(keys), strict=True)
-            if packed is not None
-        ]
+        answer = Answer(self._postings.genuine, self._passage())
+        worst, contents, rows, parts = zip(*shown, strict=True)
+        packed = self._table.packed(rows)
+        made = map(PackedRow, packed, worst, parts, contents, rows, repeat(answer))
+        return list(made) if None not in packed else [row for row, there in zip(made, packed, strict=True) if there is not None]
 
     def _passage(self) -> Callable[[str], str]:
         """What makes the snippet of a text."""
@@ -311,7 +309,7 @@ class Evaluation:
         for number, row in enumerate(within):
             if number >= PHRASE_CHECKED:
                 break
-            record = self._table.read(self._postings.keyOf(row))
+            record = self._table.read(row)
             if record is None:
                 continue
             # The location is looked at only where it has all the words.

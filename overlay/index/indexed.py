@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from overlay.errors import Damaged, SuperpeerError
-from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.identity.ids import PeerId
 from overlay.index.evaluation import Evaluation
 from overlay.index.postings import Entry, Postings
 from overlay.index.record import EMPTY_DIGEST, addDigest, removeDigest
-from overlay.index.rowtable import RowTable
+from overlay.index.rowtable import Placed, RowTable
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
 
 SWEPT = 64
@@ -46,38 +46,55 @@ class IndexedStore:
         additions = {record.recordId: record for record in change.additions}
         entries = {recordId: Entry.of(record.head, record.terms) for recordId, record in additions.items()}
         before = (EMPTY_DIGEST, 0, 0) if change.clear else (held.digest, held.records, held.bytes)
-        old: list[StoredRecord] = []
+        old: list[tuple[int, StoredRecord]] = []
         if not change.clear:
-            named = dict.fromkeys([*change.removals, *additions])
-            old = [one for one in (self.get(owner, recordId) for recordId in named) if one is not None]
+            old = self._held(owner, dict.fromkeys([*change.removals, *additions]))
         digest, records, size = before
-        digest = removeDigest(digest, *(one.head for one in old))
+        digest = removeDigest(digest, *(one.head for _, one in old))
         digest = addDigest(digest, *(one.head for one in additions.values()))
         new = Registration(
             owner, change.key, held.sequence if change.sequence is None else change.sequence, digest,
             records - len(old) + len(additions),
-            size - sum(map(sizeOf, old)) + sum(map(sizeOf, additions.values())),
+            size - sum(sizeOf(one) for _, one in old) + sum(map(sizeOf, additions.values())),
             held.homes if change.homes is None else change.homes,
             held.homesSigned if change.homes is None else change.homesSigned,
         )
-        going = self._postings.recordIds(owner) if change.clear else [one.recordId for one in old]
-        gone = [owner + recordId for recordId in going if recordId not in additions]
+        gone = list(self._postings.rowsOf(owner)) if change.clear else []
         out = self._leaving(owner) if change.clear else None
-        self._write(new, list(additions.values()), gone, False)
-        self._registrations[owner] = new
-        if change.clear:
-            self._takeAllOut(owner, out)
-        for one in old:
+        places: dict[bytes, int] = {}
+        leaving: list[tuple[bytes, Entry]] = []
+        for row, one in old:
             entry = Entry.of(one.head, one.terms)
             again = entries.get(one.recordId)
             if again is not None and _sameButExpiry(entry, again):
-                self._postings.renew(owner, one.recordId, again.expires)
-                del entries[one.recordId]
+                places[one.recordId] = row
             else:
-                self._postings.remove(owner, one.recordId, entry)
-        for recordId, entry in entries.items():
-            self._postings.add(owner, recordId, entry)
+                gone.append(row)
+                leaving.append((one.recordId, entry))
+        coming = [recordId for recordId in additions if recordId not in places]
+        renewed = list(places)
+        places.update(zip(coming, self._postings.vacant(len(coming)), strict=True))
+        self._write(new, [(places[recordId], one) for recordId, one in additions.items()], gone, False)
+        self._registrations[owner] = new
+        if change.clear:
+            self._takeAllOut(owner, out)
+        for recordId in renewed:
+            self._postings.renew(owner, recordId, entries[recordId].expires)
+        for recordId, entry in leaving:
+            self._postings.remove(owner, recordId, entry)
+        for recordId in coming:
+            self._postings.add(owner, recordId, entries[recordId], places[recordId])
         return new
+
+    def _held(self, owner: PeerId, recordIds: Iterable[bytes]) -> list[tuple[int, StoredRecord]]:
+        """Those of these records that are there, with their rows."""
+        found = []
+        for recordId in recordIds:
+            row = self._postings.rowOf(owner, recordId)
+            record = None if row is None else self._table.read(row)
+            if row is not None and record is not None:
+                found.append((row, record))
+        return found
 
     def _leaving(self, owner: PeerId) -> list[tuple[bytes, Entry]] | None:
         """What the index has of an owner, to take it out piece by piece; None if one sweep over all terms costs less."""
@@ -85,11 +102,11 @@ class IndexedStore:
         if len(rows) * SWEPT > len(self._postings.terms):
             return None
         found = []
-        for recordId in self._postings.recordIds(owner):
-            record = self.get(owner, recordId)
+        for row in rows:
+            record = self._table.read(row)
             if record is None:
                 return None
-            found.append((recordId, Entry.of(record.head, record.terms)))
+            found.append((record.recordId, Entry.of(record.head, record.terms)))
         return found
 
     def _takeAllOut(self, owner: PeerId, leaving: list[tuple[bytes, Entry]] | None) -> None:
@@ -104,17 +121,16 @@ class IndexedStore:
         if held is None:
             return
         leaving = self._leaving(owner)
-        self._write(held, [], [owner + recordId for recordId in self._postings.recordIds(owner)], True)
+        self._write(held, [], list(self._postings.rowsOf(owner)), True)
         del self._registrations[owner]
         self._takeAllOut(owner, leaving)
 
-    def _write(
-        self, registration: Registration, put: Sequence[StoredRecord], gone: Sequence[bytes], forget: bool
-    ) -> None:
+    def _write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:
         self._table.write(registration, put, gone, forget)
 
     def get(self, owner: PeerId, recordId: bytes) -> StoredRecord | None:
-        return self._table.read(owner + recordId)
+        row = self._postings.rowOf(owner, recordId)
+        return None if row is None else self._table.read(row)
 
     def recordIds(self, owner: PeerId) -> Iterable[bytes]:
         return self._postings.recordIds(owner)
@@ -142,10 +158,9 @@ class IndexedStore:
         self._registrations = {one.owner: one for one in self._table.registrations()}
         postings = Postings()
         digests: dict[bytes, bytes] = {}
-        for key, record in self._table.rows():
-            owner = key[:ID_BYTES]
+        for row, owner, record in self._table.rows():
             try:
-                postings.add(owner, key[ID_BYTES:], Entry.of(record.head, record.terms))
+                postings.add(owner, record.recordId, Entry.of(record.head, record.terms), row)
             except SuperpeerError as problem:
                 raise Damaged(f"a row ({problem})") from problem
             digests[owner] = addDigest(digests.get(owner, EMPTY_DIGEST), record.head)

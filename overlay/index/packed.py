@@ -1,5 +1,5 @@
 """
-A record as it lies in a table: the five byte strings head, signature, key, text and terms, one after the other in a MessagePack array.
+A record as it lies in a table: the byte strings head, signature, key, text, terms and name, one after the other in a MessagePack array.
 Its beginning is the beginning of a hit (L{overlay.wire.query.Hit}), so what is found passes from the disk to the link undecoded.
 """
 
@@ -12,6 +12,7 @@ from pyroaring import BitMap
 
 from overlay.errors import Damaged
 from overlay.identity.ids import ID_BYTES, PeerId
+from overlay.index.record import RECORD_ID_BYTES
 from overlay.index.snippet import LENGTH
 from overlay.index.store import StoredRecord
 
@@ -24,8 +25,10 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     key: bytes
     text: bytes
     terms: bytes
+    name: bytes
 
 
+NAME_BYTES = ID_BYTES + RECORD_ID_BYTES
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Row)
 _AS_IT_IS = re.compile(rb"[!-~]+(?: [!-~]+)*")
@@ -40,17 +43,22 @@ _SHORT = tuple(bytes((0xA0 | size,)) if size < 32 else bytes((0xD9, size)) for s
 """How a short text begins, by its length."""
 
 
-def pack(record: StoredRecord) -> bytes:
-    """All but the record id, which is a part of where it lies."""
-    return _encoder.encode(_Row(record.head, record.signature, record.key, record.text, record.terms))
+def pack(owner: bytes, record: StoredRecord) -> bytes:
+    """The name is owner and record id, joined."""
+    return _encoder.encode(_Row(record.head, record.signature, record.key, record.text, record.terms, owner + record.recordId))
 
 
-def unpack(recordId: bytes, packed: bytes) -> StoredRecord:
+def unpack(packed: bytes) -> StoredRecord:
     """
     @raise msgspec.DecodeError: these are no packed record.
     """
     row = _decoder.decode(packed)
-    return StoredRecord(recordId, row.head, row.signature, row.key, row.text, row.terms)
+    return StoredRecord(row.name[ID_BYTES:], row.head, row.signature, row.key, row.text, row.terms)
+
+
+def nameOf(packed: bytes) -> bytes:
+    """Owner and record id, joined."""
+    return packed[-NAME_BYTES:]
 
 
 def _string(packed: bytes, at: int) -> tuple[int, int]:
@@ -110,48 +118,48 @@ class PackedRow:
     """
     A row that was found (see L{overlay.index.store.Row}), taken apart only as far as somebody asks.
 
+    @ivar worst: the score with its sign turned, as rows are sorted.
     @ivar content: the first 8 bytes of the content hash, as a number.
+    @ivar number: of the row, as long as the store does not change.
     """
 
-    __slots__ = ("_answer", "_key", "_number", "_opened", "_packed", "_snippet", "content", "parts", "score")
+    # Not a struct of the codec's own kind, which would go out as it is, and not as it says of itself.
+    __slots__ = ("_opened", "_passage", "answer", "content", "number", "packed", "parts", "worst")
 
-    def __init__(
-        self, key: bytes, packed: bytes, score: float, parts: bytes, content: int, number: int, answer: Answer
-    ) -> None:
-        """
-        @param key: owner and record id, joined.
-        @param number: of the row, as long as the store does not change.
-        """
-        self._key = key
-        self._packed = packed
-        self.score = score
+    def __init__(self, packed: bytes, worst: float, parts: bytes, content: int, number: int, answer: Answer) -> None:
+        self.packed = packed
+        self.worst = worst
         self.parts = parts
         self.content = content
-        self._number = number
-        self._answer = answer
+        self.number = number
+        self.answer = answer
+
+    @property
+    def score(self) -> float:
+        return -self.worst or 0.0
 
     @property
     def owner(self) -> PeerId:
-        return PeerId(self._key[:ID_BYTES])
+        return PeerId(self.packed[-NAME_BYTES:-RECORD_ID_BYTES])
 
     @property
     def recordId(self) -> bytes:
-        return self._key[ID_BYTES:]
+        return self.packed[-RECORD_ID_BYTES:]
 
     @property
     def genuine(self) -> bool:
         """Whether this peer has checked the signature of what lies there; to be asked before the store changes."""
-        return self._number in self._answer.genuine
+        return self.number in self.answer.genuine
 
     def confirm(self) -> None:
         """The signature has been checked, and the store has not changed meanwhile."""
-        self._answer.genuine.add(self._number)
+        self.answer.genuine.add(self.number)
 
     def _open(self) -> _Row:
         try:
             return self._opened
         except AttributeError:
-            self._opened: _Row = _decoder.decode(self._packed)
+            self._opened: _Row = _decoder.decode(self.packed)
             return self._opened
 
     @property
@@ -169,15 +177,15 @@ class PackedRow:
     @property
     def snippet(self) -> str:
         try:
-            return self._snippet
+            return self._passage
         except AttributeError:
             text = self._open().text
-            self._snippet: str = self._answer.passage(text.decode("utf-8", "replace")) if text else ""
-            return self._snippet
+            self._passage: str = self.answer.passage(text.decode("utf-8", "replace")) if text else ""
+            return self._passage
 
     def encoded(self) -> bytes:
         """As a hit travels."""
-        packed, parts = self._packed, self.parts
+        packed, parts = self.packed, self.parts
         # Nearly every row is of this shape, and of each search dozens go out.
         kind = packed[1]
         end = 4 + (packed[2] << 8 | packed[3]) if kind == _BIN16 else 3 + packed[2] if kind == _BIN8 else 0
@@ -195,7 +203,7 @@ class PackedRow:
         return b"".join((_HIT, packed[1:end], said, passage, _rest(_FLOAT, self.score, _BIN8, len(parts)), parts))
 
     def _compared(self) -> tuple:
-        return self._key, self._packed, self.score, self.parts, self.snippet
+        return self.packed, self.score, self.parts, self.snippet
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PackedRow) and self._compared() == other._compared()

@@ -20,7 +20,7 @@ from overlay.index.dialect import analysisOf
 from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
 
-_FORMAT = 4
+_FORMAT = 5
 _MOST = 2**32 - 1
 
 
@@ -88,7 +88,7 @@ class Postings:
         self.expires = columns.Column("I", columns.minutes)
         self.sizes = columns.Column("I", columns.magnitude)
         self.modified = columns.Column("I", columns.fortnight)
-        self.contents = columns.Column("Q", columns.leading)
+        self.contents = columns.Column("Q")
         self.types: dict[str, BitMap] = {}
         self.extensions: dict[str, BitMap] = {}
         self._byId = columns.RowsById()
@@ -100,7 +100,10 @@ class Postings:
         self._free = BitMap()
         self._changes = 0
         self._expired: tuple[int, int, BitMap] = (-1, 0, BitMap())
-        self._ofOwners: tuple[frozenset[bytes], int, BitMap, int] = (frozenset(), -1, BitMap(), 0)
+        # Whose rows were last asked for, these rows, and the words in them; kept up as rows come and go.
+        self._asked: frozenset[bytes] = frozenset()
+        self._askedRows = BitMap()
+        self._askedWords = 0
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -114,11 +117,6 @@ class Postings:
     def keyOf(self, row: int) -> bytes:
         """Owner and record id, joined."""
         return self._owners[self._byId.owners[row]] + self._byId.idOf(row)
-
-    def keysOf(self, rows: Iterable[int]) -> list[bytes]:
-        """L{keyOf} of several."""
-        names, owners, ids = self._owners, self._byId.owners, self._byId.ids
-        return [names[owners[row]] + ids[16 * row : 16 * row + 16] for row in rows]
 
     def idsOf(self, rows: Iterable[int]) -> list[bytes]:
         """16 bytes of each."""
@@ -135,11 +133,18 @@ class Postings:
 
     def ofOwners(self, owners: frozenset[bytes]) -> tuple[BitMap, int]:
         """The rows of all these owners, not to be changed by the caller, and the words in them."""
-        if self._ofOwners[:2] != (owners, self._changes):
-            numbers = [number for number in map(self._numbers.get, owners) if number in self._ownerRows]
-            rows = BitMap.union(*(self._ownerRows[one] for one in numbers)) if numbers else BitMap()
-            self._ofOwners = (owners, self._changes, rows, sum(self._ownerWords.get(one, 0) for one in numbers))
-        return self._ofOwners[2:]
+        if owners != self._asked:
+            # Most often one has come, or gone.
+            gone, come = self._ofSome(self._asked - owners), self._ofSome(owners - self._asked)
+            self._asked = owners
+            self._askedRows = (self._askedRows - gone[0]) | come[0]
+            self._askedWords += come[1] - gone[1]
+        return self._askedRows, self._askedWords
+
+    def _ofSome(self, owners: frozenset[bytes]) -> tuple[BitMap, int]:
+        numbers = [number for number in map(self._numbers.get, owners) if number in self._ownerRows]
+        rows = BitMap.union(*(self._ownerRows[one] for one in numbers)) if numbers else BitMap()
+        return rows, sum(self._ownerWords.get(one, 0) for one in numbers)
 
     def rowsOfOwners(self, begins: str) -> Iterator[BitMap]:
         """The rows of all owners whose ids begin so."""
@@ -147,25 +152,34 @@ class Postings:
             if number in self._ownerRows and idText(owner).startswith(begins):
                 yield self._ownerRows[number]
 
-    def add(self, owner: bytes, recordId: bytes, entry: Entry) -> int:
+    def vacant(self, count: int) -> list[int]:
+        """Rows that so many records might take, in rising order."""
+        rows = list(self._free[:count])
+        end = len(self.wordsOf)
+        return [*rows, *range(end, end + count - len(rows))]
+
+    def add(self, owner: bytes, recordId: bytes, entry: Entry, row: int) -> None:
         """
         Take a record in; one of the same id must have been removed before.
 
-        @return: its row.
+        @param row: one that is L{vacant}.
         """
-        if self._free:
-            row = self._free.min()
+        while len(self.wordsOf) < row:
+            self._skip()
+        if row == len(self.wordsOf):
+            self.wordsOf.append(entry.words)
+        else:
             self._free.remove(row)
             self.wordsOf[row] = entry.words
-        else:
-            row = len(self.wordsOf)
-            self.wordsOf.append(entry.words)
         number = self._numberOf(owner)
         self._byId.put(row, number, recordId)
         self._changes += 1
         self.alive.add(row)
         self.words += entry.words
         self._ownerWords[number] = self._ownerWords.get(number, 0) + entry.words
+        if owner in self._asked:
+            self._askedRows.add(row)
+            self._askedWords += entry.words
         for column, value in zip(self._columns(), self._values(entry), strict=True):
             column.set(row, value)
         for table, key in self._places(entry, number):
@@ -176,7 +190,14 @@ class Postings:
         add = self.terms.add
         for term, (occurrences, named) in entry.terms.items():
             add(term, row, occurrences, named)
-        return row
+
+    def _skip(self) -> None:
+        """Leave a row vacant."""
+        self._free.add(len(self.wordsOf))
+        self.wordsOf.append(0)
+        self._byId.skip()
+        for column in self._columns():
+            column.values.append(0)
 
     def _numberOf(self, owner: bytes) -> int:
         number = self._numbers.get(owner)
@@ -220,6 +241,9 @@ class Postings:
     def _forget(self, rows: BitMap, owners: set[int]) -> None:
         self._changes += 1
         self._byId.removeAll(rows)
+        asked = rows & self._askedRows
+        self._askedRows -= asked
+        self._askedWords -= sum(map(self.wordsOf.__getitem__, asked))
         for row in rows:
             self.words -= self.wordsOf[row]
             self._ownerWords[self._byId.owners[row]] -= self.wordsOf[row]
@@ -244,8 +268,17 @@ class Postings:
     def expired(self, now: int) -> BitMap:
         """The rows past their expiry; not to be changed by the caller."""
         if self._expired[:2] != (now, self._changes):
-            self._expired = (now, self._changes, self.expires.between(None, now - 1, self.alive))
+            bands = self.expires.bands
+            none = not bands or min(bands) > columns.minutes(max(0, now - 1))
+            self._expired = (now, self._changes, BitMap() if none else self.expires.between(None, now - 1, self.alive))
         return self._expired[2]
+
+    def shrink(self) -> None:
+        """Give back what bitmaps hold in reserve for rows that may come."""
+        self.terms.shrink()
+        for table in (*self._tables(), *(column.bands for column in self._columns())):
+            for rows in table.values():
+                rows.shrink_to_fit()
 
     def _tables(self) -> tuple[dict[Any, BitMap], ...]:
         return self.types, self.extensions, self._ownerRows

@@ -229,15 +229,16 @@ class Ranking:
 
     def _tied(self, rows: BitMap, score: float, parts: Parts, wanted: int) -> BitMap:
         """Some of the rows that have one score: at least C{wanted}, the first by content."""
-        if len(rows) <= SCORED_AT_ONCE // 4:
+        if len(rows) <= max(wanted, SCORED_AT_ONCE // 4):
             return rows
-        bands = self._postings.contents.bands
-        some = BitMap()
-        for band in sorted(bands):
-            if len(some) >= wanted:
-                self._unseen.append((score, normal(parts), band << 56))
-                break
-            some |= bands[band] & rows
+        import numpy as np
+
+        listed = np.frombuffer(rows.to_array(), np.uint32)
+        contents = np.frombuffer(self._postings.contents.values, np.uint64)[listed]
+        last = np.partition(contents, wanted - 1)[wanted - 1]
+        some = BitMap(listed[contents <= last])
+        if len(some) < len(rows):
+            self._unseen.append((score, normal(parts), int(last)))
         return some
 
 

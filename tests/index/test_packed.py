@@ -18,7 +18,8 @@ _TEXTS = st.one_of(st.binary(max_size=300), st.text("ab ", max_size=300).map(str
 )
 def test_encodedAsAHit(head: bytes, signature: int, key: int, text: bytes, parts: bytes, score: float) -> None:
     """Whatever the sizes of its parts, a row is encoded as the hit with the same fields is."""
-    packed = pack(StoredRecord(b"r" * 16, head, b"s" * signature, b"k" * key, text, b"terms"))
-    row = PackedRow(b"o" * 20 + b"r" * 16, packed, score, parts, 0, 1, Answer(BitMap(), lambda text: " ".join(text.split())[:200]))
-    hit = Hit(row.head, row.signature, row.key, row.snippet, score, parts)
+    packed = pack(b"o" * 20, StoredRecord(b"r" * 16, head, b"s" * signature, b"k" * key, text, b"terms"))
+    row = PackedRow(packed, -score, parts, 0, 1, Answer(BitMap(), lambda text: " ".join(text.split())[:200]))
+    hit = Hit(row.head, row.signature, row.key, row.snippet, score or 0.0, parts)
+    assert (row.owner, row.recordId) == (b"o" * 20, b"r" * 16)
     assert row.encoded() == msgspec.msgpack.encode(hit)

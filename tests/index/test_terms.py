@@ -100,7 +100,6 @@ def test_bandsRise(one: int, other: int) -> None:
     low, high = sorted((one, other))
     for bandOf in (columns.magnitude, columns.fortnight, columns.minutes, bm25.lengthClass, bm25.level):
         assert bandOf(low) <= bandOf(high)
-    assert columns.leading(low << 24) <= columns.leading(high << 24)
 
 
 @given(st.integers(0, 10**5))
