@@ -15,7 +15,7 @@ from pyroaring import BitMap
 
 from overlay.index.bm25 import classLength
 from overlay.index.postings import Postings
-from overlay.index.ranking import Best, Unit
+from overlay.index.ranking import Best, Unit, Unseen
 from overlay.index.scoring import FRONT_MOST, Front, Parts, covers
 from overlay.questions import Formula
 
@@ -215,6 +215,10 @@ class Classes:
         self._codes = {one: code for code, one in parts.items()}
         return found[:wanted]
 
+    def last(self, wanted: int) -> float:
+        """The score of the last of the best C{wanted} rows; 0 if there are not so many."""
+        return self._chosen(wanted)[1] if wanted <= len(self.rows) else 0.0
+
     def _chosen(self, wanted: int) -> tuple[dict[int, float], float]:
         """The best classes that have so many rows together, with their scores, and the least of these."""
         chosen: dict[int, float] = {}
@@ -240,7 +244,7 @@ class Classes:
 
     # --- what is held back -------------------------------------------------------------------------------------------
 
-    def front(self, shown: Sequence[Best], score: Callable[[Parts], float]) -> Front:
+    def front(self, shown: Sequence[Best], score: Callable[[Parts], float], unseen: Sequence[Unseen] = ()) -> Front:
         """
         What covers all rows but those shown: of the classes that no other covers at most L{overlay.index.scoring.FRONT_MOST}.
 
@@ -248,6 +252,7 @@ class Classes:
         other parts than its own scores less than those, so that its content decides nothing.
 
         @param score: a guess; when there are too many, those that it gives least are joined.
+        @param unseen: what covers further rows.
         """
         codes = self._codes
         taken: dict[int, int] = {}
@@ -264,6 +269,9 @@ class Classes:
                     first[parts] = self._firstHeld(None, parts, shown)
             else:
                 first[parts] = self._firstHeld(code, parts, shown) if code in taken else 0
+        for _, parts, content in unseen:
+            if parts in first or not any(covers(above, parts) for above in first):
+                first[parts] = min(content, first.get(parts, content))
         return Front(first) if len(first) <= FRONT_MOST else Front.of(first, score)
 
     def _firstHeld(self, code: int | None, parts: Parts, shown: Sequence[Best]) -> int:

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from overlay.index.classes import Classes
     from overlay.index.vectors import Vectors
 
-SCORED_ONE_BY_ONE = 12
+SCORED_ONE_BY_ONE = 20
 """Rows up to which each is simply scored; a peer that holds little never loads what arrays need."""
 CLASSED = 32_768
 """Rows up to which all are sorted into classes."""
+CELLED = 8192
+"""Of more rows that have every word, most are not looked at (L{overlay.index.cells})."""
 SCORED_AT_ONCE = 4096
 """Rows up to which all are scored."""
 MANY_UNITS = 4
@@ -38,6 +40,8 @@ _SLACK = 1 + 1e-12
 
 Best = tuple[float, int, int, Parts]
 """Score with its sign turned, start of the content hash, row, parts."""
+Unseen = tuple[float, Parts, int]
+"""Of rows that were not looked at: bound of the score, what covers their parts, first content."""
 
 
 @attrs.frozen(slots=True)
@@ -75,7 +79,7 @@ class Ranking:
         self._few: list[Best] = []
         self._vectors: Vectors | None = None
         self._classes: Classes | None = None
-        self._unseen: list[tuple[float, Parts, int]] = []
+        self._unseen: list[Unseen] = []
         self._worth: dict[tuple[int, int, int], float] = {}
 
     def best(self, rows: BitMap, wanted: int) -> list[Best]:
@@ -90,6 +94,10 @@ class Ranking:
                 self._few = self._sorted(self._few)
             return self._few[:wanted]
         # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
+        if self._every and len(rows) > max(CELLED, 4 * wanted) and self._units:
+            found = self._ofCells(rows, wanted)
+            if found is not None:
+                return found
         if len(rows) <= CLASSED:
             from overlay.index.classes import Classes
 
@@ -104,6 +112,33 @@ class Ranking:
         vectors = self._vectors = Vectors(self._postings, rows, self._units, self._average, self._places, self._formula)
         return vectors.best(wanted, self._postings.keyOf)
 
+    def _ofCells(self, rows: BitMap, wanted: int) -> list[Best] | None:
+        """
+        @return: None if there are too many words, or too many rows in the best cells.
+        """
+        from overlay.index.cells import UNITS_MOST, Cells
+        from overlay.index.classes import Classes
+
+        if len(self._units) > UNITS_MOST:
+            return None
+        cells = Cells(self._postings, rows, self._units, self._places, self._value)
+
+        def classed(some: BitMap) -> Classes | None:
+            classes = Classes.of(self._postings, some, self._units, True) if len(some) <= CLASSED else None
+            if classes is not None:
+                classes.score(self._units, self._average, self._places, self._formula)
+            return classes
+
+        some = cells.first(wanted)
+        classes = classed(some)
+        more = cells.further(classes.last(wanted)) if classes is not None else None
+        if more:
+            classes = classed(some | more)
+        if classes is None:
+            return None
+        self._classes, self._unseen = classes, cells.unseen()
+        return classes.best(wanted)
+
     def _sorted(self, found: list[Best]) -> list[Best]:
         return sorted(found, key=lambda one: (one[0], one[1], self._postings.keyOf(one[2])))
 
@@ -116,7 +151,7 @@ class Ranking:
         """
         pairs = [(one[3], one[1]) for one in shown]
         if self._classes is not None:
-            return self._classes.front(shown, score).without(pairs, want)
+            return self._classes.front(shown, score, self._unseen).without(pairs, want)
         if self._vectors is not None:
             return Front(self._vectors.front(shown, self._unseen)).without(pairs, want)
         twice: dict[int, list[Parts]] = {}

@@ -24,7 +24,7 @@ def test_rowsOfSomeOwners(seed: int) -> None:
     }
     asked: frozenset[int] = frozenset()
     for _ in range(30):
-        owner, number = key = rng.randrange(4), rng.randrange(4)
+        key = owner, _ = rng.randrange(4), rng.randrange(4)
         one, peer = records[key], OWNERS[owner].peerId
         if key not in held:
             held[key] = Entry.of(one.head, one.terms)
