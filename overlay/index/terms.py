@@ -198,9 +198,9 @@ class Terms:
 
     def __init__(self) -> None:
         self._held: dict[str, int | bytes | Posting] = {}
-        # Terms in order as of the last sorting (some may have gone since), and those that came after it.
+        # Terms in order as of the last sorting (some may have gone since), and those that came after it; None until somebody asks.
         self._sorted: list[str] = []
-        self._fresh: list[str] = []
+        self._fresh: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self._held)
@@ -214,6 +214,8 @@ class Terms:
         held = self._held.get(term)
         if held is None:
             self._held[term] = Few.one(row, level, named)
+            if self._fresh is None:
+                return
             self._fresh.append(term)
             if len(self._fresh) > 2 * len(self._held) + _PENDING:
                 self._sorted, self._fresh = sorted(self._held), []
@@ -298,6 +300,8 @@ class Terms:
 
     def beginning(self, start: str) -> list[str]:
         """The terms that begin so, in order; of more than L{PREFIX_TERMS} those in most rows, then the first ones."""
+        if self._fresh is None:
+            self._sorted, self._fresh = sorted(self._held), []
         if len(self._fresh) > max(_PENDING, len(self._sorted) // 64):
             merged = [one for one in self._sorted if one in self._held]
             merged += sorted(one for one in set(self._fresh) if one in self._held)
@@ -355,4 +359,4 @@ class Terms:
             posting.rows = BitMap.deserialize(rows)
             posting.names = BitMap.deserialize(names)
             posting.levels = {level: BitMap.deserialize(some) for level, some in levels.items()}
-        self._sorted = sorted(self._held)
+        self._sorted, self._fresh = sorted(self._held), []
