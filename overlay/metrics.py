@@ -19,6 +19,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "refusals": ("Work that was refused.", ("kind",)),
     "elections": ("Seats, votes and changes of role.", ("outcome",)),
     "links": ("Links made and ended.", ("event",)),
+    "handovers": ("Registrations given and taken when a super-peer resigns.", ("outcome",)),
     "congested": ("How often a link took no more.", ()),
     "deaths": ("Super-peers found dead.", ()),
 }

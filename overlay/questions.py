@@ -30,12 +30,13 @@ class Deed(StrEnum):
     OVER_BUDGET = "exceeded its budget"
     CONTENT_MISMATCH = "shared content that does not match its hash"
     VOTED = "answered a call to vote"
+    STALE_RECORD = "handed over what is out of date"
 
 
 BAD_DEEDS = frozenset(
     {
         Deed.LATE, Deed.LINK_LOST, Deed.GARBAGE, Deed.FORGED_RECORD, Deed.FORGED_HIT, Deed.FORGED_STATEMENT,
-        Deed.BAD_MANDATE, Deed.DOUBLE_VOTE, Deed.OVER_BUDGET, Deed.CONTENT_MISMATCH,
+        Deed.BAD_MANDATE, Deed.DOUBLE_VOTE, Deed.OVER_BUDGET, Deed.CONTENT_MISMATCH, Deed.STALE_RECORD,
     }
 )
 

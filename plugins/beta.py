@@ -29,6 +29,7 @@ WEIGHTS: dict[Deed, tuple[float, float]] = {
     Deed.FORGED_HIT: (0.0, 4.0),
     Deed.DOUBLE_VOTE: (0.0, 4.0),
     Deed.CONTENT_MISMATCH: (0.0, 1.0),
+    Deed.STALE_RECORD: (0.0, 1.0),
 }
 """For each deed, the good and the bad evidence of one."""
 _TITLES = {name: str(deed) for name, deed in Deed.__members__.items()}

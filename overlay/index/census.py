@@ -23,6 +23,19 @@ MODULUS = 2**63
 
 
 @attrs.frozen(slots=True)
+class Numbers:
+    """
+    @ivar documents: records, each counted at one of its owner's homes.
+    @ivar length: words in them.
+    @ivar balance: see above, 0 to L{MODULUS} - 1.
+    """
+
+    documents: int = 0
+    length: int = 0
+    balance: int = 0
+
+
+@attrs.frozen(slots=True)
 class Census:
     """
     @ivar uncounted: owners that are counted elsewhere.

@@ -39,15 +39,17 @@ class Examination:
 
     @param held: what is held of the owner; None if that is nothing, or is forgotten with this batch.
     @param sampled: whether a sample of the signatures is enough.
+    @param bringer: who answers for what is wrong with it; None for the owner.
     """
 
     def __init__(
         self, commons: Commons, store: IIndexStore, owner: bytes, key: bytes, held: Registration | None, sampled: bool,
-        draft: Draft,
+        draft: Draft, bringer: PeerId | None = None,
     ) -> None:
         self._commons = commons
         self._store = store
         self._owner = PeerId(owner)
+        self._bringer = bringer or self._owner
         self._key = key
         self._holds = held is not None
         self._records = held.records if held is not None else 0
@@ -143,14 +145,14 @@ class Examination:
                 verifyBody(head, one.text, one.terms, commons.network.dialect)
                 return recordId, StoredRecord(recordId, one.head, one.signature, key, one.text, one.terms), ""
         except Malformed:
-            commons.report(owner, Deed.GARBAGE)
+            commons.report(self._bringer, Deed.GARBAGE)
             return recordId, None, "malformed"
         except Expired:
             return recordId, None, "expired"
         except SuperpeerError:
             pass
         self._found.forged = True
-        commons.report(owner, Deed.FORGED_RECORD)
+        commons.report(self._bringer, Deed.FORGED_RECORD)
         return recordId, None, "forged"
 
 

@@ -5,15 +5,15 @@ A home's guard over its index store: verifies what comes in, keeps quotas and le
 from collections.abc import Callable, Collection, Iterator
 
 import attrs
-import msgspec
 from pyroaring import BitMap
 
 from overlay.commons import Commons
-from overlay.errors import Forged, StoreFull, SuperpeerError
+from overlay.errors import StoreFull
 from overlay.identity.ids import PeerId, shortText
-from overlay.index.census import Census, Tally
+from overlay.index.census import Census, Numbers, Tally
 from overlay.index.examination import Examination
 from overlay.index.expression import Expression, Word
+from overlay.index.homelist import homesSaid
 from overlay.index.own import OwnRegistration
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.refusals import Draft, Refusals
@@ -21,10 +21,9 @@ from overlay.index.scoring import BM25, Statistics
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
 from overlay.index.summary import OwnSummary
 from overlay.interfaces import IIndexStore
-from overlay.questions import Deed, Formula
+from overlay.questions import Formula
 from overlay.wire import limits
 from overlay.wire.registration import Register, Registered
-from overlay.wire.statements import HomeList, Signed, decodeBody, pack, unseal
 
 RETRY = 30.0
 """Seconds until an owner should try again when the store takes nothing."""
@@ -32,19 +31,6 @@ OWN_AT_ONCE = 4
 """Batches of this peer's own registration that are taken before anything else gets its turn."""
 _NO_WORD = Word("\0")
 _NOTHING = Found((), 0, (), 0.0, 0, 0, {})
-
-
-@attrs.frozen(slots=True)
-class Numbers:
-    """
-    @ivar documents: records, each counted at one of its owner's homes.
-    @ivar length: words in them.
-    @ivar balance: see L{overlay.index.census}.
-    """
-
-    documents: int = 0
-    length: int = 0
-    balance: int = 0
 
 
 @attrs.define(slots=True)
@@ -131,6 +117,31 @@ class Registry:
         if self.holding(owner) is not None:
             self._leases[owner] = self._commons.seconds() + self._commons.settings.lease
 
+    def expect(self, owner: bytes, within: float) -> None:
+        """The owner has not come yet: its registration is kept for so many seconds."""
+        self._leases[owner] = self._commons.seconds() + within
+
+    def read(self, owner: bytes, recordId: bytes) -> StoredRecord | None:
+        """One record that is held; None if it is not there, or cannot be read."""
+        try:
+            found: StoredRecord | None = self._store.get(PeerId(owner), recordId)
+        except Exception as problem:  # a store of a stranger's making
+            self._failed(problem)
+            return None
+        return found
+
+    def recordIds(self, owner: bytes) -> list[bytes]:
+        """Of one owner, in order; none if they cannot be read."""
+        try:
+            return sorted(self._store.recordIds(PeerId(owner)))
+        except Exception as problem:  # a store of a stranger's making
+            self._failed(problem)
+            return []
+
+    def refusals(self, owner: bytes) -> int:
+        """Records of an owner that were not taken."""
+        return self._refusals.count(owner)
+
     def drop(self, owner: bytes) -> None:
         """Forget an owner's registration."""
         self._changed[owner] = None
@@ -175,10 +186,11 @@ class Registry:
 
     # --- registering -------------------------------------------------------------------------------------------------
 
-    def apply(self, owner: bytes, key: bytes, message: Register) -> Registered:
+    def apply(self, owner: bytes, key: bytes, message: Register, bringer: PeerId | None = None) -> Registered:
         """
         Take one batch.
 
+        @param bringer: who has brought it, and answers for it, if that is not the owner; then every signature is checked.
         @return: the acknowledgement: what is stored now, and which records were not taken, with codes.
         """
         held = self.holding(owner)
@@ -192,25 +204,27 @@ class Registry:
             self._coming.pop(owner, None)
             return Registered(now, message.part, code="base")
         try:
-            return self._applyPart(owner, key, message, held, coming)
+            return self._applyPart(owner, key, message, held, coming, bringer)
         except Exception as problem:  # a store of a stranger's making may raise anything; nothing is acknowledged
             self._coming.pop(owner, None)
             self._failed(problem)
             return Registered(now, message.part, code=StoreFull.code, retry=RETRY)
 
     def _applyPart(
-        self, owner: bytes, key: bytes, message: Register, held: Registration | None, coming: _Coming
+        self, owner: bytes, key: bytes, message: Register, held: Registration | None, coming: _Coming, bringer: PeerId | None
     ) -> Registered:
         commons = self._commons
         clear = message.base == 0 and message.part == 0
         draft = Draft(self._refusals, owner, clear)
-        sampled = owner not in self._suspect and commons.trust(PeerId(owner)) >= commons.settings.trustedFrom
-        examination = Examination(commons, self._store, owner, key, None if clear else held, sampled, draft)
+        sampled = (
+            bringer is None and owner not in self._suspect and commons.trust(PeerId(owner)) >= commons.settings.trustedFrom
+        )
+        examination = Examination(commons, self._store, owner, key, None if clear else held, sampled, draft, bringer)
         examined = examination.of(message)
-        if examined.forged:
+        if examined.forged and bringer is None:
             self._suspect[owner] = None
         sequence = message.sequence if message.last else (0 if clear else None)
-        homes, signed = self._homes(owner, message.homes, held)
+        homes, signed = homesSaid(commons, owner, message.homes, held)
         change = Change(
             PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed
         )
@@ -240,24 +254,6 @@ class Registry:
             summary.after(change, going)
         return stored
 
-    def _homes(
-        self, owner: bytes, signed: Signed | None, held: Registration | None
-    ) -> tuple[tuple[PeerId, ...] | None, bytes]:
-        """The owner's homes if it has said something newer of them, and the statement, encoded."""
-        if signed is None:
-            return None, b""
-        try:
-            statement = unseal(self._commons.scheme, signed, HomeList, self._commons.network.id, owner)
-            if statement.owner != owner:
-                raise Forged("homes of another")
-        except SuperpeerError:
-            self._commons.report(PeerId(owner), Deed.FORGED_STATEMENT)
-            return None, b""
-        if held is not None and held.homesSigned:
-            old = decodeBody(msgspec.msgpack.decode(held.homesSigned, type=Signed).body, HomeList)
-            if old.sequence > statement.sequence:
-                return None, b""
-        return tuple(PeerId(one) for one in statement.homes), pack(signed)
 
     # --- this peer's own -----------------------------------------------------------------------------------------------
 
@@ -309,7 +305,7 @@ class Registry:
                 records.append(StoredRecord(recordId, renewed.head, renewed.signature, key, old.text, old.terms))
         clear = batch.base == 0 and batch.part == 0
         sequence = batch.sequence if batch.last else (0 if clear else None)
-        homes, signed = self._homes(owner, batch.homes, self.holding(owner))
+        homes, signed = homesSaid(self._commons, owner, batch.homes, self.holding(owner))
         return self._apply(Change(owner, key, clear, records, batch.removals, sequence, homes, signed))
 
     # --- searching ---------------------------------------------------------------------------------------------------

@@ -330,6 +330,11 @@ class Homes(Component):
             if link.peerId not in self._leaving:
                 # One for one: a home that names many does not make this leaf theirs.
                 self._begin(others[0])
+        elif message.holder and link.peerId not in self._leaving:
+            # All that is shared is there already, so nothing of it need be sent.
+            for known in named:
+                if known is not None and known.peerId == message.holder and known.recognised and known.peerId not in self._homes:
+                    self._begin(known)
         within = min(max(message.within, 1.0), 300.0)
         self._leaving[link.peerId] = (self.commons.seconds() + min(within, MOVE_WAIT), message.code)
         self._lookSoon()

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IDelayedCall
 
 from overlay.commons import Commons, Component
-from overlay.identity.ids import PeerId
+from overlay.identity.ids import PeerId, peerIdOf
 from overlay.index.own import OwnRegistration
 from overlay.index.registry import Registry
 from overlay.questions import Deed, Load, Work
+from overlay.roles.handingover import HandingOver
+from overlay.roles.takingover import COST, TakingOver
 from overlay.wire.message import Message
-from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
+from overlay.wire.registration import (
+    HandOver,
+    HandOverAnswer,
+    MoveTo,
+    Register,
+    RegisterAnswer,
+    Registered,
+    RegisterOffer,
+    Unregister,
+)
 from overlay.wire.statements import Signed
 
 if TYPE_CHECKING:
@@ -24,10 +35,6 @@ EXPIRE_EVERY = 10.0
 """Seconds between two looks for leases that are over."""
 QUEUED_MOST = 16
 """Batches of one leaf that wait; a leaf keeps to a window, so more is abuse."""
-COST = 1000.0
-"""Records that count as one unit of registering work."""
-
-
 _NOBODY: Any = MappingProxyType({})
 
 
@@ -44,10 +51,12 @@ class Hosting(Component):
     @ivar serving: whether this peer takes registrations of others.
     @ivar load: what it carries, as the policy is told; the election sets it.
     @ivar whenKnown: calls what it is given when everybody who has to know of what is held does; the summaries set it.
+    @ivar leaving: the hand-over, of a super-peer that resigns.
     """
 
     __slots__ = (
-        "_accepted", "_membership", "_own", "_ownSoon", "_queues", "_registry", "_timer", "_working", "load", "serving", "whenKnown",
+        "_accepted", "_membership", "_own", "_ownSoon", "_queues", "_registry", "_taking", "_timer", "_working", "leaving", "load",
+        "serving", "whenKnown",
     )
 
     def __init__(
@@ -62,13 +71,18 @@ class Hosting(Component):
         self.whenKnown: Callable[[Callable[[], None]], None] = _atOnce
         # Written to only while this peer serves.
         self._accepted: dict[bytes, Link] = _NOBODY
-        self._queues: dict[bytes, deque[tuple[Link, Register]]] = _NOBODY
+        self._queues: dict[bytes, deque[tuple[Link, Register | HandOver]]] = _NOBODY
+        self._taking: TakingOver | None = None
+        self.leaving: HandingOver | None = None
         self._working: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
         self._ownSoon: IDelayedCall | None = None
 
     def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {RegisterOffer: self._offered, Register: self._batchReceived, Unregister: self._unregistered}
+        return {
+            RegisterOffer: self._offered, Register: self._batchReceived, Unregister: self._unregistered,
+            HandOver: self._givenReceived, HandOverAnswer: self._givenAnswered,
+        }
 
     def stop(self) -> None:
         for timer in (self._timer, self._working, self._ownSoon):
@@ -84,6 +98,7 @@ class Hosting(Component):
             return
         self.serving = True
         self._accepted, self._queues = {}, {}
+        self._taking = TakingOver(self.commons, self._membership, self._registry)
         self._membership.loadOf = self._load
         if self._ownChanged not in self._own.observers:
             self._own.observers.append(self._ownChanged)
@@ -94,17 +109,26 @@ class Hosting(Component):
         """It serves no longer: whatever was not handed over is dropped."""
         self.serving = False
         self.stop()
+        if self.leaving is not None:
+            self.leaving.end()
         self._accepted = self._queues = _NOBODY
+        self._taking = self.leaving = None
         for owner in [*self._registry.owners(), self.commons.peerId]:
             self._registry.drop(owner)
 
+    def resign(self, code: str) -> HandingOver:
+        """Take no more leaves, and give those that there are to others."""
+        self.leaving = HandingOver(self.commons, self._membership, self._registry, self.leaves(), code)
+        self.leaving.begin()
+        return self.leaving
+
     def needs(self, link: "Link") -> bool:
-        return self._accepted.get(link.peerId) is link
+        return self._accepted.get(link.peerId) is link or (self.leaving is not None and self.leaving.needs(link))
 
     @property
     def count(self) -> int:
-        """Registrations of others whose owners have been here since the start."""
-        return len(self._accepted)
+        """Registrations of others whose owners have been here since the start, or are about to come."""
+        return len(self._accepted) + (self._taking.count if self._taking is not None else 0)
 
     def _load(self) -> int:
         return self.count
@@ -132,24 +156,35 @@ class Hosting(Component):
         self._timer = self.commons.clock.callLater(EXPIRE_EVERY, self._expire)
         for owner in self._registry.expire():
             self._accepted.pop(owner, None)
+            if self._taking is not None:
+                self._taking.expired(owner)
         self._membership.loadChanged()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
         if not self.serving:
             return
         self._queues.pop(link.peerId, None)
+        if self._taking is not None:
+            self._taking.linkLost(link)
+        if self.leaving is not None:
+            self.leaving.linkLost(link)
         if self._accepted.get(link.peerId) is link:
             del self._accepted[link.peerId]
             self._registry.release(link.peerId)
             self._membership.loadChanged()
+
+    def linkClear(self, link: "Link") -> None:
+        if self.leaving is not None:
+            self.leaving.linkClear()
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
     def _offered(self, link: "Link", message: RegisterOffer) -> None:
         commons = self.commons
         peer = link.peerId
-        if not self.serving:
-            link.send(RegisterAnswer(False, code="not-serving", adverts=self._membership.sample(8, frozenset({peer}))))
+        if not self.serving or (self.leaving is not None and peer not in self._accepted):
+            elsewhere = self._membership.sample(8, frozenset({peer, commons.peerId}))
+            link.send(RegisterAnswer(False, code="resigning" if self.serving else "not-serving", adverts=elsewhere))
             return
         admitted = commons.admit(peer, Work.REGISTER, 1.0)
         if not admitted:
@@ -163,6 +198,8 @@ class Hosting(Component):
         again = self._accepted.get(peer) is link
         self._accepted[peer] = link
         self._queues.pop(peer, None)
+        if self._taking is not None:
+            self._taking.came(peer)
         self._registry.attach(peer)
         settings = commons.settings
         link.send(
@@ -179,6 +216,9 @@ class Hosting(Component):
             self.commons.tally.count("drops", "not-registered")
             link.send(Registered(0, message.part, code="base"))
             return
+        self._enqueue(link, message)
+
+    def _enqueue(self, link: "Link", message: Register | HandOver) -> None:
         queue = self._queues.setdefault(link.peerId, deque())
         if len(queue) >= QUEUED_MOST:
             self.commons.tally.count("drops", "window")
@@ -202,7 +242,9 @@ class Hosting(Component):
         link, message = queue.popleft()
         if queue:
             self._queues[peer] = queue
-        if self._accepted.get(peer) is link:
+        if isinstance(message, HandOver):
+            self._takeOver(link, message)
+        elif self._accepted.get(peer) is link:
             self._answer(link, message, self._take(link, message))
         self._workSoon()
 
@@ -214,7 +256,7 @@ class Hosting(Component):
             link.send(answer)
 
     @staticmethod
-    def _send(link: "Link", answer: Registered) -> None:
+    def _send(link: "Link", answer: Registered | HandOverAnswer) -> None:
         link.send(answer)
 
     def _take(self, link: "Link", message: Register) -> Registered:
@@ -244,3 +286,26 @@ class Hosting(Component):
         else:
             self._registry.release(link.peerId)
         self._membership.loadChanged()
+
+    # --- hand-over ---------------------------------------------------------------------------------------------------
+
+    def _givenReceived(self, link: "Link", message: HandOver) -> None:
+        """A super-peer that resigns brings the registration of a leaf."""
+        if not self.serving or self.leaving is not None:
+            link.send(HandOverAnswer(peerIdOf(message.key), message.part, "not-serving"))
+            return
+        self._enqueue(link, message)
+
+    def _takeOver(self, link: "Link", message: HandOver) -> None:
+        if self._taking is None or link.closed:
+            return
+        answer = self._taking.take(link, message, bool(self.commons.policies.election.admits(self.load())))
+        if message.last and not answer.code:
+            self.whenKnown(lambda: self._send(link, answer))
+        else:
+            link.send(answer)
+        self._membership.loadChanged()
+
+    def _givenAnswered(self, link: "Link", message: HandOverAnswer) -> None:
+        if self.leaving is not None:
+            self.leaving.answered(link, message)

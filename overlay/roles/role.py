@@ -7,6 +7,7 @@ from zope.interface import implementer
 
 from overlay.commons import Commons
 from overlay.identity.ids import idText, shortText
+from overlay.roles.handingover import WITHIN
 from overlay.roles.life import IRole, lifeOf
 from overlay.roles.mandate import BadMandate
 from overlay.wire.statements import Mandate, Nomination, Signed, contentOf, unseal
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
     from overlay.membership.neighbours import Neighbours
     from overlay.roles.election import Election
+    from overlay.roles.handingover import HandingOver
     from overlay.roles.homes import Homes
     from overlay.roles.hosting import Hosting
     from overlay.roles.verifier import Verifier
 
-HAND_OVER = 15.0
-"""Seconds that leaves have to find another home when theirs resigns."""
 SETTLED = 600.0
 """A promotion that ends before so many seconds was reversed."""
 FIRST_WAIT = 30.0
@@ -200,13 +200,12 @@ class Role:
         self._commons.tally.count("elections", "resigned")
         if self.servingFor < SETTLED and code != "surplus":
             self.reversed()
-        elsewhere = self._membership.sample(8, frozenset({self._commons.peerId}))
-        self._hosting.handOver(self._hosting.leaves(), elsewhere, "resigning", HAND_OVER)
-        self._timer = self._commons.clock.callLater(1.0, self._checkGone, self._commons.seconds() + HAND_OVER)
+        self._timer = self._commons.clock.callLater(1.0, self._checkGone, self._hosting.resign("resigning"))
 
-    def _checkGone(self, until: float) -> None:
-        if self._hosting.leaves() and self._commons.seconds() < until:
-            self._timer = self._commons.clock.callLater(1.0, self._checkGone, until)
+    def _checkGone(self, leaving: "HandingOver") -> None:
+        leaving.tick()
+        if self._hosting.leaves() and (not leaving.over or self._commons.seconds() < leaving.told + WITHIN):
+            self._timer = self._commons.clock.callLater(1.0, self._checkGone, leaving)
         else:
             self.life.handedOver()
 

@@ -9,8 +9,8 @@ from pyroaring import BitMap
 
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.bloom import FIELD, positionOf, provesEmpty
-from overlay.index.census import MODULUS
-from overlay.index.registry import Numbers, Registry
+from overlay.index.census import MODULUS, Numbers
+from overlay.index.registry import Registry
 from overlay.index.union import Union
 from overlay.search.held import OWN_FULL, Held, nameOf
 from overlay.search.receipts import Proof

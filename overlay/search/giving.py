@@ -8,7 +8,7 @@ from pyroaring import BitMap
 
 from overlay.identity.ids import PeerId
 from overlay.index.bloom import packed
-from overlay.index.registry import Numbers
+from overlay.index.census import Numbers
 from overlay.index.union import Union
 from overlay.wire.summary import Doubt, SummaryGiven
 

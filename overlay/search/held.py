@@ -6,8 +6,7 @@ import attrs
 from pyroaring import BitMap
 
 from overlay.index.bloom import FIELD, FULL, unpacked
-from overlay.index.census import NAME_BYTES
-from overlay.index.registry import Numbers
+from overlay.index.census import NAME_BYTES, Numbers
 from overlay.search.receipts import namesOf
 from overlay.wire import limits
 from overlay.wire.summary import Doubt, SummaryGiven

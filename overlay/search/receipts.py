@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from overlay.index.census import MODULUS, NAME_BYTES
-from overlay.index.registry import Numbers
+from overlay.index.census import MODULUS, NAME_BYTES, Numbers
 from overlay.index.scoring import Front, Parts, Statistics
 from overlay.wire import limits
 from overlay.wire.query import Hit, Receipt

@@ -13,7 +13,16 @@ import msgspec
 from overlay.wire import limits
 from overlay.wire.message import Adverts_, Code, Message, QueryId, Real, Text
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
-from overlay.wire.registration import MoveTo, Register, RegisterAnswer, Registered, RegisterOffer, Unregister
+from overlay.wire.registration import (
+    HandOver,
+    HandOverAnswer,
+    MoveTo,
+    Register,
+    RegisterAnswer,
+    Registered,
+    RegisterOffer,
+    Unregister,
+)
 from overlay.wire.statements import Addresses, AddressText, Capacity, Count, Digest, Id, Mandate, NetworkId, Signed
 from overlay.wire.summary import SummaryAcknowledged, SummaryGiven
 
@@ -269,7 +278,7 @@ MESSAGES: dict[int, type[Message]] = {
         Hello, Goodbye, Ping, Pong, NetworkChanged, SignWanted, SignSeen, SignMissed,
         Adverts, AdvertIds, AdvertsWanted, NeighbourWanted, NeighbourAnswer, Beacon, QueryIds,
         SummaryGiven, SummaryAcknowledged,
-        RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo,
+        RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo, HandOver, HandOverAnswer,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,
     )

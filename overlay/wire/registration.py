@@ -4,9 +4,10 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from overlay.identity.ids import ID_BYTES
 from overlay.wire import limits
 from overlay.wire.message import Adverts_, Code, Message, Priority, Real, RecordId, Text
-from overlay.wire.statements import Count, Digest, Signature, Signed
+from overlay.wire.statements import Count, Digest, Id, Key, Signature, Signed
 
 
 class RecordBody(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -126,8 +127,48 @@ class MoveTo(Message, frozen=True, array_like=True, tag=25, gc=False):
     @ivar adverts: where to register instead.
     @ivar code: C{resigning}, C{balance}.
     @ivar within: seconds until this home will be gone or drop the leaf.
+    @ivar holder: id of the one of them that holds the leaf's registration already; empty if none does.
     """
 
     adverts: Adverts_
     code: Code
     within: Real
+    holder: Annotated[bytes, msgspec.Meta(max_length=ID_BYTES)] = b""
+
+
+class HandOver(Message, frozen=True, array_like=True, tag=26, gc=False):
+    """
+    A super-peer that resigns gives the registration of one of its leaves, in batches, to another. Only to those whose hello has the
+    feature C{hand-over}.
+
+    @ivar key: public key of the owner.
+    @ivar sequence: of the registration; the giver holds it whole.
+    @ivar part: 0, 1, 2 ...; 0 begins again.
+    @ivar last: whether it is the last.
+    @ivar digest: of the whole registration.
+    @ivar homes: the owner's signed L{HomeList}, which names the giver; in part 0.
+    """
+
+    priority: ClassVar[Priority] = Priority.REGISTRATION
+
+    key: Key
+    sequence: Count
+    part: Count
+    last: bool
+    digest: Digest
+    additions: Annotated[list[RecordBody], msgspec.Meta(max_length=limits.BATCH_RECORDS)] = []
+    homes: Signed | None = None
+
+
+class HandOverAnswer(Message, frozen=True, array_like=True, tag=27, gc=False):
+    """
+    A batch of a registration that is handed over is stored, or why it was not.
+
+    @ivar code: empty if it is stored; C{held} if this very registration was there before, so that no more need come; else why not.
+    @ivar retry: seconds, if the whole may be tried again.
+    """
+
+    owner: Id
+    part: Count
+    code: Code = ""
+    retry: Real = 0.0

@@ -41,7 +41,7 @@ def test_trustIsBetweenNoneAndFull(deeds: list[Deed]) -> None:
         score = beta.trust(OTHER).score
         assert 0 < score < 1
         bad = deed.name in ("LATE", "LINK_LOST", "GARBAGE", "FORGED_RECORD", "FORGED_HIT", "FORGED_STATEMENT", "BAD_MANDATE",
-                            "DOUBLE_VOTE", "OVER_BUDGET", "CONTENT_MISMATCH")
+                            "DOUBLE_VOTE", "OVER_BUDGET", "CONTENT_MISMATCH", "STALE_RECORD")
         assert score <= before + 1e-9 if bad else score >= before - 1e-9
         before = score
 

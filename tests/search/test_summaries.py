@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 
 from overlay.errors import Malformed
 from overlay.index.bloom import FIELD, packed, positionOf
-from overlay.index.registry import Numbers
+from overlay.index.census import Numbers
 from overlay.lab.pinned import everybody
 from overlay.lab.world import LabPeer, World
 from overlay.search import branches as branchesModule
