@@ -16,7 +16,7 @@ from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
 from overlay.identity.signing import ISignatureScheme
 from overlay.index.dialect import Analysis, analysisOf
-from overlay.questions import Deed, Work
+from overlay.questions import Deed, HeadRoom, Work
 from overlay.settings import Settings
 from overlay.storage import IStorage, ITable
 from overlay.tally import Tally
@@ -43,6 +43,7 @@ class Surroundings:
     @ivar random: for every choice.
     @ivar network: dials and listens.
     @ivar scheme: makes and checks signatures.
+    @ivar headRoom: gives what the machine has left.
     """
 
     clock: IReactorTime
@@ -50,6 +51,7 @@ class Surroundings:
     random: random.Random
     network: "INetwork"
     scheme: ISignatureScheme
+    headRoom: Callable[[], HeadRoom] = HeadRoom
 
 
 @attrs.define(slots=True, eq=False)

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import random
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from overlay.console.server import ConsoleFactory
 from overlay.desk import Desk
 from overlay.discovery import DiscoverySurroundings, Source, buildSources
 from overlay.errors import SuperpeerError, UsageError
+from overlay.headroom import headRoom
 from overlay.identity.identity import Identity, loadIdentity, writePrivately
 from overlay.identity.ids import idText, shortText
 from overlay.identity.invitation import Invitation
@@ -158,7 +158,7 @@ class SuperpeerService(MultiService):
         # Without what it needs for the network's terms nothing of it is of use.
         analysisOf(network.dialect)
         surroundings = Surroundings(
-            self._reactor, time.time, rng, TlsNetwork(self._reactor, identity, plan.listen), scheme
+            self._reactor, time.time, rng, TlsNetwork(self._reactor, identity, plan.listen), scheme, headRoom
         )
         policies = self._policies = Policies.build(
             PolicySurroundings(self._reactor, rng, identity.peerId, storage), plan.specs
@@ -345,8 +345,7 @@ def _raiseNow(started: Deferred[Any], what: str) -> Any:
 
 def _capacity(uptime: float) -> Capacity:
     """What this machine has free: a claim that is only a hint to others."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Capacity(memory=max(0, free), descriptors=max(0, descriptors), uptime=int(uptime))
+    room = headRoom()
+    return Capacity(memory=room.memory or 0, descriptors=room.descriptors or 0, uptime=int(uptime))
 
 

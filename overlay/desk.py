@@ -71,6 +71,7 @@ class Desk:
             "left out": self._leftOut(),
             "in doubt": (peer.summaries.explain() or {}).get("in doubt", []),
             "addresses": membership.ownAddresses(),
+            "reachable": {True: "yes", False: "no", None: "unknown"}[peer.election.reachability.dialable],
             "discovery": self._discovery(),
             "uptime": round(membership.uptime(), 1),
             "version": __version__,

@@ -53,7 +53,10 @@ class IElection(Interface):
     """Who serves. One object per peer."""
 
     def mayServe(standing: Standing) -> Verdict:
-        """Asked before this peer takes the role of super-peer in any way, and for C{explain role}. Safe: no."""
+        """
+        Asked before this peer takes the role of super-peer in any way, of a super-peer that should resign, and for C{explain role}.
+        Safe: no.
+        """
 
     def patience(standing: Standing) -> Verdict:
         """
@@ -74,7 +77,10 @@ class IElection(Interface):
         """Asked of an elector after its own dial-back. Safe: no."""
 
     def shouldResign(load: Load) -> Verdict:
-        """Asked about once a second of a super-peer. Safe: no."""
+        """
+        Asked about once a second of a super-peer, with its C{standing}. It resigns once the answer has been yes for a while: 30 seconds if
+        C{mayServe} says no, else up to 30. Safe: no.
+        """
 
     def recognises(claim: Claim) -> Verdict:
         """Whether a peer that says it is a super-peer is treated as one. Safe: only with a mandate."""

@@ -98,7 +98,7 @@ class Peer:
         )
         self.components: list[Component] = [
             self.governance, self.membership, self.neighbours, self.suspicion, self.tree, self.bootstrap,
-            self.homes, self.hosting, self.election, self.summaries, self.searches,
+            self.homes, self.hosting, self.election.reachability, self.election, self.summaries, self.searches,
         ]
         self.bootstrap.needed = self._needs
         self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}

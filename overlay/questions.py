@@ -41,17 +41,50 @@ BAD_DEEDS = frozenset(
 )
 
 
+class Criterion(StrEnum):
+    """
+    What is observed of whoever serves or might. A policy that names a reason so has its threshold shown beside what was observed, in
+    C{explain role}.
+    """
+
+    REACHABLE = "reachable"
+    FIRST_SEEN = "first seen"
+    SESSION = "present session"
+    EARLIER = "earlier sessions"
+    RTT = "round-trip time"
+    THROUGHPUT = "throughput"
+    DESCRIPTORS = "descriptors free"
+    MEMORY = "memory free"
+    REPUTATION = "reputation"
+
+
+@attrs.frozen(slots=True)
+class HeadRoom:
+    """
+    What this machine has left.
+
+    @ivar memory: bytes that may still be had; None if that cannot be measured.
+    @ivar descriptors: files and connections that this process may still open; None likewise.
+    """
+
+    memory: int | None = None
+    descriptors: int | None = None
+
+
 @attrs.frozen(slots=True)
 class Standing:
     """
     This peer's own circumstances, for C{IElection.mayServe} and C{IElection.patience}.
 
-    @ivar dialable: whether another peer has dialled this one back successfully; None if nobody has tried yet.
+    @ivar dialable: whether another peer that was asked to, or one of its own accord, has dialled this one; False if several could not;
+        None if nobody has tried yet.
     @ivar uptime: seconds since start.
     @ivar liveSuperPeers: super-peers it knows to be alive.
     @ivar reversals: how often its promotions failed or were reversed lately.
     @ivar servedBefore: whether it was a super-peer when it last stopped.
     @ivar alone: whether it knows no address to try at all.
+    @ivar headRoom: what its machine has left.
+    @ivar serving: whether it serves now.
     """
 
     peerId: PeerId
@@ -62,6 +95,8 @@ class Standing:
     reversals: int
     servedBefore: bool
     alone: bool
+    headRoom: HeadRoom = HeadRoom()
+    serving: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -74,6 +109,7 @@ class Load:
     @ivar others: for each other super-peer known to be alive, the registrations that it last stated.
     @ivar sinceChange: seconds since the last seat was filled or abandoned here.
     @ivar mandated: whether it holds a valid mandate.
+    @ivar standing: its circumstances; only for C{shouldResign}.
     """
 
     peerId: PeerId
@@ -82,6 +118,7 @@ class Load:
     others: tuple[int, ...]
     sinceChange: float
     mandated: bool
+    standing: Standing | None = None
 
 
 @attrs.frozen(slots=True)
@@ -95,6 +132,10 @@ class Candidate:
     @ivar dialable: whether the asking peer has dialled it back successfully.
     @ivar trust: reputation, 0 to 1.
     @ivar claims: what it says of itself.
+    @ivar first: seconds since that peer first met it at all.
+    @ivar earlier: its earlier sessions whose end that peer has seen.
+    @ivar lasted: their mean length in seconds; 0 without any.
+    @ivar throughput: bytes per second that came from it while it was busy; None if it never was.
     """
 
     peerId: PeerId
@@ -104,6 +145,10 @@ class Candidate:
     dialable: bool
     trust: float
     claims: Capacity
+    first: float = 0.0
+    earlier: int = 0
+    lasted: float = 0.0
+    throughput: float | None = None
 
 
 @attrs.frozen(slots=True)

@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from overlay.interfaces import IElection
 from overlay.policy import PolicyPlugin
-from overlay.questions import Candidate, Claim, Load, Standing
+from overlay.questions import Candidate, Claim, Criterion, Load, Standing
 from overlay.verdict import Reason, Verdict
 
 GENESIS = 3
@@ -15,6 +15,17 @@ STEADY = 600.0
 """Seconds after which a session counts half of an endless one: those that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
 SWIFT = 0.1
 """Round-trip time in seconds that counts half."""
+BROAD = 65_536.0
+"""Bytes per second that count half; what was never measured counts as much."""
+SESSIONS = 3
+"""Earlier sessions from which on their mean length says something."""
+
+
+def _known(value: float | None, digits: int | None = None) -> float | str:
+    """A value for people."""
+    if value is None:
+        return "unknown"
+    return value if digits is None else round(value, digits or None)
 
 
 _MANDATED = Verdict.yes(Reason("mandate", "holds"))
@@ -28,8 +39,8 @@ class Fittest:
     """
 
     __slots__ = (
-        "_callAt", "_descriptors", "_least", "_memory", "_patience", "_pause", "_refuseAt", "_resignBelow", "_rtt", "_settle",
-        "_spare", "_trust", "wanted",
+        "_callAt", "_descriptors", "_least", "_memory", "_patience", "_pause", "_refuseAt", "_resignBelow", "_rtt", "_seen",
+        "_session", "_settle", "_spare", "_throughput", "_trust", "wanted",
     )
 
     def __init__(
@@ -47,6 +58,9 @@ class Fittest:
         memory: int = 67_108_864,
         descriptors: int = 256,
         spare: float = 0.1,
+        seen: float = 1.0,
+        session: float = 60.0,
+        throughput: float = 10_000.0,
     ) -> None:
         """
         @param wanted: registrations that a super-peer aims at.
@@ -59,9 +73,12 @@ class Fittest:
         @param pause: seconds between two seats that one super-peer calls.
         @param trust: lowest reputation of a candidate, 0 to 1.
         @param rtt: longest round-trip time of a candidate, seconds.
-        @param memory: least bytes free, where they are known.
-        @param descriptors: least connections that may be open, where known.
+        @param memory: least bytes free, where they are known; for one that serves already half as many.
+        @param descriptors: least files and connections that may still be opened, where known; for one that serves already an eighth.
         @param spare: part of the super-peers that may be there beyond what the load asks for, 0 to 1.
+        @param seen: seconds since which a candidate has been known at least.
+        @param session: least mean length, in seconds, of a candidate's earlier sessions, where three of them were seen.
+        @param throughput: least bytes per second of a candidate, where they were measured.
         """
         if not (0 < low < high < most and wanted >= 1 and least >= 1):
             raise ValueError("0 < low < high < most, wanted >= 1 and least >= 1 must hold")
@@ -78,21 +95,32 @@ class Fittest:
         self._memory = memory
         self._descriptors = descriptors
         self._spare = spare
+        self._seen = seen
+        self._session = session
+        self._throughput = throughput
 
     def mayServe(self, standing: Standing) -> Verdict:
         if standing.alone:
             return Verdict.yes(Reason("alone: there is nobody else to serve", True))
-        capacity = standing.capacity
-        reasons = [Reason("dialable", "unknown" if standing.dialable is None else standing.dialable, True,
-                          standing.dialable is not False, "", "=")]
-        # Nothing is claimed of these where they cannot be measured.
-        if capacity.memory:
-            reasons.append(Reason.atLeast("memory free", capacity.memory, self._memory, "bytes"))
-        if capacity.descriptors:
-            reasons.append(Reason.atLeast("descriptors", capacity.descriptors, self._descriptors))
-        reasons.append(Reason("promotions reversed", standing.reversals))
-        reasons.append(Reason("super-peers known", standing.liveSuperPeers))
-        return Verdict.allOf(*reasons)
+        return Verdict.allOf(
+            *self._means(standing),
+            Reason("promotions reversed", standing.reversals),
+            Reason("super-peers known", standing.liveSuperPeers),
+        )
+
+    def _means(self, standing: Standing) -> tuple[Reason, ...]:
+        """What a super-peer needs of its own; what cannot be measured speaks against nobody."""
+        # Who serves has what it needs open already, and must not come and go with every file.
+        memory, descriptors = (self._memory // 2, self._descriptors // 8) if standing.serving else (self._memory, self._descriptors)
+        room = standing.headRoom
+        return (
+            Reason(Criterion.REACHABLE, _known(standing.dialable), True, standing.dialable is not False, "", "="),
+            Reason(Criterion.MEMORY, _known(room.memory), memory, room.memory is None or room.memory >= memory, "bytes", ">="),
+            Reason(
+                Criterion.DESCRIPTORS, _known(room.descriptors), descriptors,
+                room.descriptors is None or room.descriptors >= descriptors, "", ">=",
+            ),
+        )
 
     def patience(self, standing: Standing) -> Verdict:
         if standing.alone:
@@ -152,27 +180,43 @@ class Fittest:
         )
 
     def fitness(self, candidate: Candidate) -> Verdict:
-        rtt = candidate.rtt
+        rtt, rate = candidate.rtt, candidate.throughput
+        few = candidate.earlier < SESSIONS
         reasons = (
-            Reason.must("dialled back", candidate.dialable),
-            Reason.atLeast("trust", round(candidate.trust, 3), self._trust, "0 to 1"),
-            Reason("round-trip time", rtt if rtt is None else round(rtt, 4), self._rtt, rtt is not None and rtt <= self._rtt, "s", "<="),
-            Reason("known to be up for", round(candidate.known, 1), unit="s"),
+            Reason.must(Criterion.REACHABLE, candidate.dialable),
+            Reason.atLeast(Criterion.REPUTATION, round(candidate.trust, 3), self._trust, "0 to 1"),
+            Reason(Criterion.RTT, _known(rtt, 4), self._rtt, rtt is not None and rtt <= self._rtt, "s", "<="),
+            # Who was linked before this peer started has been seen for as long.
+            Reason.atLeast(Criterion.FIRST_SEEN, round(max(candidate.first, candidate.known, candidate.linked), 1), self._seen, "s"),
+            Reason(Criterion.SESSION, round(candidate.known, 1), unit="s"),
+            Reason(
+                Criterion.EARLIER, "too few" if few else round(candidate.lasted, 1), self._session,
+                few or candidate.lasted >= self._session, "s", ">=",
+            ),
+            Reason(
+                Criterion.THROUGHPUT, _known(rate, 0), self._throughput, rate is None or rate >= self._throughput, "bytes/s", ">="
+            ),
         )
-        steady = candidate.known / (candidate.known + STEADY)
+        # A part of what its sessions last speaks for the present one too, however young that is.
+        lasts = candidate.known + 0.25 * candidate.lasted
+        steady = lasts / (lasts + STEADY)
         swift = SWIFT / (SWIFT + rtt) if rtt is not None else 0.0
-        score = candidate.trust * (0.6 * steady + 0.4 * swift)
+        broad = 0.5 if rate is None else rate / (rate + BROAD)
+        score = candidate.trust * (0.6 * steady + 0.3 * swift + 0.1 * broad)
         return Verdict.allOf(*reasons, score=round(score, 4))
 
     def vote(self, candidate: Candidate) -> Verdict:
         rtt = candidate.rtt
         return Verdict.allOf(
-            Reason.must("dialled back", candidate.dialable),
-            Reason.atLeast("trust", round(candidate.trust, 3), self._trust, "0 to 1"),
-            Reason("round-trip time", rtt if rtt is None else round(rtt, 4), self._rtt, rtt is None or rtt <= self._rtt, "s", "<="),
+            Reason.must(Criterion.REACHABLE, candidate.dialable),
+            Reason.atLeast(Criterion.REPUTATION, round(candidate.trust, 3), self._trust, "0 to 1"),
+            Reason(Criterion.RTT, _known(rtt, 4), self._rtt, rtt is None or rtt <= self._rtt, "s", "<="),
         )
 
     def shouldResign(self, load: Load) -> Verdict:
+        short = [one for one in self._means(load.standing) if not one.holds] if load.standing is not None else []
+        if short and load.others:
+            return Verdict.yes(*short, Reason.atLeast("other super-peers", len(load.others), 1))
         serving = len(load.others) + 1
         # One more than the load asks for is no surplus yet: the next arrivals would want it back.
         surplus = serving - math.ceil(self._total(load) / self.wanted) - math.floor(self._spare * serving)

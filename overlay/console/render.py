@@ -136,6 +136,11 @@ def explainRole(said: Mapping[str, Any]) -> None:
             f"mandate: seat {mandate['seat']} of {mandate['caller'][:8]}, votes of {', '.join(mandate['votes'])}"
             f" out of {', '.join(mandate['electorate'])}; {mandate['seconds left']} s left"
         )
+    print("\nwhat is observed of it")
+    for row in said["criteria"]:
+        name, value, relation, threshold, unit, holds = _reason({"name": row["criterion"], **row})
+        shown = [f"{name}:", value, relation, threshold, unit, f"({holds})" if holds else "", f"seen by {row['seen by'] or 'nobody yet'},"]
+        print("  " + " ".join(str(one) for one in shown if one != "") + f" next look in {row['again']:.0f} s")
     for question in said["questions"]:
         extra = f", {question['score']:.1f} s" if question["question"].startswith("how long") else ""
         print(f"\n{question['question']}? {question['decision']}{extra}")

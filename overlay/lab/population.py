@@ -15,6 +15,7 @@ from overlay.lab.sessions import ISessions, Trace
 from overlay.lab.shares import Shares
 from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
+from overlay.questions import HeadRoom
 from overlay.wire.statements import Capacity
 
 INTRODUCTIONS = 2
@@ -264,13 +265,17 @@ class Population:
 
     def capacity(self, member: Member) -> Callable[[float], Capacity]:
         """What a peer says that it has: its upload, and memory and connections that go with it."""
-        bandwidth = self.bandwidth(member)
-        memory, descriptors = int(128 * MIB * (1 + 15 * member.rank)), int(512 * (1 + 7 * member.rank))
+        bandwidth, room = self.bandwidth(member), self.headRoom(member)
+        memory, descriptors = room.memory or 0, room.descriptors or 0
 
         def now(uptime: float) -> Capacity:
             return Capacity(int(bandwidth), memory, descriptors, int(self.world.time.seconds() - member.born))
 
         return now
+
+    def headRoom(self, member: Member) -> HeadRoom:
+        """What the machine of a peer has left: from 128 MiB and 512 descriptors to 16 and 8 times as many."""
+        return HeadRoom(int(128 * MIB * (1 + 15 * member.rank)), int(512 * (1 + 7 * member.rank)))
 
     def _enter(self, member: Member, addresses: list[str]) -> None:
         now = self.world.time.seconds()
@@ -279,6 +284,8 @@ class Population:
         peer = member.peer
         returns = bool(peer.storage.table("boot").count())
         peer.bootstrap = addresses
+        room = self.headRoom(member)
+        peer.headRoom = lambda: room
         self.members[member.number] = member
         self._byId[member.peerId] = member
         if peer.dialable:

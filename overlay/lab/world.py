@@ -21,6 +21,7 @@ from overlay.lab.time import PeerClock, VirtualTime
 from overlay.peer import Peer
 from overlay.policies import Policies
 from overlay.policy import PLUGIN_PACKAGE, Catalogue, PolicyPlugin, PolicySurroundings, findPlugins
+from overlay.questions import HeadRoom
 from overlay.search.outcome import FoundHit, Outcome
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
@@ -48,10 +49,11 @@ class LabPeer:
     @ivar skew: how far its wall clock is off, in seconds.
     @ivar bootstrap: the addresses with which it begins.
     @ivar discovery: further ways to find some, as C{NAME:key=value,...}.
+    @ivar headRoom: gives what its machine has left, of which nothing is known if nobody says it.
     """
 
     __slots__ = (
-        "_clock", "_makePeer", "address", "bootstrap", "dialable", "discovery", "host", "identity", "name", "peer", "running",
+        "_clock", "_makePeer", "address", "bootstrap", "dialable", "discovery", "headRoom", "host", "identity", "name", "peer", "running",
         "settings", "skew", "specs", "storage", "world",
     )
 
@@ -65,6 +67,7 @@ class LabPeer:
         self.address = address
         self.bootstrap = bootstrap
         self.discovery: Sequence[str] = ()
+        self.headRoom: Callable[[], HeadRoom] = HeadRoom
         self.dialable = dialable
         self.settings = settings
         self.specs = specs
@@ -98,7 +101,7 @@ class LabPeer:
         self.host = world.net.attach(self.identity, host, int(port), self.dialable)
         rng = stream(world.random.getrandbits(64))
         surroundings = Surroundings(
-            self._clock, self._wall, rng, self.host, world.scheme
+            self._clock, self._wall, rng, self.host, world.scheme, self.headRoom
         )
         policies = Policies.build(
             PolicySurroundings(self._clock, rng, self.peerId, self.storage), self.specs, world.catalogue

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPEN_WORK = 16
 """Bits of work that an open network asks for by default."""
-FEATURES: tuple[str, ...] = ("tree", "summary", "signs", "hand-over")
+FEATURES: tuple[str, ...] = ("tree", "summary", "signs", "hand-over", "dial-back")
 AGENT = f"superpeer/{__version__}"
 PURPOSES = ("link", "probe")
 _COMMON = frozenset(FEATURES)
@@ -57,9 +57,11 @@ class Greeting:
             self._nonce = kept
         return self._nonce
 
-    def make(self, link: "Link", listening: int, advert: Signed | None) -> Hello:
+    def make(self, link: "Link", listening: int, advert: Signed | None, nonce: bytes = b"") -> Hello:
         """
         Our hello for one link. It proves the key of the other's generation, if that is older and was accepted.
+
+        @param nonce: of a probe that the other has asked for.
         """
         commons = self._commons
         network = commons.network
@@ -70,6 +72,7 @@ class Greeting:
             PROTOCOL, list(FEATURES), network.id, network.generation - 1 if older else network.generation, proof,
             self._work(), commons.boot, link.purpose, listening, _hostOf(link.address), link.dialledAddress, limits.ANALYSIS,
             AGENT, commons.now(), None if link.purpose == "probe" else advert, network.dialect,
+            nonce,
         )
 
     def judge(self, link: "Link", hello: Hello, knownBefore: bool) -> Goodbye | None:

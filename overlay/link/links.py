@@ -37,6 +37,10 @@ def _noAdverts() -> list[Signed]:
     return []
 
 
+def _unasked(peer: bytes, nonce: bytes) -> None:
+    """Whoever dials us was not asked to."""
+
+
 class Links(OpenLinks):
     """
     @ivar observer: hears of links made, lost and clear, and of messages.
@@ -47,12 +51,15 @@ class Links(OpenLinks):
     @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
+    @ivar dialledAt: monotonic time at which one did so last.
+    @ivar probed: called with the id of a peer that dials us because we asked it to, and the number that we gave it.
     @ivar twin: what is known of another machine that has our identity; empty if none was met.
     """
 
     __slots__ = (
-        "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_reached", "_running", "_seen", "_serving",
-        "_spares", "_young", "alternatives", "dialledBy", "introduced", "knownBefore", "networkChange", "observer", "ownAdvert", "twin",
+        "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_nonce", "_reached", "_running", "_seen",
+        "_serving", "_spares", "_young", "alternatives", "dialledAt", "dialledBy", "introduced", "knownBefore", "networkChange",
+        "observer", "ownAdvert", "probed", "twin",
         "wasDialled",
     )
 
@@ -66,6 +73,9 @@ class Links(OpenLinks):
         self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
+        self.dialledAt = 0.0
+        self.probed: Callable[[bytes, bytes], None] = _unasked
+        self._nonce = b""
         self._serving = False
         self.twin = ""
         self._greeting = Greeting(commons)
@@ -201,16 +211,17 @@ class Links(OpenLinks):
             else:
                 waiting.callback(result)
 
-    def probe(self, address: str, expected: bytes) -> Deferred[float]:
+    def probe(self, address: str, expected: bytes, nonce: bytes = b"") -> Deferred[float]:
         """
         Dial a peer only to see that it answers with its identity.
 
+        @param nonce: to be said in the hello, if it asked for the probe.
         @return: fires with the seconds that dial and hello took; fails with a L{SuperpeerError}.
         """
         start = self.commons.seconds()
-        return self._connect(address, expected, "probe").addCallback(lambda link: self.commons.seconds() - start)
+        return self._connect(address, expected, "probe", nonce).addCallback(lambda link: self.commons.seconds() - start)
 
-    def _connect(self, address: str, expected: bytes | None, purpose: str) -> Deferred[Link]:
+    def _connect(self, address: str, expected: bytes | None, purpose: str, nonce: bytes = b"") -> Deferred[Link]:
         if not self._running:
             return fail(NotReached("this peer is stopping"))
         if expected is not None and self.commons.isRefused(expected):
@@ -221,7 +232,7 @@ class Links(OpenLinks):
             if not self._running:
                 channel.abort()
                 raise NotReached("this peer is stopping")
-            return self._begin(channel, purpose)
+            return self._begin(channel, purpose, nonce)
 
         return dialling.addCallback(connected)
 
@@ -231,13 +242,16 @@ class Links(OpenLinks):
             return
         self._begin(channel, "link").addErrback(lambda failure: None)
 
-    def _begin(self, channel: IChannel, purpose: str) -> Deferred[Link]:
+    def _begin(self, channel: IChannel, purpose: str, nonce: bytes = b"") -> Deferred[Link]:
         link = Link(self, channel, purpose)
         self._channels.append(link)
         self._young += 1
         link.timer = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
         made = link.made().addBoth(self._grown, link)
+        # A dialler says hello within this call.
+        self._nonce = nonce
         link.begin()
+        self._nonce = b""
         return made
 
     def _grown(self, result: "Link | Failure", link: Link) -> "Link | Failure":
@@ -249,7 +263,7 @@ class Links(OpenLinks):
 
     def hello(self, link: Link) -> Hello:
         """Our hello for a link."""
-        return self._greeting.make(link, self.port, self.ownAdvert())
+        return self._greeting.make(link, self.port, self.ownAdvert(), self._nonce)
 
     def judge(self, link: Link, hello: Hello) -> Goodbye | None:
         """Accept a hello, or say why not."""
@@ -265,7 +279,9 @@ class Links(OpenLinks):
             )
             return refusal
         if not link.dialled:
-            self.wasDialled = True
+            self.wasDialled, self.dialledAt = True, self.commons.seconds()
+            if hello.nonce:
+                self.probed(link.peerId, hello.nonce)
             if hello.reachedAt:
                 self._reached.note(hello.reachedAt)
         if hello.seen:

@@ -96,6 +96,7 @@ class Membership(Presence):
         self.gossip.greet(link)
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
+        self.met.left(link.peerId)
         known = self._known.get(link.peerId)
         if known is None:
             return

@@ -32,12 +32,13 @@ class Presence(Component):
     @ivar role: C{leaf} or C{super}.
     @ivar loadOf: registrations that this peer holds; hosting sets it.
     @ivar capacity: what this machine has free, by uptime; the daemon sets it.
+    @ivar hidden: whether others have found that they cannot dial this peer: then it says of no address that they can.
     @ivar gossip: tells others; L{overlay.membership.membership.Membership} makes it.
     """
 
     __slots__ = (
         "_heirs", "_issueSoon", "_issuedAt", "_mandate", "_own", "_ownAdvert", "_sequence", "_started", "_stopped", "_table",
-        "capacity", "gossip", "loadOf", "role",
+        "capacity", "gossip", "hidden", "loadOf", "role",
     )
 
     gossip: "Gossip"
@@ -45,6 +46,7 @@ class Presence(Component):
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.role = "leaf"
+        self.hidden = False
         self.loadOf: Callable[[], int] = _none
         self.capacity: Callable[[float], Capacity] = _unmeasured
         self._mandate: Mandate | None = None
@@ -75,7 +77,11 @@ class Presence(Component):
         return self.commons.seconds() - self._started
 
     def ownAddresses(self) -> list[str]:
-        """At which others may dial this peer."""
+        """At which others may dial this peer; none if they have tried and cannot."""
+        return [] if self.hidden else self.allAddresses()
+
+    def allAddresses(self) -> list[str]:
+        """At which others may try to dial this peer."""
         if not self.commons.links.port:
             return []
         return list(self.commons.settings.advertise or self.commons.links.observedAddresses())[: limits.ADDRESSES]

@@ -22,6 +22,7 @@ from overlay.roles.explanation import explainRole
 from overlay.roles.heirs import HeirKeeper, Summoner
 from overlay.roles.mandate import GENESIS, checkMandate
 from overlay.roles.observations import Observations
+from overlay.roles.reachability import Reachability
 from overlay.roles.reign import GRACE, Reign
 from overlay.roles.role import Role
 from overlay.roles.verifier import Verifier
@@ -71,7 +72,8 @@ class Election(Component):
 
     __slots__ = (
         "_caller", "_elector", "_neighbours", "_petitioned", "_reign", "_rejudged", "_rejudgedAll", "_seatsChanged", "_timer",
-        "_wellFor", "bootstrap", "homes", "hosting", "membership", "observations", "role", "summoner", "verifier",
+        "_wellFor", "bootstrap", "homes", "hosting", "membership", "observations", "reachability", "role", "summoner",
+        "verifier",
     )
 
     makeElector: type[Elector] = Elector
@@ -92,6 +94,7 @@ class Election(Component):
         self.bootstrap = bootstrap
         self._neighbours = neighbours
         self.observations = Observations(commons, membership)
+        self.reachability = Reachability(commons, membership, self.observations, self._observers)
         self.verifier = Verifier(commons, membership)
         # Most peers never vote, nor call a seat, nor serve.
         self._elector: Elector | None = None
@@ -192,14 +195,29 @@ class Election(Component):
         membership = self.membership
         return Standing(
             peerId=self.commons.peerId,
-            dialable=True if self.commons.links.wasDialled else None,
+            dialable=self.reachability.dialable,
             uptime=membership.uptime(),
             capacity=membership.capacity(membership.uptime()),
-            liveSuperPeers=len(membership.superPeers()),
+            liveSuperPeers=len(membership.superPeerView()),
             reversals=self.role.reversals,
             servedBefore=self.role.servedBefore,
             alone=self.bootstrap.alone,
+            headRoom=self.reign.headRoom if membership.serving else self.commons.surroundings.headRoom(),
+            serving=membership.serving,
         )
+
+    @property
+    def nextLook(self) -> float:
+        """Seconds until this peer asks its policy again whether it may serve."""
+        if self._timer is None or not self._timer.active():
+            return 0.0
+        calm = self.bootstrap.since is None and self.state == "leaf"
+        later = CALM * ((-self._wellFor - 1) % WELL_LOOKS) if calm else 0.0
+        return max(0.0, self._timer.getTime() - self.commons.seconds()) + later
+
+    def _observers(self) -> "list[Link]":
+        """Super-peers that may be asked whether they can dial this peer."""
+        return self._neighbours.linked() if self.membership.serving else self.homes.links()
 
     def _electors(self) -> dict[bytes, int]:
         return votersFirst(self.verifier.voters(), self.verifier.serving())
@@ -207,7 +225,7 @@ class Election(Component):
     def _liveMandates(self) -> int:
         return self.verifier.settled(GRACE) + (self.verifier.own is not None)
 
-    def load(self) -> Load:
+    def load(self, standing: Standing | None = None) -> Load:
         """What this peer carries, as the policy is told of it."""
         return Load(
             peerId=self.commons.peerId,
@@ -216,6 +234,7 @@ class Election(Component):
             others=tuple([known.advert.load for known in self.membership.superPeerView()]),
             sinceChange=self.commons.seconds() - self._seatsChanged,
             mandated=self.verifier.own is not None,
+            standing=standing,
         )
 
     def mayServe(self) -> bool:
@@ -254,6 +273,7 @@ class Election(Component):
     # --- about once a second -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
+        self.reachability.look()
         seconds = self.commons.seconds()
         serving = self.membership.serving
         if seconds - self._rejudgedAll >= (REJUDGE_ALL if serving else LEAF_REJUDGE):

@@ -42,6 +42,10 @@ def _atOnce(act: Callable[[], None]) -> None:
     act()
 
 
+def _unmeasured(peer: bytes, bytes_: int) -> None:
+    """Nobody asks for it."""
+
+
 def _unloaded() -> Load:
     return Load(PeerId(b""), 0, 0.0, (), 0.0, False)
 
@@ -51,12 +55,13 @@ class Hosting(Component):
     @ivar serving: whether this peer takes registrations of others.
     @ivar load: what it carries, as the policy is told; the election sets it.
     @ivar whenKnown: calls what it is given when everybody who has to know of what is held does; the summaries set it.
+    @ivar measured: told of each batch that comes, from whom and how many bytes; the election sets it.
     @ivar leaving: the hand-over, of a super-peer that resigns.
     """
 
     __slots__ = (
         "_accepted", "_membership", "_own", "_ownSoon", "_queues", "_registry", "_taking", "_timer", "_working", "leaving", "load",
-        "serving", "whenKnown",
+        "measured", "serving", "whenKnown",
     )
 
     def __init__(
@@ -68,6 +73,7 @@ class Hosting(Component):
         self._own = own
         self.serving = False
         self.load: Callable[[], Load] = _unloaded
+        self.measured: Callable[[bytes, int], None] = _unmeasured
         self.whenKnown: Callable[[Callable[[], None]], None] = _atOnce
         # Written to only while this peer serves.
         self._accepted: dict[bytes, Link] = _NOBODY
@@ -225,6 +231,7 @@ class Hosting(Component):
             self.commons.report(link.peerId, Deed.OVER_BUDGET)
             return
         queue.append((link, message))
+        self.measured(link.peerId, sum(len(one.head) + len(one.text) + len(one.terms) for one in message.additions))
         self._workSoon()
 
     def _workSoon(self) -> None:

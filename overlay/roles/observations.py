@@ -1,6 +1,7 @@
 """What this peer has seen of others that might serve: whether they could be dialled back, how fast, how long they have stayed."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from overlay.commons import Commons
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.questions import Candidate
+from overlay.wire.messages import Impression
 from overlay.wire.statements import Capacity
 
 if TYPE_CHECKING:
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 KEPT = 4096
-"""Most peers of whom a dial-back is remembered."""
+"""Most peers of whom a dial-back is remembered, and most of whom the throughput is."""
+BUSY = 5.0
+"""Seconds without a batch after which a peer was not busy."""
+MEASURED = 0.1
+"""Seconds of being busy from which on they are measured, if so many bytes have come: C{LEAST}."""
+LEAST = 16 * 1024
+_NOTHING: Any = MappingProxyType({})
 FRESH = 300.0
 """Seconds for which a dial-back counts."""
 
@@ -35,15 +43,32 @@ class DialBack(msgspec.Struct, frozen=True, gc=False):
     when: float
 
 
-class Observations:
-    """Dial-backs of this peer, by peer id."""
+class Run(msgspec.Struct, gc=False):
+    """
+    A time in which a peer was busy sending.
 
-    __slots__ = ("_commons", "_known", "_membership")
+    @ivar start: monotonic time of its first batch; of its C{last} likewise.
+    @ivar bytes_: that came after the first.
+    @ivar rate: bytes per second, of the last time that was long enough; None if none was.
+    """
+
+    start: float
+    last: float
+    bytes_: int = 0
+    rate: float | None = None
+
+
+class Observations:
+    """Dial-backs of this peer, by peer id, and what it has measured of transfers."""
+
+    __slots__ = ("_commons", "_known", "_membership", "_runs")
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons
         self._membership = membership
         self._known: dict[bytes, DialBack] = {}
+        # Most peers are sent nothing much.
+        self._runs: dict[bytes, Run] = _NOTHING
 
     def last(self, peer: bytes) -> DialBack | None:
         """The last dial-back of a peer, unless it is too long ago."""
@@ -60,10 +85,34 @@ class Observations:
     def forget(self, peer: bytes) -> None:
         self._known.pop(peer, None)
 
-    def dialBack(self, peer: bytes, addresses: Sequence[str]) -> "Deferred[DialBack]":
+    def transferred(self, peer: bytes, bytes_: int) -> None:
+        """A batch of records has come from a peer, which goes on as soon as some are acknowledged."""
+        seconds = self._commons.seconds()
+        run = self._runs.get(peer)
+        if run is None:
+            self._runs = self._runs or {}
+            while len(self._runs) >= KEPT:
+                del self._runs[next(iter(self._runs))]
+            self._runs[peer] = Run(seconds, seconds)
+        elif seconds - run.last > BUSY:
+            run.start = run.last = seconds
+            run.bytes_ = 0
+        else:
+            run.last = seconds
+            run.bytes_ += bytes_
+            if run.bytes_ >= LEAST and seconds - run.start >= MEASURED:
+                run.rate = run.bytes_ / (seconds - run.start)
+
+    def throughput(self, peer: bytes) -> float | None:
+        """Bytes per second that came from a peer when it was last busy; None if it never was."""
+        run = self._runs.get(peer)
+        return run.rate if run is not None else None
+
+    def dialBack(self, peer: bytes, addresses: Sequence[str], nonce: bytes = b"") -> "Deferred[DialBack]":
         """
         Dial a peer at each of its addresses until one answers with its identity.
 
+        @param nonce: which that one has asked to be told.
         @return: always fires with a L{DialBack}.
         """
         left = list(dict.fromkeys(addresses))[:4]
@@ -76,7 +125,7 @@ class Observations:
             if not left:
                 return self._remember(peer, DialBack("", None, self._commons.seconds()))
             address = left.pop(0)
-            probing: Deferred[float] = self._commons.links.probe(address, PeerId(peer))
+            probing: Deferred[float] = self._commons.links.probe(address, PeerId(peer), nonce)
             answered: Deferred[DialBack] = probing.addCallback(
                 lambda rtt: self._remember(peer, DialBack(address, rtt, self._commons.seconds()))
             )
@@ -98,6 +147,7 @@ class Observations:
         commons = self._commons
         dialBack = self.last(peer)
         rtt = link.rtt if link is not None and link.rtt is not None else (dialBack.rtt if dialBack else None)
+        history = self._membership.met.history(peer)
         return Candidate(
             peerId=PeerId(peer),
             linked=commons.seconds() - link.since if link is not None else 0.0,
@@ -106,4 +156,16 @@ class Observations:
             dialable=dialBack is not None and dialBack.rtt is not None,
             trust=commons.trust(PeerId(peer)),
             claims=claims,
+            first=history.first,
+            earlier=history.earlier,
+            lasted=history.lasted,
+            throughput=self.throughput(peer),
+        )
+
+    def impression(self, peer: bytes, link: "Link | None") -> Impression:
+        """The same for the peer itself."""
+        one = self.candidate(peer, link, Capacity())
+        return Impression(
+            one.linked, one.known, one.first, one.earlier, one.lasted, -1.0 if one.rtt is None else one.rtt,
+            -1.0 if one.throughput is None else one.throughput, one.trust,
         )

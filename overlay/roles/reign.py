@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from overlay.identity.ids import PeerId
+from overlay.questions import HeadRoom, Load
 from overlay.roles.balance import Balance
 from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper
 from overlay.roles.mandate import GENESIS
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 GRACE = 60.0
 """Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 PETITIONS_MOST = 16
+UNFIT = 30.0
+"""Seconds for which it has to be unfit before it resigns."""
+ROOM_EVERY = 10.0
+"""Seconds between two looks at what the machine has left."""
 
 
 class Reign:
@@ -28,7 +33,8 @@ class Reign:
     """
 
     __slots__ = (
-        "_growth", "_meeting", "_of", "_renewal", "_resignAt", "_unelectedSince", "balance", "heirKeeper", "petitions",
+        "_growth", "_meeting", "_of", "_renewal", "_resignAt", "_room", "_roomAt", "_unelectedSince", "balance", "heirKeeper",
+        "petitions",
     )
 
     def __init__(self, of: "Election", neighbours: "Neighbours") -> None:
@@ -41,11 +47,13 @@ class Reign:
         self._meeting = Backoff(SUMMON_EVERY, 600.0)
         self._resignAt: float | None = None
         self._unelectedSince: float | None = None
+        self._room, self._roomAt = HeadRoom(), float("-inf")
 
     def begin(self) -> None:
         """This peer serves now."""
         self._of.homes.heard = self.heirKeeper.heard
         self._of.hosting.load = self._of.load
+        self._of.hosting.measured = self._of.observations.transferred
 
     def end(self) -> None:
         """It serves no longer."""
@@ -73,15 +81,38 @@ class Reign:
             of.caller.callFor(PeerId(peer), list(petition.addresses), petition.capacity, "petition")
         elif self._growth.mayTry(seconds, of.hosting.count) and election.shouldCall(load):
             of.caller.call()
-        elif not election.shouldResign(load):
+        else:
+            self._considerResigning(load)
+
+    def _considerResigning(self, load: Load) -> None:
+        of, seconds = self._of, self._of.commons.seconds()
+        election = of.commons.policies.election
+        standing = of.standing()
+        if not election.shouldResign(of.load(standing)):
             self._resignAt = None
             self.balance.tick(load)
-        elif self._resignAt is None:
+            return
+        unfit = not election.mayServe(standing)
+        if self._resignAt is None:
             # Several find at once that there are too many; who waits longest stays.
-            self._resignAt = seconds + of.commons.random.uniform(0, 6 * of.commons.settings.gossip)
+            wait = UNFIT if unfit else of.commons.random.uniform(0, 6 * of.commons.settings.gossip)
+            self._resignAt = seconds + wait
         elif seconds >= self._resignAt:
             self._resignAt = None
-            of.role.life.resign("surplus")
+            of.role.life.resign("unfit" if unfit else "surplus")
+
+    @property
+    def headRoom(self) -> HeadRoom:
+        """What the machine had left at the last look."""
+        seconds = self._of.commons.seconds()
+        if seconds - self._roomAt >= ROOM_EVERY:
+            self._room, self._roomAt = self._of.commons.surroundings.headRoom(), seconds
+        return self._room
+
+    @property
+    def nextRoom(self) -> float:
+        """Seconds to the next look at that."""
+        return max(0.0, self._roomAt + ROOM_EVERY - self._of.commons.seconds())
 
     def _seekMandate(self) -> None:
         """Be elected where there is somebody to vote; a mandate is renewed after half of its life."""

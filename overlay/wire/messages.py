@@ -51,6 +51,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     @ivar wall: network time as the sender knows it, seconds since the epoch.
     @ivar advert: its current advert; None in a probe.
     @ivar dialect: what the network adds to the analysis.
+    @ivar nonce: in a probe that the other has asked for, the number in its L{DialBackWanted}.
     """
 
     versions: tuple[Count, Count]
@@ -69,6 +70,7 @@ class Hello(Message, frozen=True, array_like=True, tag=1, gc=False):
     wall: Real
     advert: Signed | None = None
     dialect: Annotated[str, msgspec.Meta(max_length=limits.DIALECT)] = ""
+    nonce: Annotated[bytes, msgspec.Meta(max_length=16)] = b""
 
 
 class Goodbye(Message, frozen=True, array_like=True, tag=2, gc=False):
@@ -272,6 +274,50 @@ class SummonsAnswer(Message, frozen=True, array_like=True, tag=48, gc=False):
     adverts: Adverts_ = []
 
 
+class DialBackWanted(Message, frozen=True, array_like=True, tag=49, gc=False):
+    """Dial me, with this number in the hello, so that I know whether others can. Only to those whose hello has the feature C{dial-back}."""
+
+    nonce: QueryId
+    addresses: Addresses
+
+
+class Impression(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """
+    What one peer has seen of another. Times in seconds; what is not known is -1.
+
+    @ivar linked: for which they have been linked.
+    @ivar known: since they met in the other's present session.
+    @ivar first: since they met for the first time.
+    @ivar earlier: earlier sessions of the other that were seen to end.
+    @ivar lasted: mean length of those.
+    @ivar throughput: bytes per second that came from the other while it was busy.
+    @ivar trust: 0 to 1.
+    """
+
+    linked: Real
+    known: Real
+    first: Real
+    earlier: Count
+    lasted: Real
+    rtt: Real
+    throughput: Real
+    trust: Real
+
+
+class DialBackAnswer(Message, frozen=True, array_like=True, tag=50, gc=False):
+    """
+    @ivar address: at which the peer was reached; empty if at none, or if there is a C{code}.
+    @ivar code: why nothing was dialled, as C{rate}, with C{retry} in seconds.
+    @ivar seen: what else the answerer has seen of the asker.
+    """
+
+    nonce: QueryId
+    address: AddressText = ""
+    code: Code = ""
+    retry: Real = 0.0
+    seen: Impression | None = None
+
+
 MESSAGES: dict[int, type[Message]] = {
     cast(int, one.__struct_config__.tag): one
     for one in (
@@ -281,6 +327,7 @@ MESSAGES: dict[int, type[Message]] = {
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo, HandOver, HandOverAnswer,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,
+        DialBackWanted, DialBackAnswer,
     )
 }
 """By number."""

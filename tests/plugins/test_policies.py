@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -14,7 +15,19 @@ from overlay.errors import StoreFull, UsageError
 from overlay.identity.ids import PeerId, idText
 from overlay.interfaces import POINTS
 from overlay.policy import PolicySurroundings, findPlugins
-from overlay.questions import Candidate, Claim, Deed, Formula, Load, NeighbourView, Progress, RowView, Standing, Work
+from overlay.questions import (
+    Candidate,
+    Claim,
+    Deed,
+    Formula,
+    HeadRoom,
+    Load,
+    NeighbourView,
+    Progress,
+    RowView,
+    Standing,
+    Work,
+)
 from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire.statements import Capacity
 
@@ -252,9 +265,23 @@ def test_whoMayServe() -> None:
     """Every criterion is told with its value; one that fails is enough."""
     fittest = build("election", "fittest")
     assert fittest.mayServe(standing()) and fittest.mayServe(standing(alone=True, dialable=False))
-    for changes in ({"dialable": False}, {"capacity": Capacity(0, 1000, 1000)}, {"capacity": Capacity(0, 10**9, 3)}):
+    for changes in ({"dialable": False}, {"headRoom": HeadRoom(memory=1000)}, {"headRoom": HeadRoom(10**9, 100)}):
         verdict = fittest.mayServe(standing(**changes))
         assert not verdict and sum(not one.holds for one in verdict.reasons) == 1
+    # One that serves has most of what it needs; and where nothing can be measured, nothing speaks against it.
+    assert fittest.mayServe(standing(headRoom=HeadRoom(40_000_000, 100), serving=True)) and fittest.mayServe(standing())
+    assert not fittest.mayServe(standing(headRoom=HeadRoom(40_000_000, 10), serving=True))
+
+
+@pytest.mark.parametrize("short", [{"dialable": False}, {"headRoom": HeadRoom(memory=1000)}, {"headRoom": HeadRoom(descriptors=3)}])
+def test_whoIsShortResigns(short: dict[str, Any]) -> None:
+    """Whatever its load, if there is another; the last one stays."""
+    fittest = build("election", "fittest")
+    well, ill = standing(serving=True), standing(serving=True, **short)
+    assert not fittest.shouldResign(attrs.evolve(load(100, 100), standing=well))
+    verdict = fittest.shouldResign(attrs.evolve(load(100, 100), standing=ill))
+    assert verdict and [one.holds for one in verdict.reasons] == [False, True]
+    assert not fittest.shouldResign(attrs.evolve(load(100), standing=ill))
 
 
 def candidate(**changes: Any) -> Candidate:
@@ -266,10 +293,16 @@ def test_fitness() -> None:
     """Longer here, nearer, more trusted is fitter; who cannot be dialled or trusted is not fit at all; claims do not count."""
     fittest = build("election", "fittest")
     plain = fittest.fitness(candidate()).score
-    for better in ({"known": 1000.0}, {"rtt": 0.001}, {"trust": 0.9}):
+    for better in (
+        {"known": 1000.0}, {"rtt": 0.001}, {"trust": 0.9}, {"earlier": 5, "lasted": 7200.0}, {"throughput": 1e7},
+    ):
         assert fittest.fitness(candidate(**better)).score > plain
     for worse in ({"dialable": False}, {"trust": 0.1}, {"rtt": 5.0}):
         assert not fittest.fitness(candidate(**worse)) and not fittest.vote(candidate(**worse))
+    for worse in ({"earlier": 3, "lasted": 10.0}, {"throughput": 500.0}, {"known": 0.0, "linked": 0.5, "first": 0.5}):
+        verdict = fittest.fitness(candidate(**worse))
+        assert not verdict and sum(not one.holds for one in verdict.reasons) == 1 and fittest.vote(candidate(**worse))
+    assert fittest.fitness(candidate(earlier=2, lasted=10.0))
     assert fittest.fitness(candidate(claims=Capacity(10**9, 10**12, 10**6, 10**8))).score == plain
     assert fittest.vote(candidate()) and not fittest.fitness(candidate(rtt=None))
 

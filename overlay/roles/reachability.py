@@ -1,0 +1,182 @@
+"""
+Whether others can dial this peer: it asks a super-peer, which dials it with a number that only the two know. So nobody need be believed who
+says yes, and more than one is asked before a no is. With the answer comes what the other has seen of this peer.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from overlay.commons import Commons, Component
+from overlay.identity.ids import PeerId
+from overlay.questions import Work
+from overlay.roles.observations import DialBack, Observations
+from overlay.wire.message import Message
+from overlay.wire.messages import DialBackAnswer, DialBackWanted, Impression
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from overlay.link.link import Link
+    from overlay.membership.membership import Membership
+
+FEATURE = "dial-back"
+"""Of a hello: the sender dials back whoever asks for it."""
+FIRST = 10.0
+"""Seconds from the start to the first look."""
+EVERY = 300.0
+"""Seconds between two looks."""
+AGAIN = 5.0
+"""Seconds until another is asked, after somebody has not reached this peer, or has not answered."""
+PATIENCE = 30.0
+"""Seconds for an answer: the other may try several addresses."""
+PAUSE = 20.0
+"""Seconds between two times that one peer is dialled because it asks."""
+DOUBTED = 2
+"""Others that have to say that they cannot reach this peer, if there are so many; of one that serves, one more."""
+
+
+class Reachability(Component):
+    """
+    @ivar found: whether this peer was reached; None if nobody has tried.
+    """
+
+    __slots__ = (
+        "_against", "_asked", "_deadline", "_links", "_membership", "_next", "_nonce", "_observations", "_observer",
+        "_said", "found",
+    )
+
+    def __init__(
+        self, commons: Commons, membership: "Membership", observations: Observations, links: "Callable[[], list[Link]]"
+    ) -> None:
+        """@param links: gives those of whom one may be asked."""
+        super().__init__(commons)
+        self._membership = membership
+        self._observations = observations
+        self._links = links
+        self.found: bool | None = None
+        self._next = commons.seconds() + FIRST
+        self._nonce = b""
+        self._asked: PeerId | None = None
+        self._deadline = 0.0
+        self._against: tuple[PeerId, ...] = ()
+        self._observer: PeerId | None = None
+        self._said = b""
+
+    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+        return {DialBackWanted: self._wanted, DialBackAnswer: self._answered}
+
+    # --- for the policy and for people -------------------------------------------------------------------------------
+
+    @property
+    def dialable(self) -> bool | None:
+        """Whether others can dial this peer; None if that is not known."""
+        links = self.commons.links
+        if not links.port:
+            return False
+        if self.found is None:
+            return True if links.wasDialled else None
+        if not self.found and self._membership.serving and self.commons.seconds() - links.dialledAt < EVERY:
+            # Whoever says that it cannot be reached is refuted by those who come.
+            return True
+        return self.found
+
+    @property
+    def observer(self) -> PeerId | None:
+        """Who looked last."""
+        return self._observer
+
+    @property
+    def impression(self) -> Impression | None:
+        """What that one has seen of this peer."""
+        return msgspec.msgpack.decode(self._said, type=Impression) if self._said else None
+
+    @property
+    def nextLook(self) -> float:
+        """Seconds until somebody is asked again."""
+        return max(0.0, (self._deadline if self._asked else self._next) - self.commons.seconds())
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Now and then: ask somebody, if it is time."""
+        seconds = self.commons.seconds()
+        if self._asked is not None:
+            if seconds < self._deadline:
+                return
+            self._asked, self._next = None, seconds
+        if seconds < self._next:
+            return
+        addresses = self._membership.allAddresses()
+        able = [link for link in self._links() if FEATURE in link.features and not link.closed] if addresses else []
+        fresh = [link for link in able if link.peerId not in self._against]
+        if not able:
+            self._next = seconds + AGAIN
+            return
+        link = self.commons.random.choice(fresh or able)
+        self._nonce = self.commons.random.randbytes(16)
+        self.commons.links.probed = self._probed
+        self._asked, self._deadline = link.peerId, seconds + PATIENCE
+        link.send(DialBackWanted(self._nonce, addresses[:4]))
+
+    def _probed(self, peer: bytes, nonce: bytes) -> None:
+        """Somebody has dialled this peer to see whether it is there."""
+        if peer == self._asked and nonce == self._nonce:
+            self._against = ()
+            self._find(True)
+
+    def _answered(self, link: "Link", message: DialBackAnswer) -> None:
+        """Whoever was asked has looked."""
+        if link.peerId != self._asked or message.nonce != self._nonce:
+            self.commons.tally.count("drops", "unexpected")
+            return
+        seconds = self.commons.seconds()
+        self._asked, self._nonce = None, b""
+        if message.code:
+            self._next = seconds + max(AGAIN, min(message.retry, EVERY))
+            return
+        self._observer = link.peerId
+        self._said = msgspec.msgpack.encode(message.seen) if message.seen is not None else b""
+        if message.address:
+            # If it did dial, its number has come; what it only says counts for nothing.
+            self._next = seconds + (EVERY if self.found else AGAIN)
+            return
+        self._against = tuple(dict.fromkeys((*self._against, link.peerId)))
+        others = {one.peerId for one in self._links() if FEATURE in one.features}
+        needed = min(DOUBTED + self._membership.serving, len(others | set(self._against)))
+        if len(self._against) >= needed:
+            self._against = ()
+            self._find(False)
+            self._next = seconds + EVERY
+        else:
+            self._next = seconds + AGAIN
+
+    def _find(self, found: bool) -> None:
+        if self.found is not found:
+            self.found = found
+            self.commons.log.info("others {can} dial this peer", can="can" if found else "cannot")
+        hidden = self.dialable is False
+        if self._membership.hidden is not hidden:
+            self._membership.hidden = hidden
+            self._membership.refresh()
+
+    # --- being asked -------------------------------------------------------------------------------------------------
+
+    def _wanted(self, link: "Link", message: DialBackWanted) -> None:
+        """Another peer asks to be dialled."""
+        commons, peer = self.commons, link.peerId
+        admitted = commons.admit(peer, Work.ELECTION)
+        last = self._observations.last(peer)
+        ago = PAUSE if last is None else commons.seconds() - last.when
+        if admitted and ago < PAUSE and last is not None and last.rtt is None:
+            # Dialled a moment ago, for another reason.
+            link.send(DialBackAnswer(message.nonce, seen=self._observations.impression(peer, link)))
+            return
+        if not admitted or ago < PAUSE:
+            link.send(DialBackAnswer(message.nonce, "", "rate", max(admitted.wait, PAUSE - ago)))
+            return
+
+        def dialled(seen: DialBack) -> None:
+            link.send(DialBackAnswer(message.nonce, seen.address, seen=self._observations.impression(peer, link)))
+
+        self._observations.dialBack(peer, message.addresses[:4], message.nonce).addCallback(dialled)
