@@ -300,7 +300,7 @@ class Desk:
         else:
             addresses = list(peer.commons.settings.advertise)
             if not addresses:
-                addresses = [*peer.membership.ownAddresses(), *_localAddresses(peer.links.port)]
+                addresses = [*peer.membership.ownAddresses(), *_localAddresses(peer.links.host, peer.links.port)]
         if not addresses:
             raise UsageError("this peer does not listen, so nobody can be invited to dial it")
         # An address of this machine alone is of use to nobody else; it stays for a network on one machine.
@@ -358,10 +358,16 @@ def _answer(value: Any) -> Any:
     }
 
 
-def _localAddresses(port: int) -> list[str]:
-    """Where this machine may be dialled from outside, as its own routing table says; nothing is sent."""
+def _localAddresses(host: str, port: int) -> list[str]:
+    """
+    Where this machine may be dialled from outside, as its own routing table says; nothing is sent.
+
+    @param host: the only address at which it listens; empty if it listens at all.
+    """
     if not port:
         return []
+    if host:
+        return [formatAddress(host, port)]
     found = []
     for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 from overlay import __version__
@@ -214,10 +215,24 @@ def _sayInOneLine(
         sys.__excepthook__(kind, problem, trace)
 
 
+def stopOnce(reactor: Any) -> None:
+    """A second signal, as when one comes while the peer still starts, asks for what happens anyway: it is no error."""
+    stop = reactor.stop
+
+    def stopOnceMore() -> None:
+        try:
+            stop()
+        except ReactorNotRunning:
+            return
+
+    reactor.stop = stopOnceMore
+
+
 def makeService(options: Options) -> IService:
     """What C{twistd} runs."""
     from twisted.internet import reactor
 
+    stopOnce(reactor)
     sys.excepthook = _sayInOneLine
     parent: Any = options.parent or {}
     return SuperpeerService(reactor, options.plan, logFile=parent.get("logfile"), foreground=bool(parent.get("nodaemon")))

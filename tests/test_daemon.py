@@ -18,11 +18,13 @@ from overlay.cli import main
 from overlay.console.client import Client, NotConnected, Refused
 from overlay.daemon import StartFailed, SuperpeerService
 from overlay.errors import UsageError
+from overlay.identity.invitation import Invitation
 from overlay.index.dialect import analysisOf
 from overlay.lab.dealing import filesOf
 from overlay.lab.talk import everything, speak
 from overlay.share.exclusion import Exclusion
 from overlay.tap import Options, makeService
+from overlay.wire.address import parseAddress
 from tests.eventually import pause, within
 
 
@@ -97,6 +99,8 @@ async def test_twoPeersAndTheCommand(
     console = runtime(tmp_path, "first")["console"]
     status, invitation, _ = await run(capsys, "invite", "--data", d1)
     assert status == 0 and invitation.startswith("superpeer1:")
+    # It listens at one address only, so nobody is sent to another.
+    assert {parseAddress(one)[0] for one in Invitation.parse(invitation.strip()).addresses} == {"127.0.0.1"}
     second = service(tmp_path, "second", {"two.txt": "dawn patrol"}, "--join", invitation.strip())
     second.startService()
     d2 = str(tmp_path / "second")

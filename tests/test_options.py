@@ -1,5 +1,7 @@
 """Options: from the command line, the environment and a file, in this order."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,20 @@ def test_badAddresses(text: str) -> None:
     """What is no address is refused with the text in the message."""
     with pytest.raises(UsageError, match="--peer"):
         parseAddress(text, "--peer")
+
+
+TWICE = """
+import os, signal
+from twisted.internet import reactor
+from overlay.tap import stopOnce
+stopOnce(reactor)
+reactor.callWhenRunning(lambda: [os.kill(os.getpid(), signal.SIGTERM) for _ in range(2)])
+reactor.run()
+print("stopped")
+"""
+
+
+def test_twoSignals() -> None:
+    """Both as the peer starts: it stops, and logs no error."""
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "stopped\n" and "Error" not in done.stderr

@@ -93,6 +93,7 @@ class Session:
         self._searches: OrderedDict[str, _Running] = OrderedDict()
         self._number = 0
         self._first = True
+        self._quitting = False
         self.ended = False
 
     @property
@@ -142,7 +143,9 @@ class Session:
         if not text.strip():
             return
         try:
-            self._obey(parseLine(text, self._operator))
+            command = parseLine(text, self._operator)
+            if not self._quitting or command.verb == "CANCEL":
+                self._obey(command)
         except CommandError as problem:
             self._say(problem.code, problem.text, word=problem.word)
         except SuperpeerError as problem:
@@ -205,8 +208,14 @@ class Session:
         self._say(202, "pong")
 
     def _doQuit(self, command: Command) -> None:
-        self._say(205, "goodbye")
-        self._finish()
+        """Searches that run are waited for, at most as long as each may take: whoever pipes SEARCH and QUIT gets the rows."""
+        self._quitting = True
+        self._quit()
+
+    def _quit(self) -> None:
+        if self._quitting and not self.outstanding and not self.ended:
+            self._say(205, "goodbye")
+            self._finish()
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
@@ -283,6 +292,7 @@ class Session:
                     self._row(one, hit)
             self._sayOutcome(one, outcome)
         one.handle = None
+        self._quit()
         self._settled()
 
     def _sayOutcome(self, one: _Running, outcome: Outcome) -> None:

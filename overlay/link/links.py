@@ -37,7 +37,7 @@ def _noAdverts() -> list[Signed]:
     return []
 
 
-def _unasked(peer: bytes, nonce: bytes) -> None:
+def unasked(peer: bytes, nonce: bytes) -> None:
     """Whoever dials us was not asked to."""
 
 
@@ -74,7 +74,7 @@ class Links(OpenLinks):
         self.networkChange: Signed | None = None
         self.wasDialled = False
         self.dialledAt = 0.0
-        self.probed: Callable[[bytes, bytes], None] = _unasked
+        self.probed: Callable[[bytes, bytes], None] = unasked
         self._nonce = b""
         self._serving = False
         self.twin = ""

@@ -94,7 +94,7 @@ class Election(Component):
         self.bootstrap = bootstrap
         self._neighbours = neighbours
         self.observations = Observations(commons, membership)
-        self.reachability = Reachability(commons, membership, self.observations, self._observers)
+        self.reachability = Reachability(commons, membership, self)
         self.verifier = Verifier(commons, membership)
         # Most peers never vote, nor call a seat, nor serve.
         self._elector: Elector | None = None
@@ -215,7 +215,7 @@ class Election(Component):
         later = CALM * ((-self._wellFor - 1) % WELL_LOOKS) if calm else 0.0
         return max(0.0, self._timer.getTime() - self.commons.seconds()) + later
 
-    def _observers(self) -> "list[Link]":
+    def observers(self) -> "list[Link]":
         """Super-peers that may be asked whether they can dial this peer."""
         return self._neighbours.linked() if self.membership.serving else self.homes.links()
 

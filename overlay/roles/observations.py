@@ -166,6 +166,6 @@ class Observations:
         """The same for the peer itself."""
         one = self.candidate(peer, link, Capacity())
         return Impression(
-            one.linked, one.known, one.first, one.earlier, one.lasted, -1.0 if one.rtt is None else one.rtt,
-            -1.0 if one.throughput is None else one.throughput, one.trust,
+            int(one.linked), int(one.known), int(one.first), one.earlier, int(one.lasted), -1.0 if one.rtt is None else one.rtt,
+            -1 if one.throughput is None else int(one.throughput), one.trust,
         )

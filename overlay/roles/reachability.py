@@ -9,8 +9,9 @@ import msgspec
 
 from overlay.commons import Commons, Component
 from overlay.identity.ids import PeerId
+from overlay.link.links import unasked
 from overlay.questions import Work
-from overlay.roles.observations import DialBack, Observations
+from overlay.roles.observations import DialBack
 from overlay.wire.message import Message
 from overlay.wire.messages import DialBackAnswer, DialBackWanted, Impression
 
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
+    from overlay.roles.election import Election
 
 FEATURE = "dial-back"
 """Of a hello: the sender dials back whoever asks for it."""
 FIRST = 10.0
-"""Seconds from the start to the first look."""
+"""Seconds from the start to the first look, and up to C{SPREAD} more, so that those who start together do not ask together."""
+SPREAD = 90.0
 EVERY = 300.0
 """Seconds between two looks."""
 AGAIN = 5.0
@@ -42,20 +45,16 @@ class Reachability(Component):
     """
 
     __slots__ = (
-        "_against", "_asked", "_deadline", "_links", "_membership", "_next", "_nonce", "_observations", "_observer",
+        "_against", "_asked", "_deadline", "_election", "_membership", "_next", "_nonce", "_observer",
         "_said", "found",
     )
 
-    def __init__(
-        self, commons: Commons, membership: "Membership", observations: Observations, links: "Callable[[], list[Link]]"
-    ) -> None:
-        """@param links: gives those of whom one may be asked."""
+    def __init__(self, commons: Commons, membership: "Membership", election: "Election") -> None:
         super().__init__(commons)
         self._membership = membership
-        self._observations = observations
-        self._links = links
+        self._election = election
         self.found: bool | None = None
-        self._next = commons.seconds() + FIRST
+        self._next = commons.seconds() + FIRST + SPREAD * commons.peerId[0] / 256
         self._nonce = b""
         self._asked: PeerId | None = None
         self._deadline = 0.0
@@ -108,7 +107,7 @@ class Reachability(Component):
         if seconds < self._next:
             return
         addresses = self._membership.allAddresses()
-        able = [link for link in self._links() if FEATURE in link.features and not link.closed] if addresses else []
+        able = [link for link in self._election.observers() if FEATURE in link.features and not link.closed] if addresses else []
         fresh = [link for link in able if link.peerId not in self._against]
         if not able:
             self._next = seconds + AGAIN
@@ -132,6 +131,7 @@ class Reachability(Component):
             return
         seconds = self.commons.seconds()
         self._asked, self._nonce = None, b""
+        self.commons.links.probed = unasked
         if message.code:
             self._next = seconds + max(AGAIN, min(message.retry, EVERY))
             return
@@ -142,7 +142,7 @@ class Reachability(Component):
             self._next = seconds + (EVERY if self.found else AGAIN)
             return
         self._against = tuple(dict.fromkeys((*self._against, link.peerId)))
-        others = {one.peerId for one in self._links() if FEATURE in one.features}
+        others = {one.peerId for one in self._election.observers() if FEATURE in one.features}
         needed = min(DOUBTED + self._membership.serving, len(others | set(self._against)))
         if len(self._against) >= needed:
             self._against = ()
@@ -152,8 +152,8 @@ class Reachability(Component):
             self._next = seconds + AGAIN
 
     def _find(self, found: bool) -> None:
-        if self.found is not found:
-            self.found = found
+        before, self.found = self.found, found
+        if before is not found and not (before is None and found):
             self.commons.log.info("others {can} dial this peer", can="can" if found else "cannot")
         hidden = self.dialable is False
         if self._membership.hidden is not hidden:
@@ -166,17 +166,17 @@ class Reachability(Component):
         """Another peer asks to be dialled."""
         commons, peer = self.commons, link.peerId
         admitted = commons.admit(peer, Work.ELECTION)
-        last = self._observations.last(peer)
+        last = self._election.observations.last(peer)
         ago = PAUSE if last is None else commons.seconds() - last.when
         if admitted and ago < PAUSE and last is not None and last.rtt is None:
             # Dialled a moment ago, for another reason.
-            link.send(DialBackAnswer(message.nonce, seen=self._observations.impression(peer, link)))
+            link.send(DialBackAnswer(message.nonce, seen=self._election.observations.impression(peer, link)))
             return
         if not admitted or ago < PAUSE:
             link.send(DialBackAnswer(message.nonce, "", "rate", max(admitted.wait, PAUSE - ago)))
             return
 
         def dialled(seen: DialBack) -> None:
-            link.send(DialBackAnswer(message.nonce, seen.address, seen=self._observations.impression(peer, link)))
+            link.send(DialBackAnswer(message.nonce, seen.address, seen=self._election.observations.impression(peer, link)))
 
-        self._observations.dialBack(peer, message.addresses[:4], message.nonce).addCallback(dialled)
+        self._election.observations.dialBack(peer, message.addresses[:4], message.nonce).addCallback(dialled)

@@ -283,7 +283,7 @@ class DialBackWanted(Message, frozen=True, array_like=True, tag=49, gc=False):
 
 class Impression(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
-    What one peer has seen of another. Times in seconds; what is not known is -1.
+    What one peer has seen of another. Times in whole seconds but for C{rtt}; what is not known is -1.
 
     @ivar linked: for which they have been linked.
     @ivar known: since they met in the other's present session.
@@ -294,13 +294,13 @@ class Impression(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar trust: 0 to 1.
     """
 
-    linked: Real
-    known: Real
-    first: Real
+    linked: Count
+    known: Count
+    first: Count
     earlier: Count
-    lasted: Real
+    lasted: Count
     rtt: Real
-    throughput: Real
+    throughput: Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]
     trust: Real
 
 

@@ -482,3 +482,25 @@ def test_tooManyConnections() -> None:
     for protocol in list(factory.protocols):
         protocol.connectionLost()
     assert ended.called and clock.getDelayedCalls() == []
+
+
+def test_quitWaits() -> None:
+    """The rows of what was asked for before come first, and nothing that is asked for after; then the connection is closed."""
+    protocol, transport, desk, clock = connect()
+    protocol.dataReceived(b"SEARCH x\nSEARCH y\nQUIT\nPING\nSEARCH z\n")
+    assert said(transport) == ["150 q1 asking", "150 q2 asking"] and len(desk.searches) == 2 and not transport.disconnecting
+    desk.searches[0].end(hitOf(1))
+    clock.advance(0)
+    lines = said(transport)
+    assert [line[:3] for line in lines] == ["q1 ", "250"] and not transport.disconnecting
+    protocol.dataReceived(b"CANCEL q2\n")
+    clock.advance(0)
+    assert [line[:3] for line in said(transport)][-2:] == ["253", "205"] and transport.disconnecting
+
+
+def test_quitAndGone() -> None:
+    """Whoever closes the connection after that ends its searches all the same."""
+    protocol, _transport, desk, _clock = connect()
+    protocol.dataReceived(b"SEARCH x\nQUIT\n")
+    protocol.connectionLost()
+    assert desk.searches[0].finished.called

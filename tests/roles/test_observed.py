@@ -11,7 +11,7 @@ from overlay.lab.world import LabPeer, World
 from overlay.membership.met import Met
 from overlay.questions import Criterion, HeadRoom
 from overlay.roles.observations import BUSY, Observations
-from overlay.roles.reachability import EVERY, PAUSE
+from overlay.roles.reachability import EVERY, FIRST, PAUSE, SPREAD
 from overlay.roles.reign import ROOM_EVERY, UNFIT
 from overlay.settings import Settings
 from overlay.storage import MemoryStorage
@@ -38,7 +38,7 @@ def test_whoCanBeDialled() -> None:
     world = network(0, supers=3)
     leaf = leafOf(world)
     assert reachabilityOf(leaf).found is None
-    world.run(40)
+    world.run(FIRST + SPREAD + 20)
     assert reachabilityOf(leaf).dialable is True and reachabilityOf(leaf).found
     assert leaf.peer.membership.ownAdvert().addresses == [leaf.address]
     assert 0 < reachabilityOf(leaf).nextLook <= EVERY
@@ -50,7 +50,7 @@ def test_behindNAT() -> None:
     leaf = leafOf(world, dialable=False)
     assert leaf.peer.membership.ownAdvert().addresses
     asked = [received(world, home, DialBackWanted) for home in world.superPeers()]
-    world.run(120)
+    world.run(FIRST + SPREAD + 60)
     assert sum(map(bool, asked)) >= 2
     assert reachabilityOf(leaf).dialable is False and leaf.peer.membership.ownAdvert().addresses == []
     home = next(one for one in world.superPeers() if one.peer.hosting.leaves())
@@ -82,7 +82,7 @@ def test_askingTooOften() -> None:
     world = network(0, supers=2)
     leaf = leafOf(world)
     home = world.superPeers()[0]
-    world.run(60)
+    world.run(FIRST + SPREAD + 60)
     answers = received(world, leaf, DialBackAnswer)
     for _ in range(3):
         linkBetween(leaf, home).send(DialBackWanted(b"m" * 16, [leaf.address]))
@@ -137,7 +137,7 @@ def test_everyCriterionIsTold(serving: bool, capsys: pytest.CaptureFixture[str])
     """With its value, its threshold, who saw it, and when it is looked at next; the command shows each."""
     world = network(0, supers=3)
     leaf = leafOf(world)
-    world.run(60)
+    world.run(FIRST + SPREAD + 20)
     peer = world.superPeers()[1] if serving else leaf
     said = peer.peer.election.explain()
     json.dumps(said)
@@ -186,7 +186,7 @@ def test_aLargeRegistrationIsMeasured() -> None:
     leaf = world.add("leaf", ["s0", "s1"], settings=Settings(role="leaf"))
     leaf.host.upload = 50_000.0
     leaf.share(*[world.document(f"s/{number}.txt", "dawn " * 150) for number in range(400)])
-    world.run(100)
+    world.run(FIRST + SPREAD + 60)
     row = next(one for one in leaf.peer.election.explain()["criteria"] if one["criterion"] == Criterion.THROUGHPUT)
     assert 10_000 < row["value"] < 60_000 and row["holds"]
 
