@@ -1,6 +1,7 @@
 """Elects the most capable: by what was observed of them, with a count of super-peers that follows the load."""
 
 import math
+from functools import lru_cache
 
 from zope.interface import implementer
 
@@ -28,6 +29,15 @@ def _known(value: float | None, digits: int | None = None) -> float | str:
     return value if digits is None else round(value, digits or None)
 
 
+@lru_cache(maxsize=64)
+def _room(name: Criterion, value: int | None, threshold: int, unit: str) -> Reason:
+    """One object for all peers of whom the same is known, or nothing."""
+    return Reason(name, _known(value), threshold, value is None or value >= threshold, unit, ">=")
+
+
+_REACHABLE = {
+    value: Reason(Criterion.REACHABLE, _known(value), True, value is not False, "", "=") for value in (None, True, False)
+}
 _MANDATED = Verdict.yes(Reason("mandate", "holds"))
 _HEIR = Verdict.yes(Reason("mandate", "heir"))
 
@@ -114,12 +124,9 @@ class Fittest:
         memory, descriptors = (self._memory // 2, self._descriptors // 8) if standing.serving else (self._memory, self._descriptors)
         room = standing.headRoom
         return (
-            Reason(Criterion.REACHABLE, _known(standing.dialable), True, standing.dialable is not False, "", "="),
-            Reason(Criterion.MEMORY, _known(room.memory), memory, room.memory is None or room.memory >= memory, "bytes", ">="),
-            Reason(
-                Criterion.DESCRIPTORS, _known(room.descriptors), descriptors,
-                room.descriptors is None or room.descriptors >= descriptors, "", ">=",
-            ),
+            _REACHABLE[standing.dialable],
+            _room(Criterion.MEMORY, room.memory, memory, "bytes"),
+            _room(Criterion.DESCRIPTORS, room.descriptors, descriptors, ""),
         )
 
     def patience(self, standing: Standing) -> Verdict:

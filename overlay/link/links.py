@@ -380,9 +380,10 @@ class Links(OpenLinks):
 
     def goodbyeReceived(self, link: Link, message: Goodbye) -> None:
         """The other side ends or refuses a link; who it names instead is worth knowing."""
-        self.commons.log.debug(
-            "{peer} said goodbye: {code} {text}", peer=shortText(link.peerId), code=message.code, text=message.text
-        )
+        if message.code != "probe":
+            self.commons.log.debug(
+                "{peer} said goodbye: {code} {text}", peer=shortText(link.peerId), code=message.code, text=message.text
+            )
         # Of those who dial here only members are listened to.
         if link.dialled or link.isOpen:
             for signed in message.adverts:

@@ -298,10 +298,16 @@ class Hosting(Component):
 
     def _givenReceived(self, link: "Link", message: HandOver) -> None:
         """A super-peer that resigns brings the registration of a leaf."""
-        if not self.serving or self.leaving is not None:
-            link.send(HandOverAnswer(peerIdOf(message.key), message.part, "not-serving"))
-            return
-        self._enqueue(link, message)
+        code = ""
+        if self._taking is None or self.leaving is not None:
+            code = "not-serving"
+        elif not self._taking.isGiver(link.peerId):
+            # Nothing of it waits here.
+            code = "giver"
+        if code:
+            link.send(HandOverAnswer(peerIdOf(message.key), message.part, code))
+        else:
+            self._enqueue(link, message)
 
     def _takeOver(self, link: "Link", message: HandOver) -> None:
         if self._taking is None or link.closed:

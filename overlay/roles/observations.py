@@ -71,7 +71,7 @@ class Observations:
         self._runs: dict[bytes, Run] = _NOTHING
 
     def last(self, peer: bytes) -> DialBack | None:
-        """The last dial-back of a peer, unless it is too long ago."""
+        """The last dial-back of a peer, without its address, unless it is too long ago."""
         known = self._known.get(peer)
         if known is None or self._commons.seconds() - known.when > FRESH:
             return None
@@ -137,7 +137,8 @@ class Observations:
 
     def _remember(self, peer: bytes, dialBack: DialBack) -> DialBack:
         self._known.pop(peer, None)
-        self._known[peer] = dialBack
+        # At which address it was does not matter later.
+        self._known[peer] = DialBack("", dialBack.rtt, dialBack.when)
         while len(self._known) > KEPT:
             del self._known[next(iter(self._known))]
         return dialBack

@@ -6,6 +6,7 @@ says yes, and more than one is asked before a no is. With the answer comes what 
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from twisted.internet.interfaces import IDelayedCall
 
 from overlay.commons import Commons, Component
 from overlay.identity.ids import PeerId
@@ -27,6 +28,8 @@ FEATURE = "dial-back"
 FIRST = 10.0
 """Seconds from the start to the first look, and up to C{SPREAD} more, so that those who start together do not ask together."""
 SPREAD = 90.0
+SOON = 15.0
+"""Seconds within which it asks when it is time, for the same reason."""
 EVERY = 300.0
 """Seconds between two looks."""
 AGAIN = 5.0
@@ -46,7 +49,7 @@ class Reachability(Component):
 
     __slots__ = (
         "_against", "_asked", "_deadline", "_election", "_membership", "_next", "_nonce", "_observer",
-        "_said", "found",
+        "_said", "_soon", "found",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", election: "Election") -> None:
@@ -58,6 +61,7 @@ class Reachability(Component):
         self._nonce = b""
         self._asked: PeerId | None = None
         self._deadline = 0.0
+        self._soon: IDelayedCall | None = None
         self._against: tuple[PeerId, ...] = ()
         self._observer: PeerId | None = None
         self._said = b""
@@ -93,7 +97,8 @@ class Reachability(Component):
     @property
     def nextLook(self) -> float:
         """Seconds until somebody is asked again."""
-        return max(0.0, (self._deadline if self._asked else self._next) - self.commons.seconds())
+        when = self._soon.getTime() if self._soon is not None else self._deadline if self._asked else self._next
+        return max(0.0, when - self.commons.seconds())
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -104,8 +109,22 @@ class Reachability(Component):
             if seconds < self._deadline:
                 return
             self._asked, self._next = None, seconds
-        if seconds < self._next:
+        if seconds < self._next or self._soon is not None:
             return
+        if self._against:
+            # It would rather know.
+            self._ask()
+        else:
+            self._soon = self.commons.clock.callLater(SOON * self.commons.random.random(), self._ask)
+
+    def stop(self) -> None:
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+
+    def _ask(self) -> None:
+        self._soon = None
+        seconds = self.commons.seconds()
         addresses = self._membership.allAddresses()
         able = [link for link in self._election.observers() if FEATURE in link.features and not link.closed] if addresses else []
         fresh = [link for link in able if link.peerId not in self._against]
@@ -130,7 +149,7 @@ class Reachability(Component):
             self.commons.tally.count("drops", "unexpected")
             return
         seconds = self.commons.seconds()
-        self._asked, self._nonce = None, b""
+        self._asked, self._nonce, self._deadline = None, b"", 0.0
         self.commons.links.probed = unasked
         if message.code:
             self._next = seconds + max(AGAIN, min(message.retry, EVERY))

@@ -101,6 +101,11 @@ class TakingOver:
         del self._guests[owner]
         self._registry.drop(owner)
 
+    def isGiver(self, peer: bytes) -> bool:
+        """Whether a peer may hand over anything: it is a super-peer that this one recognises."""
+        giver = self._membership.get(peer)
+        return giver is not None and giver.recognised
+
     # --- one batch ---------------------------------------------------------------------------------------------------
 
     def take(self, link: "Link", message: HandOver, mayAdmit: bool) -> HandOverAnswer:
@@ -120,9 +125,6 @@ class TakingOver:
     def _objection(self, link: "Link", owner: PeerId, message: HandOver, mayAdmit: bool) -> tuple[str, float]:
         """Why a batch is not taken, and the seconds until the whole may be tried again; empty if nothing speaks against it."""
         commons = self._commons
-        giver = self._membership.get(link.peerId)
-        if giver is None or not giver.recognised:
-            return "giver", 0.0
         if commons.trust(link.peerId) < commons.settings.trustedFrom:
             return "trust", 0.0
         if commons.isRefused(owner) or owner == commons.peerId:
