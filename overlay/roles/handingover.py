@@ -55,6 +55,7 @@ class Course:
     @ivar home: the one that is given its registration now; None between two.
     @ivar flying: bytes sent that were not answered; C{sent} whether all parts are.
     @ivar progress: monotonic time of the last answer.
+    @ivar again: monotonic time at which its home takes it again; 0 if it does.
     """
 
     leaf: "Link"
@@ -66,6 +67,7 @@ class Course:
     part: int = 0
     flying: int = 0
     sent: bool = False
+    again: float = 0.0
 
     @property
     def owner(self) -> PeerId:
@@ -73,7 +75,7 @@ class Course:
 
     def begin(self) -> None:
         """With the first part, at whatever home."""
-        self.coming, self.part, self.flying, self.sent = None, 0, 0, False
+        self.coming, self.part, self.flying, self.sent, self.again = None, 0, 0, False, 0.0
 
 
 class HandingOver:
@@ -140,11 +142,15 @@ class HandingOver:
         if not waiting:
             self._assign()
 
-    def end(self) -> None:
-        """Whoever was not told yet is told now."""
+    def stop(self) -> None:
+        """The peer stops."""
         self._ended = True
         if self._soon is not None and self._soon.active():
             self._soon.cancel()
+
+    def end(self) -> None:
+        """Whoever was not told yet is told now."""
+        self.stop()
         for course in list(self._courses.values()):
             self._finish(course, None)
 
@@ -157,6 +163,10 @@ class HandingOver:
             elif seconds - course.progress >= SILENT or seconds - self._since >= LONGEST:
                 # Where all of it has been sent, all of it will be there.
                 self._finish(course, course.home if course.sent else None)
+            elif course.again and seconds >= course.again:
+                course.again = 0.0
+                self._ready[course.owner] = course
+        self._pumpSoon()
 
     # --- new homes ---------------------------------------------------------------------------------------------------
 
@@ -283,7 +293,7 @@ class HandingOver:
             self._ready[course.owner] = course
         elif message.code == "rate" and 0 < message.retry < SILENT:
             course.begin()
-            self._commons.clock.callLater(message.retry, self._again, course)
+            course.again = course.progress + message.retry
         else:
             self._commons.log.debug(
                 "{home} does not take {leaf}: {code}", home=shortText(link.peerId), leaf=shortText(course.owner), code=message.code
@@ -292,11 +302,6 @@ class HandingOver:
                 self._homes.pop(link.peerId, None)
             self._choose(course)
         self._pumpSoon()
-
-    def _again(self, course: Course) -> None:
-        if self._courses.get(course.owner) is course and course.home is not None:
-            self._ready[course.owner] = course
-            self._pumpSoon()
 
     # --- leaves ------------------------------------------------------------------------------------------------------
 

@@ -95,6 +95,8 @@ class Hosting(Component):
             if timer is not None and timer.active():
                 timer.cancel()
         self._timer = self._working = self._ownSoon = None
+        if self.leaving is not None:
+            self.leaving.stop()
 
     # --- the role ----------------------------------------------------------------------------------------------------
 

@@ -26,9 +26,9 @@ from tests.roles.test_election import linkBetween, received
 FEW = 8
 
 
-def network(leaves: int = FEW, supers: int = 4, homes: int = 2, documents: int = 2, **options: Any) -> World:
+def network(leaves: int = FEW, supers: int = 4, homes: int = 2, documents: int = 2, limit: str = "tokens", **options: Any) -> World:
     """So many leaves with all their homes, and super-peers that do not resign by themselves."""
-    world = World(5, specs={"election": "fittest:wanted=100,settle=1000000,patience=1"}, **options)
+    world = World(5, specs={"election": "fittest:wanted=100,settle=1000000,patience=1", "rate-limit": limit}, **options)
     first = world.add("s0", settings=Settings(role="super"))
     for number in range(1, supers):
         world.add(f"s{number}", [first], settings=Settings(role="super"))
@@ -305,3 +305,15 @@ def _shown(leaf: LabPeer, taker: LabPeer) -> Any:
     link = linkBetween(leaf, taker)
     link.send(Adverts([]))
     return leaf.peer.membership.take(taker.peer.membership.ownSigned())
+
+
+def test_rateOfTheNewHome() -> None:
+    """A new home that cannot take so much at once gets the rest a little later."""
+    world = network(12, supers=3, limit="tokens:register=1,burst=2")
+    home = fullest(world)
+    told = Told(world)
+    resign(home)
+    assert world.until(lambda: not home.isSuper, 60)
+    codes = Counter(one.code for one in told.of(HandOverAnswer))
+    moved = told.of(MoveTo)
+    assert codes["rate"] > 0 and len(moved) == codes[""] and all(one.holder for one in moved)
