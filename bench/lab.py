@@ -23,6 +23,7 @@ from overlay.lab.graphs import regular
 from overlay.lab.pinned import SETTINGS, SPECS, PinnedPeer, everybody, pinnedGraph
 from overlay.lab.time import VirtualTime
 from overlay.lab.world import LabPeer, World
+from overlay.logs import keepNoLog
 from overlay.settings import Beats, Settings
 from overlay.wire import limits
 
@@ -190,7 +191,8 @@ def _leaves(world: World, number: int, documents: int) -> None:
 
 
 def _warm() -> None:
-    """Import and cache what one small network needs."""
+    """Import and cache what one small network needs, and keep no log."""
+    keepNoLog()
     world = World(2, codec="none")
     _serving(world, 3)
     _leaves(world, 3, 1)

@@ -1,10 +1,21 @@
 """How the log is written: a line of text, or a line of JSON, for each event."""
 
 import json
+import sys
+import warnings
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TextIO
 
-from twisted.logger import FilteringLogObserver, ILogObserver, LogLevel, LogLevelFilterPredicate, formatEvent
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 from zope.interface import implementer
 
 _OWN = frozenset({"log_logger", "log_source", "log_format", "log_time", "log_level", "log_namespace", "log_failure", "log_flattened"})
@@ -78,3 +89,16 @@ def textObserver(stream: TextIO, level: Any = LogLevel.info) -> Any:
 def jsonObserver(stream: TextIO, level: Any = LogLevel.info) -> Any:
     """For programs: one JSON object in each line, with the event's own fields."""
     return _filtered(_JsonObserver(stream), level)
+
+
+@cache
+def keepNoLog() -> None:
+    """
+    For a process of thousands of peers: what they log goes nowhere, but for failures of the program, which go to standard error. Unless it
+    is told where a log goes, Twisted keeps the last 65,536 events for whoever may ask.
+    """
+    faults = FilteringLogObserver(textFileLogObserver(sys.__stderr__ or sys.stderr), [LogLevelFilterPredicate(LogLevel.critical)])
+    shown = warnings.showwarning
+    globalLogBeginner.beginLoggingTo([faults], discardBuffer=True, redirectStandardIO=False)
+    # Warnings of Python stay what they are.
+    warnings.showwarning = shown

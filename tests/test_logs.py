@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 from twisted.logger import Logger, LogPublisher
 
@@ -32,3 +34,24 @@ def test_json() -> None:
     log.warn("{count} of {kind}", count=3, kind=b"x")
     row = json.loads(stream.getvalue())
     assert (row["level"], row["text"], row["count"], row["kind"]) == ("warn", "3 of b'x'", 3, "b'x'")
+
+
+KEPT = """
+import gc, warnings
+from twisted.logger import Logger
+from overlay.logs import keepNoLog
+keepNoLog()
+keepNoLog()
+class Large:
+    pass
+Logger().info("{large}", large=Large())
+Logger().critical("a fault")
+warnings.warn("look here")
+print(sum(isinstance(one, Large) for one in gc.get_objects(generation=None)))
+"""
+
+
+def test_noLogIsKept() -> None:
+    """Nothing that is logged stays in memory; faults and warnings are shown."""
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "0\n" and "a fault" in done.stderr and "look here" in done.stderr

@@ -15,6 +15,7 @@ from overlay.lab.experiments import SHIPPED
 from overlay.lab.interruption import Interruption
 from overlay.lab.measuring import measure
 from overlay.lab.report import INTERRUPTED, MET, MISSED, WRONG, printTable
+from overlay.logs import keepNoLog
 from overlay.policy import addPluginFolder, nearest
 
 ALL = "all"
@@ -28,6 +29,7 @@ def lab(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         _list()
         return MET
+    keepNoLog()
     if words[0] == ALL:
         return campaign(words[1:])
     try:
