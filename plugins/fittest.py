@@ -35,6 +35,12 @@ def _room(name: Criterion, value: int | None, threshold: int, unit: str) -> Reas
     return Reason(name, _known(value), threshold, value is None or value >= threshold, unit, ">=")
 
 
+@lru_cache(maxsize=256)
+def _verdict(means: tuple[Reason, ...], reversals: int, known: int) -> Verdict:
+    """Likewise: thousands of leaves ask, and remember the answer."""
+    return Verdict.allOf(*means, Reason("promotions reversed", reversals), Reason("super-peers known", known))
+
+
 _REACHABLE = {
     value: Reason(Criterion.REACHABLE, _known(value), True, value is not False, "", "=") for value in (None, True, False)
 }
@@ -112,11 +118,7 @@ class Fittest:
     def mayServe(self, standing: Standing) -> Verdict:
         if standing.alone:
             return Verdict.yes(Reason("alone: there is nobody else to serve", True))
-        return Verdict.allOf(
-            *self._means(standing),
-            Reason("promotions reversed", standing.reversals),
-            Reason("super-peers known", standing.liveSuperPeers),
-        )
+        return _verdict(self._means(standing), standing.reversals, standing.liveSuperPeers)
 
     def _means(self, standing: Standing) -> tuple[Reason, ...]:
         """What a super-peer needs of its own; what cannot be measured speaks against nobody."""

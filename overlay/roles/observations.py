@@ -112,22 +112,22 @@ class Observations:
         """
         Dial a peer at each of its addresses until one answers with its identity.
 
-        @param nonce: which that one has asked to be told.
+        @param nonce: which that one has asked to be told. Many ask, and few of them will ever serve: of these nothing is remembered.
         @return: always fires with a L{DialBack}.
         """
         left = list(dict.fromkeys(addresses))[:4]
         if not left:
-            return succeed(self._remember(peer, DialBack("", None, self._commons.seconds())))
+            return succeed(self._remember(peer, DialBack("", None, self._commons.seconds()), nonce))
 
         def attempt(failure: Failure | None = None) -> Any:
             if failure is not None:
                 failure.trap(SuperpeerError)
             if not left:
-                return self._remember(peer, DialBack("", None, self._commons.seconds()))
+                return self._remember(peer, DialBack("", None, self._commons.seconds()), nonce)
             address = left.pop(0)
             probing: Deferred[float] = self._commons.links.probe(address, PeerId(peer), nonce)
             answered: Deferred[DialBack] = probing.addCallback(
-                lambda rtt: self._remember(peer, DialBack(address, rtt, self._commons.seconds()))
+                lambda rtt: self._remember(peer, DialBack(address, rtt, self._commons.seconds()), nonce)
             )
             return answered.addErrback(attempt)
 
@@ -135,7 +135,9 @@ class Observations:
         assert isinstance(started, Deferred)
         return started
 
-    def _remember(self, peer: bytes, dialBack: DialBack) -> DialBack:
+    def _remember(self, peer: bytes, dialBack: DialBack, nonce: bytes) -> DialBack:
+        if nonce:
+            return dialBack
         self._known.pop(peer, None)
         # At which address it was does not matter later.
         self._known[peer] = DialBack("", dialBack.rtt, dialBack.when)

@@ -3,6 +3,7 @@ Whether others can dial this peer: it asks a super-peer, which dials it with a n
 says yes, and more than one is asked before a no is. With the answer comes what the other has seen of this peer.
 """
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,7 @@ PATIENCE = 30.0
 """Seconds for an answer: the other may try several addresses."""
 PAUSE = 20.0
 """Seconds between two times that one peer is dialled because it asks."""
+_NOBODY: Any = MappingProxyType({})
 DOUBTED = 2
 """Others that have to say that they cannot reach this peer, if there are so many; of one that serves, one more."""
 
@@ -49,7 +51,7 @@ class Reachability(Component):
 
     __slots__ = (
         "_against", "_asked", "_deadline", "_election", "_membership", "_next", "_nonce", "_observer",
-        "_said", "_soon", "found",
+        "_said", "_soon", "_wanting", "found",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", election: "Election") -> None:
@@ -62,6 +64,8 @@ class Reachability(Component):
         self._asked: PeerId | None = None
         self._deadline = 0.0
         self._soon: IDelayedCall | None = None
+        # Who was dialled just now, and when.
+        self._wanting: dict[bytes, float] = _NOBODY
         self._against: tuple[PeerId, ...] = ()
         self._observer: PeerId | None = None
         self._said = b""
@@ -185,15 +189,13 @@ class Reachability(Component):
         """Another peer asks to be dialled."""
         commons, peer = self.commons, link.peerId
         admitted = commons.admit(peer, Work.ELECTION)
-        last = self._election.observations.last(peer)
-        ago = PAUSE if last is None else commons.seconds() - last.when
-        if admitted and ago < PAUSE and last is not None and last.rtt is None:
-            # Dialled a moment ago, for another reason.
-            link.send(DialBackAnswer(message.nonce, seen=self._election.observations.impression(peer, link)))
-            return
+        seconds = commons.seconds()
+        self._wanting = {one: when for one, when in self._wanting.items() if seconds - when < PAUSE} or _NOBODY
+        ago = seconds - self._wanting.get(peer, float("-inf"))
         if not admitted or ago < PAUSE:
             link.send(DialBackAnswer(message.nonce, "", "rate", max(admitted.wait, PAUSE - ago)))
             return
+        self._wanting = {**self._wanting, peer: seconds}
 
         def dialled(seen: DialBack) -> None:
             link.send(DialBackAnswer(message.nonce, seen.address, seen=self._election.observations.impression(peer, link)))
