@@ -282,7 +282,8 @@ class Links(OpenLinks):
             self.wasDialled, self.dialledAt = True, self.commons.seconds()
             if hello.nonce:
                 self.probed(link.peerId, hello.nonce)
-            if hello.reachedAt:
+            # Of one address that we named ourselves nothing new is told.
+            if hello.reachedAt and not (hello.nonce and self.observedAddresses() == [hello.reachedAt]):
                 self._reached.note(hello.reachedAt)
         if hello.seen:
             self._seen.note(hello.seen)
