@@ -59,8 +59,7 @@ class Links(OpenLinks):
     __slots__ = (
         "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_nonce", "_reached", "_running", "_seen",
         "_serving", "_spares", "_young", "alternatives", "dialledAt", "dialledBy", "introduced", "knownBefore", "networkChange",
-        "observer", "ownAdvert", "probed", "twin",
-        "wasDialled",
+        "observer", "ownAdvert", "probed", "twin", "wasDialled",
     )
 
     def __init__(self, commons: Commons) -> None:
