@@ -16,7 +16,7 @@ STEADY = 600.0
 """Seconds after which a session counts half of an endless one: those that have lasted go on lasting (Stutzbach and Rejaie 2006)."""
 SWIFT = 0.1
 """Round-trip time in seconds that counts half."""
-BROAD = 65_536.0
+BROAD = 1_000_000.0
 """Bytes per second that count half; what was never measured counts as much."""
 SESSIONS = 3
 """Earlier sessions from which on their mean length says something."""
@@ -211,7 +211,7 @@ class Fittest:
         steady = lasts / (lasts + STEADY)
         swift = SWIFT / (SWIFT + rtt) if rtt is not None else 0.0
         broad = 0.5 if rate is None else rate / (rate + BROAD)
-        score = candidate.trust * (0.6 * steady + 0.3 * swift + 0.1 * broad)
+        score = candidate.trust * (0.4 * steady + 0.1 * swift + 0.5 * broad)
         return Verdict.allOf(*reasons, score=round(score, 4))
 
     def vote(self, candidate: Candidate) -> Verdict:

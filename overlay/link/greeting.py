@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPEN_WORK = 16
 """Bits of work that an open network asks for by default."""
-FEATURES: tuple[str, ...] = ("tree", "summary", "signs", "hand-over", "dial-back")
+FEATURES: tuple[str, ...] = ("tree", "summary", "signs", "hand-over", "dial-back", "transfer")
 AGENT = f"superpeer/{__version__}"
 PURPOSES = ("link", "probe")
 _COMMON = frozenset(FEATURES)

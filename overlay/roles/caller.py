@@ -1,7 +1,6 @@
 """The caller's side of an election: finds the best candidate among what was observed, and gets its electorate to vote."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,8 +12,9 @@ from zope.interface import implementer
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
+from overlay.roles.choosing import Choice
 from overlay.roles.mandate import GENESIS, TOLERATED, distance, electorateOf, majorityOf, seatPoint
-from overlay.roles.observations import DialBack, Observations
+from overlay.roles.observations import Observations
 from overlay.roles.seat import ICalling, seatOf
 from overlay.verdict import Verdict
 from overlay.wire import limits
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 ANSWERS_WITHIN = 2.0
 """Seconds that leaves have to answer a call."""
-DIALLED_AT_ONCE = 5
-"""Candidates that are dialled back together; if none of them will do, the next, C{ROUNDS} times in all."""
-ROUNDS = 4
-ANSWER_TOO = 1.0
-"""Seconds that they have from the first answer on."""
 FAILED_FOR = 600.0
 """Seconds for which a candidate that failed, or an elector that did not answer, is passed over."""
 _TABLE = "seats"
@@ -92,6 +87,7 @@ class Caller:
         self._crowned = crowned
         self._seat = seatOf(self)
         self._call: _Call | None = None
+        self._choice: Choice | None = None
         self._timer: IDelayedCall | None = None
         self._failed: dict[bytes, float] = {}
         self._silent: dict[bytes, float] = {}
@@ -125,6 +121,8 @@ class Caller:
     def stop(self) -> None:
         """Leave the seat that is open, if any, as it is."""
         self._stopTimer()
+        if self._choice is not None:
+            self._choice.stop()
         self._call = None
         self._seat = seatOf(self)
 
@@ -200,48 +198,15 @@ class Caller:
             one for one in call.answers
             if not commons.isRefused(one) and (call.purpose == "petition" or not (one in self._failed or self._observations.isSilent(one)))
         ]
-        able.sort(key=lambda one: (-self._fitness(call, one).score, one))
-        self._dialSome(call, able[: DIALLED_AT_ONCE * ROUNDS])
+        def chosen(peer: bytes | None, verdict: Verdict | None) -> None:
+            if call is self._call:
+                call.fitness = verdict
+                if peer is not None:
+                    self._choose(call, PeerId(peer))
+                else:
+                    self._seat.noCandidate()
 
-    def _dialSome(self, call: _Call, left: list[bytes]) -> None:
-        """Dial the next few of the fittest."""
-        now, later = left[:DIALLED_AT_ONCE], left[DIALLED_AT_ONCE:]
-        waiting = [self._observations.dialBack(one, call.answers[one][0]) for one in now]
-        for one in waiting:
-            one.addCallback(self._answersBack, call, now)
-        whole: Deferred[list[tuple[bool, DialBack]]] = DeferredList(waiting)
-        whole.addCallback(lambda ignored: self._dialled(call, now, later))
-
-    def _fitness(self, call: _Call, peer: bytes) -> Verdict:
-        candidate = self._observations.candidate(peer, self._commons.links.get(PeerId(peer)), call.answers[peer][1])
-        verdict: Verdict = self._commons.policies.election.fitness(candidate)
-        return verdict
-
-    def _answersBack(self, dialBack: DialBack, call: _Call, dialled: list[bytes]) -> DialBack:
-        """One answers: the others have a moment to do so as well, and not all the time in which those that never answer are given up."""
-        if dialBack.rtt is not None and call is self._call and not call.candidate and self._timer is None:
-            self._startTimer(ANSWER_TOO, partial(self._dialled, call, dialled, None))
-        return dialBack
-
-    def _dialled(self, call: _Call, dialled: list[bytes], left: list[bytes] | None) -> None:
-        """
-        Choose the fittest of those that have answered, if one will do.
-
-        @param left: who is dialled next if none will; None if some may still answer.
-        """
-        if call is not self._call or call.candidate:
-            return
-        self._stopTimer()
-        judged = {one: self._fitness(call, one) for one in dialled}
-        for peer in sorted(judged, key=lambda one: (-judged[one].score, one)):
-            if judged[peer]:
-                call.fitness = judged[peer]
-                self._choose(call, PeerId(peer))
-                return
-        if left:
-            self._dialSome(call, left)
-        elif left is not None:
-            self._seat.noCandidate()
+        self._choice = Choice(commons, self._observations, call.answers, able, chosen)
 
     def _choose(self, call: _Call, peer: PeerId) -> None:
         call.candidate = peer

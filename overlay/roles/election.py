@@ -34,6 +34,8 @@ from overlay.wire.messages import (
     SeatCalled,
     Summons,
     SummonsAnswer,
+    Transferred,
+    TransferWanted,
     VoteAnswer,
     VoteWanted,
 )
@@ -120,6 +122,8 @@ class Election(Component):
             MandateAnswer: self.caller.mandateAnswered,
             Summons: self.summoner.summoned,
             SummonsAnswer: self.summoner.answered,
+            TransferWanted: self.observations.transferWanted,
+            Transferred: self.observations.transferCame,
         }
 
     def start(self) -> None:

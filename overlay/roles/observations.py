@@ -11,8 +11,9 @@ from twisted.python.failure import Failure
 from overlay.commons import Commons
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
-from overlay.questions import Candidate
-from overlay.wire.messages import Impression
+from overlay.questions import Candidate, Deed, Work
+from overlay.wire import limits
+from overlay.wire.messages import Impression, Transferred, TransferWanted
 from overlay.wire.statements import Capacity
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ MEASURED = 0.1
 """Seconds of being busy from which on they are measured, if so many bytes have come: C{LEAST}."""
 LEAST = 16 * 1024
 _NOTHING: Any = MappingProxyType({})
+TRANSFER = "transfer"
+TRANSFER_COST = 5.0
+SHORTEST = 0.001
+"""Seconds for a transfer, at least: what is faster is as good as that."""
 FRESH = 300.0
 """Seconds for which a dial-back counts."""
 
@@ -58,10 +63,47 @@ class Run(msgspec.Struct, gc=False):
     rate: float | None = None
 
 
+class Shown(msgspec.Struct, gc=False):
+    """
+    How fast a peer sent when it was asked to.
+
+    @ivar asked: monotonic time; C{first} that of the first piece, C{last} that of the last one.
+    @ivar pieces: that have come.
+    @ivar bytes_: that came after the first.
+    """
+
+    asked: float
+    first: float = 0.0
+    last: float = 0.0
+    pieces: int = 0
+    bytes_: int = 0
+
+    def take(self, now: float, size: int) -> bool:
+        """
+        @return: whether this piece was asked for.
+        """
+        self.pieces += 1
+        if self.pieces == 1:
+            self.first = now
+        else:
+            self.bytes_ += size
+        self.last = now
+        return self.pieces <= limits.TRANSFER_PIECES
+
+    def seen(self, now: float) -> float:
+        """
+        @return: bytes per second: between the first piece and the last, so that the way there and back does not count; while some are
+            missing, until now.
+        """
+        whole = self.pieces >= limits.TRANSFER_PIECES
+        since = self.first if self.pieces else self.asked
+        return self.bytes_ / max(SHORTEST, (self.last if whole else now) - since)
+
+
 class Observations:
     """Dial-backs of this peer, by peer id, and what it has measured of transfers."""
 
-    __slots__ = ("_commons", "_known", "_membership", "_runs")
+    __slots__ = ("_commons", "_known", "_membership", "_runs", "_shown")
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
         self._commons = commons
@@ -69,6 +111,7 @@ class Observations:
         self._known: dict[bytes, DialBack] = {}
         # Most peers are sent nothing much.
         self._runs: dict[bytes, Run] = _NOTHING
+        self._shown: dict[bytes, Shown] = _NOTHING
 
     def last(self, peer: bytes) -> DialBack | None:
         """The last dial-back of a peer, without its address, unless it is too long ago."""
@@ -104,9 +147,43 @@ class Observations:
                 run.rate = run.bytes_ / (seconds - run.start)
 
     def throughput(self, peer: bytes) -> float | None:
-        """Bytes per second that came from a peer when it was last busy; None if it never was."""
+        """Bytes per second that came from a peer when it was last busy, at least for as long as was measured; None if it never was."""
+        shown = self._shown.get(peer)
+        if shown is not None:
+            return shown.seen(self._commons.seconds())
         run = self._runs.get(peer)
         return run.rate if run is not None else None
+
+    # --- asking for it -----------------------------------------------------------------------------------------------
+
+    def measure(self, peer: bytes) -> None:
+        """Ask a linked peer to show how fast it can send, unless it did so a moment ago."""
+        link, seconds = self._commons.links.get(PeerId(peer)), self._commons.seconds()
+        shown = self._shown.get(peer)
+        if link is None or TRANSFER not in link.features or (shown is not None and seconds - shown.asked < FRESH):
+            return
+        self._shown = self._shown or {}
+        self._shown.pop(peer, None)
+        while len(self._shown) >= KEPT:
+            del self._shown[next(iter(self._shown))]
+        self._shown[peer] = Shown(seconds)
+        link.send(TransferWanted(limits.TRANSFER_PIECES))
+
+    def transferWanted(self, link: "Link", message: TransferWanted) -> None:
+        """A super-peer asks this peer to show it."""
+        if not self._commons.admit(link.peerId, Work.ELECTION, TRANSFER_COST):
+            self._commons.tally.count("drops", "rate")
+            return
+        piece = Transferred(self._commons.random.randbytes(limits.TRANSFER_PIECE))
+        for _ in range(message.pieces):
+            link.send(piece)
+
+    def transferCame(self, link: "Link", message: Transferred) -> None:
+        """A piece of what was asked for."""
+        shown = self._shown.get(link.peerId)
+        if shown is None or not shown.take(self._commons.seconds(), len(message.data)):
+            self._commons.tally.count("drops", "unasked")
+            self._commons.report(link.peerId, Deed.OVER_BUDGET)
 
     def dialBack(self, peer: bytes, addresses: Sequence[str], nonce: bytes = b"") -> "Deferred[DialBack]":
         """

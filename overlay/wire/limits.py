@@ -48,6 +48,10 @@ RECORD_LIFE = 7 * 24 * 3600.0
 CLOCK_SLACK = 300.0
 """How far in the future a signed time may lie."""
 
+# Showing how fast one can send.
+TRANSFER_PIECES = 6
+TRANSFER_PIECE = 10 * 1024
+
 # Queries.
 ANALYSIS = 2
 """Version of the text analysis (L{overlay.index.analysis}): all peers of a network have the same."""

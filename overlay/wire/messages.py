@@ -6,12 +6,12 @@ default: an older peer skips and counts them. Numbers are never used again for s
 membership and election; those of L{overlay.wire.registration}, L{overlay.wire.query} and L{overlay.wire.summary} have rooms of their own.
 """
 
-from typing import Annotated, cast
+from typing import Annotated, ClassVar, cast
 
 import msgspec
 
 from overlay.wire import limits
-from overlay.wire.message import Adverts_, Code, Message, QueryId, Real, Text
+from overlay.wire.message import Adverts_, Code, Message, Priority, QueryId, Real, Text
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 from overlay.wire.registration import (
     HandOver,
@@ -281,6 +281,20 @@ class DialBackWanted(Message, frozen=True, array_like=True, tag=49, gc=False):
     addresses: Addresses
 
 
+class TransferWanted(Message, frozen=True, array_like=True, tag=51, gc=False):
+    """Send me so many pieces, so that I see how fast you can. Only to those whose hello has the feature C{transfer}."""
+
+    pieces: Annotated[int, msgspec.Meta(ge=1, le=limits.TRANSFER_PIECES)]
+
+
+class Transferred(Message, frozen=True, array_like=True, tag=52, gc=False):
+    """One of the pieces; what is in it does not matter."""
+
+    priority: ClassVar[Priority] = Priority.REGISTRATION
+
+    data: Annotated[bytes, msgspec.Meta(max_length=limits.TRANSFER_PIECE)]
+
+
 class Impression(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
     What one peer has seen of another. Times in whole seconds but for C{rtt}; what is not known is -1.
@@ -327,7 +341,7 @@ MESSAGES: dict[int, type[Message]] = {
         RegisterOffer, RegisterAnswer, Register, Registered, Unregister, MoveTo, HandOver, HandOverAnswer,
         Query, Hits, Done, Cancel, Refine,
         SeatCalled, Qualified, VoteWanted, VoteAnswer, MandateGiven, MandateAnswer, HeirsNamed, Summons, SummonsAnswer,
-        DialBackWanted, DialBackAnswer,
+        DialBackWanted, DialBackAnswer, TransferWanted, Transferred,
     )
 }
 """By number."""

@@ -128,6 +128,10 @@ class Settle(Populated):
     def founded(self) -> int | None:
         return self.founders or None
 
+    def plan(self) -> Plan:
+        """What peers can do shows in what they do: nobody sends faster than its capacity, which others can then measure."""
+        return attrs.evolve(super().plan(), limited=True)
+
     def run(self, seed: int, measured: Measured) -> None:
         world, _, survey = self.begin(seed, measured)
         selection = Selection(survey, self.homes, self.registrations)
