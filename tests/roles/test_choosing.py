@@ -75,7 +75,7 @@ def test_thoseThatClaimMostAreLookedAtFirst() -> None:
 def test_howFast(pieces: list[float], until: float, rate: float) -> None:
     """From the first piece to the last, or, while some are missing, until now; one piece too many was not asked for."""
     shown = Shown(0.5)
-    assert all([shown.take(when, PIECE) for when in pieces])
+    assert all(shown.take(when, PIECE) for when in pieces)
     assert shown.seen(until) == pytest.approx(rate)
     while shown.pieces < limits.TRANSFER_PIECES:
         shown.take(until, PIECE)
