@@ -122,15 +122,12 @@ class Settle(Populated):
         if self.founders > self.peers:
             raise Impossible(f"--founders must be at most --peers ({self.peers}), not {self.founders}")
 
-    def plan(self) -> Plan:
-        return attrs.evolve(super().plan(), joining=self.joining)
-
     def founded(self) -> int | None:
         return self.founders or None
 
     def plan(self) -> Plan:
         """What peers can do shows in what they do: nobody sends faster than its capacity, which others can then measure."""
-        return attrs.evolve(super().plan(), limited=True)
+        return attrs.evolve(super().plan(), joining=self.joining, limited=True)
 
     def run(self, seed: int, measured: Measured) -> None:
         world, _, survey = self.begin(seed, measured)
