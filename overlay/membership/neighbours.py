@@ -144,9 +144,8 @@ class Neighbours(Component):
         if link.peerId in self._agreed:
             # Others come first; it is most likely dead.
             self._avoid[link.peerId] = self.commons.seconds() + LOST_FOR
-            if self._timer is not None and self._soon is None:
-                # When all links that are lost in this moment are known to be.
-                self._soon = self.commons.clock.callLater(0.0, self._replace)
+            # When all links that are lost in this moment are known to be.
+            self._replaceIn(0.0)
         self._remove(link.peerId)
 
     def advertChanged(self, link: "Link") -> None:
@@ -173,6 +172,10 @@ class Neighbours(Component):
             callback()
 
     # --- seeking -----------------------------------------------------------------------------------------------------
+
+    def _replaceIn(self, wait: float) -> None:
+        if self._timer is not None and self._soon is None:
+            self._soon = self.commons.clock.callLater(wait, self._replace)
 
     def _replace(self) -> None:
         """A neighbour is lost: ask others now, and not at the next look."""
@@ -368,6 +371,10 @@ class Neighbours(Component):
             self._avoid[link.peerId] = self.commons.seconds() + REFUSED_FOR * self.commons.random.uniform(0.5, 1.5)
             if message.code == "not-recognised":
                 self._avoid[link.peerId] = self.commons.seconds() + ANSWER_WITHIN
+            if link.peerId in self._agreed:
+                # It has made room for somebody else, who may have lost the same neighbour as this peer. Not at once: the next one may
+                # have to make room as well.
+                self._replaceIn(self.commons.settings.beats.keepAlive / 4)
             self._remove(link.peerId)
         elif asked and self._membership.serving:
             self._add(link.peerId)
