@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
@@ -62,7 +63,7 @@ class IStorage(Interface):
 _NOTHING: Mapping[bytes, bytes | None] = MappingProxyType({})
 
 
-_FEW = 4
+_FEW = 12
 """Rows up to which a table in memory is looked through from the first to the last."""
 
 
@@ -192,12 +193,20 @@ class MemoryStorage:
     __slots__ = ("_tables",)
 
     def __init__(self) -> None:
-        self._tables: dict[str, MemoryTable] = {}
+        # Names and tables, one after the other: each is asked for once, at the start.
+        self._tables: list[Any] = []
 
     def table(self, name: str) -> MemoryTable:
-        if name not in self._tables:
-            self._tables[name] = MemoryTable()
-        return self._tables[name]
+        for at in range(0, len(self._tables), 2):
+            if self._tables[at] == name:
+                found: MemoryTable = self._tables[at + 1]
+                return found
+        return self._added(name, MemoryTable())
+
+    def _added(self, name: str, table: MemoryTable) -> MemoryTable:
+        # A peer has a dozen; append would leave room for more.
+        self._tables = [*self._tables, name, table]
+        return table
 
     def softTable(self, name: str, log: Logger, remember: bool = True) -> MemoryTable:
         # Memory is never full.

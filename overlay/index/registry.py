@@ -108,6 +108,7 @@ class Registry:
         self._leases.pop(owner, None)
         if owner in self._restored:
             del self._restored[owner]
+            self._restored = self._restored or {}
             self._changed[owner] = None
 
     def release(self, owner: bytes) -> None:

@@ -44,4 +44,4 @@ class PastStorage(MemoryStorage):
 
     def __init__(self, born: float, births: Mapping[PeerId, float]) -> None:
         super().__init__()
-        self._tables["met"] = PastTable(born, births)
+        self._added("met", PastTable(born, births))

@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from overlay.commons import Commons
 from overlay.errors import NotReached
 from overlay.identity.ids import PeerId, shortText
+from overlay.link.acquaintances import NOBODY, Acquaintances
 from overlay.link.channel import IChannel, IListening
 from overlay.link.greeting import Greeting
 from overlay.link.keepalive import KeepAlive
@@ -33,10 +34,6 @@ KEPT_LONG = 60.0
 """Seconds from which a link that ended in an orderly way speaks for the other end."""
 
 
-def _noAdverts() -> list[Signed]:
-    return []
-
-
 def unasked(peer: bytes, nonce: bytes) -> None:
     """Whoever dials us was not asked to."""
 
@@ -44,11 +41,8 @@ def unasked(peer: bytes, nonce: bytes) -> None:
 class Links(OpenLinks):
     """
     @ivar observer: hears of links made, lost and clear, and of messages.
-    @ivar ownAdvert: gives our current advert.
-    @ivar knownBefore: whether a peer was a member before, and so may prove the previous network key.
+    @ivar acquaintances: what is known of other peers.
     @ivar dialledBy: called with the id of a peer that has dialled this one to show that it is there.
-    @ivar alternatives: adverts of others, to be put into refusals.
-    @ivar introduced: takes each advert that a goodbye names, and the link it came over.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
     @ivar dialledAt: monotonic time at which one did so last.
@@ -58,18 +52,15 @@ class Links(OpenLinks):
 
     __slots__ = (
         "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_nonce", "_reached", "_running", "_seen",
-        "_serving", "_spares", "_young", "alternatives", "dialledAt", "dialledBy", "introduced", "knownBefore", "networkChange",
-        "observer", "ownAdvert", "probed", "twin", "wasDialled",
+        "_serving", "_spares", "_young", "acquaintances", "dialledAt", "dialledBy", "networkChange", "observer", "probed", "twin",
+        "wasDialled",
     )
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.observer: Peer
-        self.ownAdvert: Callable[[], Signed | None] = lambda: None
-        self.knownBefore: Callable[[bytes], bool] = lambda peer: False
+        self.acquaintances: Acquaintances = NOBODY
         self.dialledBy: Callable[[PeerId], object] = lambda peer: None
-        self.alternatives: Callable[[], list[Signed]] = _noAdverts
-        self.introduced: Callable[[Signed, Link], object] = lambda signed, link: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
         self.dialledAt = 0.0
@@ -262,13 +253,13 @@ class Links(OpenLinks):
 
     def hello(self, link: Link) -> Hello:
         """Our hello for a link."""
-        return self._greeting.make(link, self.port, self.ownAdvert(), self._nonce)
+        return self._greeting.make(link, self.port, self.acquaintances.ownSigned(), self._nonce)
 
     def judge(self, link: Link, hello: Hello) -> Goodbye | None:
         """Accept a hello, or say why not."""
-        refusal = self._greeting.judge(link, hello, self.knownBefore(link.peerId))
+        refusal = self._greeting.judge(link, hello, self.acquaintances.knewBefore(link.peerId))
         if refusal is None and hello.purpose == "link" and len(self._links) >= MOST and link.peerId not in self._links:
-            refusal = Goodbye("full", "this peer has as many links as it can", 60.0, self.alternatives()[:4])
+            refusal = Goodbye("full", "this peer has as many links as it can", 60.0, self.acquaintances.sample(4))
         if refusal is not None:
             if refusal.code == "self" and hello.boot != self.commons.boot:
                 self.twin = f"another machine at {link.address} has the identity of this peer"
@@ -387,7 +378,7 @@ class Links(OpenLinks):
         # Of those who dial here only members are listened to.
         if link.dialled or link.isOpen:
             for signed in message.adverts:
-                self.introduced(signed, link)
+                self.acquaintances.take(signed, link)
 
     def clear(self, link: Link) -> None:
         """A congested link takes messages again."""

@@ -67,10 +67,7 @@ class Membership(Presence):
         self.cache = PeerCache(commons)
         self.met = Met(commons)
         commons.networkTime = NetworkTime(commons, commons.links)
-        commons.links.ownAdvert = self.ownSigned
-        commons.links.knownBefore = self._knownBefore
-        commons.links.alternatives = self.sample
-        commons.links.introduced = self.take
+        commons.links.acquaintances = self
         self.gossip = Gossip(commons, self)
 
     def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
@@ -156,7 +153,7 @@ class Membership(Presence):
             picked = [self.ownSigned(), *picked][:count]
         return picked
 
-    def _knownBefore(self, peer: bytes) -> bool:
+    def knewBefore(self, peer: bytes) -> bool:
         return peer in self._known or peer in self.cache or peer in self.met
 
     def take(self, signed: Signed, link: "Link | None" = None) -> Known | None:

@@ -15,6 +15,7 @@ from overlay.identity.identity import Identity
 from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
 from overlay.identity.signing import Ed25519, ISignatureScheme
+from overlay.link.acquaintances import Nobody
 from overlay.link.channel import IChannel, IChannelUser, INetwork
 from overlay.link.link import Link
 from overlay.link.links import Links
@@ -99,6 +100,16 @@ def advertOf(identity: Identity, network: Network, role: str = "leaf", sequence:
     )
 
 
+class Known(Nobody):
+    """Has an advert; a test may have it know more."""
+
+    def __init__(self, ownSigned: Callable[[], Signed]) -> None:
+        self.ownSigned = ownSigned  # type: ignore[method-assign]
+        self.take: Any = super().take  # type: ignore[method-assign]
+        self.knewBefore: Any = super().knewBefore  # type: ignore[method-assign]
+        self.sample: Any = super().sample  # type: ignore[method-assign]
+
+
 class Place:
     """One peer with nothing but its links."""
 
@@ -124,7 +135,7 @@ class Place:
         self.links = self.commons.links = Links(self.commons)
         self.links.observer = self.observer  # type: ignore[assignment]
         self.role = "leaf"
-        self.links.ownAdvert = lambda: advertOf(identity, self.commons.network, self.role)
+        self.known = self.links.acquaintances = Known(lambda: advertOf(identity, self.commons.network, self.role))
 
     def drops(self) -> dict[str, int]:
         return {key[1]: value for key, value in self.commons.tally.counts.items() if key[0] == "drops"}

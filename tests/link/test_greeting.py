@@ -169,7 +169,7 @@ def test_theKeyBeforeTheLast() -> None:
     proof = proveMembership(CLOSED.key, b"b" * 32, True, STRANGER.peerId, identityOf(1).peerId)
     place, wires, _clock = alone(membership=rotated)
     assert refusal(place, wires, generation=0, proof=proof).code == "generation"
-    place.links.knownBefore = lambda peer: peer == STRANGER.peerId
+    place.known.knewBefore = lambda peer: peer == STRANGER.peerId
     place.links.networkChange = advertOf(STRANGER, CLOSED)
     wire = answered(place, wires, generation=0, proof=proof)
     hello, change = wire.sent
@@ -208,7 +208,7 @@ def test_full(monkeypatch: pytest.MonkeyPatch) -> None:
         wire.receive(helloOf(place, wire, proof=proof, advert=advertOf(identity, CLOSED)))
     assert len(place.links) == 8
     other = advertOf(identityOf(5), CLOSED, "super")
-    place.links.alternatives = lambda: [other]
+    place.known.sample = lambda count: [other]
     wire = answered(place, wires)
     (goodbye,) = wire.sent
     assert isinstance(goodbye, Goodbye) and goodbye.code == "full" and goodbye.adverts == [other]

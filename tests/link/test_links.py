@@ -65,7 +65,7 @@ def test_refusedByTheOther() -> None:
     """The refusal's code and text are what the dialler hears, and whom it names is made known."""
     place, wires, _clock = alone()
     named: list = []
-    place.links.introduced = lambda signed, link: named.append(signed)
+    place.known.take = lambda signed, link: named.append(signed)
     result = place.links.dial("10.0.0.9:7116")
     wire = Wire(STRANGER, dialled=True)
     wires.dials[0][2].callback(wire)
@@ -80,7 +80,7 @@ def test_introductionsByStrangersCountForNothing() -> None:
     """Who has not proved to be a member introduces nobody."""
     place, wires, _clock = alone()
     named: list = []
-    place.links.introduced = lambda signed, link: named.append(signed)
+    place.known.take = lambda signed, link: named.append(signed)
     wire = Wire(STRANGER, dialled=False)
     wires.accept(wire)
     wire.receive(Goodbye("full", "", 0.0, [advertOf(STRANGER, CLOSED)]))
