@@ -65,7 +65,7 @@ class IElection(Interface):
         """
 
     def admits(load: Load) -> Verdict:
-        """Whether a super-peer takes one more registration. Safe: yes."""
+        """Whether a super-peer takes one more registration; C{load} has C{standing}. Safe: yes."""
 
     def shouldCall(load: Load) -> Verdict:
         """Asked about once a second of a super-peer: call an election for one more? Safe: no."""

@@ -109,7 +109,8 @@ class Load:
     @ivar others: for each other super-peer known to be alive, the registrations that it last stated.
     @ivar sinceChange: seconds since the last seat was filled or abandoned here.
     @ivar mandated: whether it holds a valid mandate.
-    @ivar standing: its circumstances; only for C{shouldResign}.
+    @ivar standing: its circumstances; only for C{admits} and C{shouldResign}.
+    @ivar vain: seats in succession that were called here for one more, and for which none of the leaves would do.
     """
 
     peerId: PeerId
@@ -119,6 +120,7 @@ class Load:
     sinceChange: float
     mandated: bool
     standing: Standing | None = None
+    vain: int = 0
 
 
 @attrs.frozen(slots=True)

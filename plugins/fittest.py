@@ -82,7 +82,7 @@ class Fittest:
         @param wanted: registrations that a super-peer aims at.
         @param high: times C{wanted}; from there on it calls for another.
         @param low: times C{wanted}; below, it resigns if the others have room.
-        @param most: times C{wanted}; from there on it refuses.
+        @param most: times C{wanted}; from there on it refuses, as long as another has room or may be elected.
         @param least: super-peers that there should be as soon as there are two leaves, so that each has a second home.
         @param patience: seconds without any super-peer before an ordinary peer serves.
         @param settle: seconds that a super-peer serves before it thinks of resigning.
@@ -122,11 +122,13 @@ class Fittest:
 
     def _means(self, standing: Standing) -> tuple[Reason, ...]:
         """What a super-peer needs of its own; what cannot be measured speaks against nobody."""
+        return (_REACHABLE[standing.dialable], *self._machine(standing))
+
+    def _machine(self, standing: Standing) -> tuple[Reason, ...]:
         # Who serves has what it needs open already, and must not come and go with every file.
         memory, descriptors = (self._memory // 2, self._descriptors // 8) if standing.serving else (self._memory, self._descriptors)
         room = standing.headRoom
         return (
-            _REACHABLE[standing.dialable],
             _room(Criterion.MEMORY, room.memory, memory, "bytes"),
             _room(Criterion.DESCRIPTORS, room.descriptors, descriptors, ""),
         )
@@ -150,7 +152,21 @@ class Fittest:
         )
 
     def admits(self, load: Load) -> Verdict:
-        return Verdict.allOf(Reason.atMost("registrations", load.registrations, self._refuseAt - 1))
+        """
+        Up to the limit; beyond it where whoever is refused would be without a home for good, as nobody else has room and nobody else can be
+        had. It might even be the one that could serve, and only who is registered is asked to. Then the machine is the limit.
+        """
+        within = Reason.atMost("registrations", load.registrations, self._refuseAt - 1)
+        if within.holds:
+            return Verdict.allOf(within)
+        beyond = (
+            Reason.atMost("other super-peers with room", len([one for one in load.others if one < self._refuseAt]), 0),
+            Reason.atLeast("seats called in vain", load.vain, 1),
+            *(self._machine(load.standing) if load.standing is not None else ()),
+        )
+        if all(one.holds for one in beyond):
+            return Verdict.yes(Reason("registrations", load.registrations), *beyond)
+        return Verdict.no(within, *beyond)
 
     def _room(self, load: Load) -> int:
         return sum([self.wanted - other for other in load.others if other < self.wanted])

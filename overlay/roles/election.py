@@ -239,6 +239,7 @@ class Election(Component):
             sinceChange=self.commons.seconds() - self._seatsChanged,
             mandated=self.verifier.own is not None,
             standing=standing,
+            vain=self.reign.vain,
         )
 
     def mayServe(self) -> bool:

@@ -32,6 +32,8 @@ CALM = 20.0
 GATHER = 0.2
 """Seconds over which changes of the share are joined into one difference."""
 MOVE_WAIT = 20.0
+HOMELESS_RETRY = 10.0
+"""Seconds after which a super-peer that was full is asked again by a peer that has no home at all."""
 RETURNING = 5.0
 """Seconds after a start in which the homes that this peer had before are waited for."""
 
@@ -272,6 +274,8 @@ class Homes(Component):
         wait = min(LONGEST_RETRY, 2 * last)
         if code in ("lost", "dead", "leaving", "unreachable"):
             wait = FIRST_RETRY
+        elif code == "full" and not self.links():
+            wait = min(wait, HOMELESS_RETRY)
         self._avoid[peer] = (seconds + wait * self.commons.random.uniform(1.0, 1.3), wait)
         if code not in ("moved", "idle"):
             self.commons.log.info("home {home} is gone ({code})", home=shortText(peer), code=code)

@@ -30,11 +30,12 @@ class Reign:
     @ivar heirKeeper: names heirs.
     @ivar balance: moves leaves to others.
     @ivar petitions: of leaves that want a seat, by peer id.
+    @ivar vain: seats in succession, called for growth, for which there was nobody who would do.
     """
 
     __slots__ = (
         "_growth", "_meeting", "_of", "_renewal", "_resignAt", "_room", "_roomAt", "_unelectedSince", "balance", "heirKeeper",
-        "petitions",
+        "petitions", "vain",
     )
 
     def __init__(self, of: "Election", neighbours: "Neighbours") -> None:
@@ -42,6 +43,7 @@ class Reign:
         self.heirKeeper = HeirKeeper(of.commons, of.hosting, of.observations, neighbours)
         self.balance = Balance(of.commons, of.membership, of.hosting)
         self.petitions: dict[bytes, Qualified] = {}
+        self.vain = 0
         self._growth = Backoff(5.0, 300.0)
         self._renewal = Backoff(2.0, 300.0)
         self._meeting = Backoff(SUMMON_EVERY, 600.0)
@@ -51,9 +53,11 @@ class Reign:
 
     def begin(self) -> None:
         """This peer serves now."""
-        self._of.homes.heard = self.heirKeeper.heard
-        self._of.hosting.load = self._of.load
-        self._of.hosting.measured = self._of.observations.transferred
+        of = self._of
+        self.vain = 0
+        of.homes.heard = self.heirKeeper.heard
+        of.hosting.load = lambda: of.load(of.standing())
+        of.hosting.measured = of.observations.transferred
 
     def end(self) -> None:
         """It serves no longer."""
@@ -145,5 +149,9 @@ class Reign:
         """A seat that this peer called has ended."""
         backoff = self._renewal if purpose == "renewal" else self._growth
         backoff.tried(self._of.commons.seconds(), outcome == "filled")
+        if purpose == "growth" and outcome == "none":
+            self.vain += 1
+        elif outcome == "filled" and purpose != "renewal":
+            self.vain = 0
         if purpose != "renewal" and outcome == "filled":
             self.balance.filled(candidate, self._of.load())

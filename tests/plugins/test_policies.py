@@ -243,6 +243,22 @@ def test_theLoadDecides(registrations: int, others: tuple[int, ...], calls: bool
     assert not fittest.shouldCall(fresh) and not fittest.shouldResign(fresh)
 
 
+@pytest.mark.parametrize(
+    ("others", "vain", "room", "admits"),
+    [
+        ((), 0, None, False), ((), 1, None, True), ((200, 300), 2, None, True), ((200, 199), 2, None, False),
+        ((), 1, HeadRoom(40_000_000, 100), True), ((), 1, HeadRoom(memory=1000), False), ((), 1, HeadRoom(descriptors=3), False),
+    ],
+)
+def test_beyondTheLimit(others: tuple[int, ...], vain: int, room: HeadRoom | None, admits: bool) -> None:
+    """More are taken if nobody else has room and no other could be elected, as long as the machine bears it; each reason is told."""
+    fittest = build("election", "fittest")
+    circumstances = standing(serving=True, dialable=False, headRoom=room) if room is not None else None
+    verdict = fittest.admits(attrs.evolve(load(200, *others), vain=vain, standing=circumstances))
+    assert bool(verdict) == admits == all(one.holds for one in verdict.reasons)
+    assert {"registrations", "other super-peers with room", "seats called in vain"} <= {one.name for one in verdict.reasons}
+
+
 def standing(**changes: Any) -> Standing:
     fields = {
         "peerId": ME, "dialable": None, "uptime": 10.0, "capacity": Capacity(0, 10**9, 1000, 10), "liveSuperPeers": 0,
