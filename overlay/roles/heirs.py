@@ -30,7 +30,9 @@ LIFE = 24 * 3600.0
 RENEW = 3600.0
 """Seconds after which the list is signed again though nobody changed."""
 GATHER = 60.0
-"""Seconds between two lists while more than half of the heirs that were named last are still there."""
+"""
+Seconds between two lists while more than half of the heirs that were named last are still there, and there are not twice as many.
+"""
 LOOK_EVERY = 5
 """Ticks between two looks while there are enough."""
 FAR_HEIRS = 2
@@ -68,9 +70,10 @@ class HeirKeeper:
     """The home's side: keeps a signed list of heirs and sees that each leaf has it."""
 
     def __init__(
-        self, commons: Commons, hosting: "Hosting", observations: Observations, neighbours: "Neighbours"
+        self, commons: Commons, membership: "Membership", hosting: "Hosting", observations: Observations, neighbours: "Neighbours"
     ) -> None:
         self._commons = commons
+        self._membership = membership
         self._neighbours = neighbours
         self._others: dict[bytes, list[Heir]] = {}
         self._hosting = hosting
@@ -136,7 +139,7 @@ class HeirKeeper:
             return
         # Everybody is told of each change, so what can wait is joined with what comes after it.
         left = sum(one in kept for one in self._named)
-        if self._named and since < GATHER and 2 * left > len(self._named):
+        if self._named and since < GATHER and 2 * left > len(self._named) and len(kept) < 2 * len(self._named):
             return
         self._named, self._signedAt = tuple(kept), seconds
         now = int(commons.now())
@@ -166,12 +169,17 @@ class HeirKeeper:
         for home in sorted(self._others):
             # Each home's first own one: those after it may be another's.
             first = next((one for one in self._others[home] if one.peerId not in here), None)
-            if first is not None and first.peerId != self._commons.peerId:
+            if first is not None and first.peerId != self._commons.peerId and not self._serves(first):
                 there.setdefault(first.peerId, first)
         named = [there[one.peerId] for one in self._named if one.peerId in there]
         new = [one for one in there.values() if one not in named]
         self._commons.random.shuffle(new)
         return [*named, *new][:FAR_HEIRS]
+
+    def _serves(self, heir: Heir) -> bool:
+        """Whether it is a super-peer by now, which may die with the others."""
+        known = self._membership.get(heir.peerId)
+        return known is not None and known.alive and known.advert.role == "super"
 
 
 def _unreached(failure: Failure) -> None:

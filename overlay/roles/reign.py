@@ -40,7 +40,7 @@ class Reign:
 
     def __init__(self, of: "Election", neighbours: "Neighbours") -> None:
         self._of = of
-        self.heirKeeper = HeirKeeper(of.commons, of.hosting, of.observations, neighbours)
+        self.heirKeeper = HeirKeeper(of.commons, of.membership, of.hosting, of.observations, neighbours)
         self.balance = Balance(of.commons, of.membership, of.hosting)
         self.petitions: dict[bytes, Qualified] = {}
         self.vain = 0

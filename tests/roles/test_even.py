@@ -16,7 +16,7 @@ from overlay.settings import Settings
 from overlay.verdict import Verdict
 from overlay.wire import limits
 from overlay.wire.registration import MoveTo
-from overlay.wire.statements import HeirList, contentOf
+from overlay.wire.statements import Heir, HeirList, contentOf
 from tests.index.material import identity
 from tests.index.surroundings import commonsOf
 
@@ -176,7 +176,12 @@ class Keeper:
             last=lambda peer: DialBack("10.0.0.1:1", 0.01, 0.0), candidate=lambda *ignored: None, dialBack=lambda *ignored: None
         )
         neighbours: Any = SimpleNamespace(linked=lambda: [])
-        self.keeper = HeirKeeper(self.commons, hosting, observations, neighbours)
+        self.serving: set[bytes] = set()
+        membership: Any = SimpleNamespace(get=self._known)
+        self.keeper = HeirKeeper(self.commons, membership, hosting, observations, neighbours)
+
+    def _known(self, peer: bytes) -> Any:
+        return SimpleNamespace(alive=True, advert=SimpleNamespace(role="super" if peer in self.serving else "leaf"))
 
     def _link(self, at: int) -> Any:
         advert = SimpleNamespace(addresses=[f"10.0.0.{at}:1"], capacity=None)
@@ -219,6 +224,24 @@ def test_heirsAreNamedNowAndThen() -> None:
     for _ in range(LOOK_EVERY):
         third = keeper.named(0.2)
     assert set(third) == set(left) and sorted(keeper.told) == sorted(left)
+
+
+def test_theFirstHeirsAreTold() -> None:
+    """Where there were few, twice as many are told at once; and whoever serves by now is no heir, since it may die with the others."""
+    keeper = Keeper(4)
+    everybody = keeper.here
+    far = PeerId(b"leaf%016d" % 99)
+    home = PeerId(b"h" * 20)
+    keeper.keeper.heard(HeirList(keeper.commons.network.id, home, 0, 1, [Heir(far, ["10.0.0.99:1"])]))
+    keeper.here = everybody[:1]
+    assert keeper.named(0.0) == [0, 99]
+    keeper.here = everybody[:2]
+    assert keeper.named(1.0) == [0, 99]
+    keeper.here = everybody
+    assert keeper.named(1.0) == [0, 1, 2, 3, 99]
+    keeper.serving.add(far)
+    keeper.here = everybody[1:3]
+    assert [keeper.named(1.0) for _ in range(LOOK_EVERY)][-1] == [1, 2]
 
 
 def test_heirsWithoutAChange() -> None:
