@@ -27,6 +27,8 @@ LOOK = 0.5
 """Seconds between two looks while no super-peer is reached."""
 CALM = 15.0
 """Seconds between two looks of a peer that is well."""
+AGAIN = 4.0
+"""Seconds after which those who could name no super-peer are asked again."""
 UNUSED = 20.0
 """Seconds after which a link that this peer dialled and no part of it needs is ended."""
 ISLANDS = 60.0
@@ -48,8 +50,8 @@ class Bootstrap(Component):
     """
 
     __slots__ = (
-        "_announced", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since", "sources",
-        "targets",
+        "_announced", "_askAgain", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since",
+        "sources", "targets",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", sources: Sequence[Source]) -> None:
@@ -59,6 +61,7 @@ class Bootstrap(Component):
         self.targets = Targets()
         self._timer: IDelayedCall | None = None
         self._islands = 0.0
+        self._askAgain = 0.0
         self.since: float | None = commons.seconds()
         self.problem = ""
         self.needed: Callable[[Link], bool] = lambda link: True
@@ -213,6 +216,7 @@ class Bootstrap(Component):
             for target in self.targets.due(seconds, AT_ONCE, set(self._membership.ownAddresses()), self.commons.random):
                 self._dial(target)
             self._ask(seconds)
+            self._askLeaves(seconds)
             self._say(seconds)
         elif lonely:
             self._seek(seconds)
@@ -232,6 +236,14 @@ class Bootstrap(Component):
         for source in self.sources:
             if seconds >= source.next:
                 source.ask(self._took)
+
+    def _askLeaves(self, seconds: float) -> None:
+        """Whoever was reached and serves nobody may have come only a moment before, and know a super-peer by now."""
+        if seconds >= self._askAgain:
+            self._askAgain = seconds + AGAIN
+            for link in self.commons.links:
+                if link.dialled and not link.isSuper:
+                    link.send(AdvertsWanted(sample=SAMPLE))
 
     def _targetsFromMembership(self) -> None:
         for known in self._membership.superPeers()[:64]:

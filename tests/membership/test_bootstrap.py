@@ -117,6 +117,19 @@ def test_whatIsFoundLaterByOneThatWaits(world: World) -> None:
     assert world.until(lambda: peer.peer.bootstrap.joined, 1)
 
 
+def test_aLeafThatKnowsNobodyYet(world: World) -> None:
+    """Whoever is sent to a leaf that does not know a super-peer itself hears of one as soon as the leaf does."""
+    leaf, played = joining(world, (), ["10.9.9.9:1"])
+    newcomer = world.add(bootstrap=[leaf.address])
+    world.run(6)
+    assert leaf.peerId in newcomer.peer.links and not newcomer.peer.membership.superPeers()
+    first = world.add()
+    world.run(1)
+    played.found([Lead(first.address)])
+    assert world.until(lambda: newcomer.peer.bootstrap.joined, 6)
+    assert first.peerId in newcomer.peer.links and not newcomer.isSuper
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
