@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from overlay.policies import Policies
 
 AT_ONCE = 5
-"""Candidates that are dialled back together; if none of them will do or answers within C{MOMENT}, the next, C{ROUNDS} times in all."""
+"""Candidates that are dialled back together; if none of them will do, the next, C{ROUNDS} times in all."""
 ROUNDS = 4
 MOMENT = 1.0
 """Seconds from the first answer on in which others answer too, and show how fast they are."""
@@ -45,11 +45,7 @@ class Choice:
         self._left = sorted(fittest, key=lambda one: -answers[one][1].bandwidth)
         self._dialled: list[bytes] = []
         self._silent = 0
-        self._heard = False
-        if self._left:
-            self._next()
-        else:
-            self._lookIn(0.0)
+        self._next()
 
     def stop(self) -> None:
         """Nobody asks any more."""
@@ -68,43 +64,37 @@ class Choice:
         return verdict
 
     def _next(self) -> None:
-        """Dial some more, without giving up those that were dialled before."""
-        some, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
-        self._dialled += some
-        self._silent += len(some)
-        self._lookIn(MOMENT)
-        for one in some:
-            self._observations.dialBack(one, self._answers[one][0]).addCallback(self._answered, one)
+        """Dial some more."""
+        if not self._left:
+            self._end(None, None)
+            return
+        self._dialled, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+        self._silent = len(self._dialled)
+        for one in list(self._dialled):
+            self._observations.dialBack(one, self._answers[one][0]).addCallback(self._answered, one, self._dialled)
 
-    def _lookIn(self, wait: float) -> None:
-        self._stopTimer()
-        self._timer = self._commons.clock.callLater(wait, self._look)
-
-    def _answered(self, dialBack: DialBack, peer: bytes) -> None:
+    def _answered(self, dialBack: DialBack, peer: bytes, dialled: list[bytes]) -> None:
         """One has answered, or is given up."""
-        if self._chosen is None:
+        if self._chosen is None or dialled is not self._dialled:
             return
         self._silent -= 1
         if dialBack.rtt is not None:
             self._observations.measure(peer)
-            if not self._heard:
-                self._heard = True
-                self._lookIn(MOMENT)
-        if not self._silent and not self._heard:
-            self._lookIn(0.0)
+            if self._timer is None:
+                self._timer = self._commons.clock.callLater(MOMENT, self._look)
+        if not self._silent and self._timer is None:
+            self._look()
 
     def _look(self) -> None:
-        """The moment is over: choose, or dial others beside those that say nothing."""
-        self._timer, self._heard = None, False
+        """The moment is over."""
+        self._timer = None
         judged = {one: self._fitness(one) for one in self._dialled}
         for peer in sorted(judged, key=lambda one: (-judged[one].score, one)):
             if judged[peer]:
                 self._end(peer, judged[peer])
                 return
-        if self._left:
+        if not self._silent:
             self._next()
-        elif not self._silent:
-            self._end(None, None)
 
     def _end(self, peer: bytes | None, verdict: Verdict | None) -> None:
         chosen = self._chosen

@@ -320,7 +320,7 @@ def test_forgedHitsOfOneBehindTheHome() -> None:
 
     forger.peer._dispatch[Query] = forge
     before = home.peer.commons.trust(forger.peerId)
-    outcome = leaf.search("dawn", want=12)
+    outcome = leaf.search("dawn", want=12, router="flood")
     assert len(outcome.hits) == 12 and outcome.status == "complete"
     assert home.peer.commons.tally.get("deeds", Deed.FORGED_HIT.name.lower()) == 21
     assert home.peer.commons.trust(forger.peerId) < before
