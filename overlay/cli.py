@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -281,7 +282,8 @@ def _run(args: argparse.Namespace) -> int:
     if command == "demo":
         from overlay.demo import main as demo
 
-        return demo(args.share, args.keep)
+        started = time.monotonic()
+        return demo(args.share, args.keep, lambda: time.monotonic() - started)
     return _list(args)
 
 

@@ -45,16 +45,17 @@ class Step:
 class Demo:
     """
     @ivar steps: what has been done, and whether it held.
+    @ivar seconds: since the demonstration began.
     @ivar wires: between the peers' network namespaces; None if all are on the loopback interface.
     """
 
-    def __init__(self, tree: Path, folder: Path, default: bool) -> None:
+    def __init__(self, tree: Path, folder: Path, default: bool, seconds: Callable[[], float]) -> None:
         self._tree = tree
         self._folder = folder
         self._default = default
         self._exclusion = Exclusion(EXCLUDED if default else ())
-        self._started = time.monotonic()
-        self._last = self._started
+        self.seconds = seconds
+        self._last = seconds()
         self.peers: list[PeerProcess] = []
         self.expected: dict[str, set[str]] = {}
         self.steps: list[Step] = []
@@ -63,10 +64,10 @@ class Demo:
 
     def say(self, text: str) -> None:
         """Progress."""
-        print(f"[{time.monotonic() - self._started:5.1f} s] {text}", flush=True)
+        print(f"[{self.seconds():5.1f} s] {text}", flush=True)
 
     def _step(self, name: str, held: bool, said: str) -> None:
-        now = time.monotonic()
+        now = self.seconds()
         self.steps.append(Step(name, held, said, now - self._last))
         self._last = now
         self.say(f"{'ok' if held else 'FAILED'}: {name}: {said}")
@@ -157,12 +158,12 @@ class Demo:
         return states if ready == len(states) and len(serving) >= LEAST_SUPER_PEERS else None
 
     def _waitSettled(self, what: str, peers: list[PeerProcess], seconds: float) -> list[dict[str, Any]]:
-        said: list[Any] = [time.monotonic(), ""]
+        said: list[Any] = [self.seconds(), ""]
 
         def look() -> list[dict[str, Any]] | None:
             found = self._settled(peers)
-            if time.monotonic() - said[0] > 2.0 and self.progress != said[1]:
-                said[:] = [time.monotonic(), self.progress]
+            if self.seconds() - said[0] > 2.0 and self.progress != said[1]:
+                said[:] = [self.seconds(), self.progress]
                 self.say(f"  {self.progress}")
             return found
 
@@ -327,10 +328,11 @@ def _named(text: str, ids: dict[str, str]) -> str:
     return text
 
 
-def main(share: str | None, keep: bool) -> int:
+def main(share: str | None, keep: bool, seconds: Callable[[], float]) -> int:
     """
     @param share: the tree to share; the standard library of this Python if None.
     @param keep: leave the network running until Ctrl-C.
+    @param seconds: since the start.
     @return: exit status: 0 only if every step held.
     """
     tree = Path(share).expanduser().resolve() if share else Path(sysconfig.get_path("stdlib"))
@@ -340,7 +342,7 @@ def main(share: str | None, keep: bool) -> int:
     # SIGTERM ends it as Ctrl-C does: nothing may be left behind.
     before = signal.signal(signal.SIGTERM, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="superpeer-demo-"))
-    demo = Demo(tree, folder, share is None)
+    demo = Demo(tree, folder, share is None, seconds)
     status = 1
     try:
         try:
@@ -380,7 +382,7 @@ def _summary(demo: Demo) -> None:
         [(step.name, "yes" if step.held else "NO", f"{step.seconds:.1f}", step.said) for step in demo.steps],
     )
     held = all(step.held for step in demo.steps)
-    print(f"\n{'every step held' if held else 'NOT every step held'}, {time.monotonic() - demo._started:.1f} s")
+    print(f"\n{'every step held' if held else 'NOT every step held'}, {demo.seconds():.1f} s")
 
 
 def _keep(demo: Demo, say: Callable[[str], None]) -> None:

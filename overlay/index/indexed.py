@@ -10,6 +10,7 @@ from overlay.index.postings import Entry, Postings
 from overlay.index.record import EMPTY_DIGEST, addDigest, removeDigest
 from overlay.index.rowtable import Placed, RowTable
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
+from overlay.wire.registration import RecordBody
 
 SWEPT = 64
 """Many records that go are taken out of the index in one sweep if there are fewer than so many terms to each."""
@@ -172,8 +173,8 @@ class IndexedStore:
         self._postings = postings
 
 
-def sizeOf(record: StoredRecord) -> int:
-    """Bytes of a record, as quotas count them."""
+def sizeOf(record: StoredRecord | RecordBody) -> int:
+    """Bytes of a record, stored or on its way, as quotas count them."""
     return len(record.head) + len(record.text) + len(record.terms)
 
 

@@ -19,6 +19,7 @@ from overlay.commons import Commons
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.difference import Changes, Coming
+from overlay.index.indexed import sizeOf
 from overlay.index.registry import Registry
 from overlay.index.store import Registration
 from overlay.wire.registration import HandOver, HandOverAnswer, MoveTo
@@ -261,7 +262,7 @@ class HandingOver:
             return
         homes = msgspec.msgpack.decode(now.homesSigned, type=Signed) if not course.part else None
         course.sent = last
-        course.flying = sum(len(one.head) + len(one.text) + len(one.terms) for one in batch.additions)
+        course.flying = sum(map(sizeOf, batch.additions))
         message = HandOver(now.key, now.sequence, course.part, last, now.digest, batch.additions, homes)
         if not home.send(message):
             self._choose(course)

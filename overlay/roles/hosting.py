@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from overlay.commons import Commons, Component
 from overlay.identity.ids import PeerId, peerIdOf
+from overlay.index.indexed import sizeOf
 from overlay.index.own import OwnRegistration
 from overlay.index.registry import Registry
 from overlay.questions import Deed, Load, Work
@@ -233,7 +234,7 @@ class Hosting(Component):
             self.commons.report(link.peerId, Deed.OVER_BUDGET)
             return
         queue.append((link, message))
-        self.measured(link.peerId, sum(len(one.head) + len(one.text) + len(one.terms) for one in message.additions))
+        self.measured(link.peerId, sum(map(sizeOf, message.additions)))
         self._workSoon()
 
     def _workSoon(self) -> None:
