@@ -67,7 +67,21 @@ class NotReached(SuperpeerError):
 
 
 class TurnedAway(NotReached):
-    """The other side answered, and would not have the link."""
+    """
+    The other side answered, and would not have the link.
+
+    @ivar reason: the code in its goodbye.
+    @ivar retry: seconds after which it may be asked again; 0 if it did not say, below 0 for never.
+    """
+
+    def __init__(self, message: str, reason: str = "", retry: float = 0.0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry = retry
+
+    def __str__(self) -> str:
+        """What it said, behind what that means."""
+        return f"The other side answered, and would not have the link: {self.args[0]}"
 
 
 class UsageError(SuperpeerError):

@@ -239,8 +239,12 @@ class Link(OverChannel):
         made, self._made = self._made, None
         if made is not None:
             # Whoever says goodbye has shown its identity before, and lives.
-            kind, said = (NotReached, "") if self._goodbye is None else (TurnedAway, self._goodbye.text)
-            made.errback(kind(f"{self.dialledAddress or self.address}: {code}{': ' + said if said else ''}"))
+            at, refusal = self.dialledAddress or self.address, self._goodbye
+            if refusal is None:
+                made.errback(NotReached(f"{at}: {code}"))
+            else:
+                said = f": {refusal.text}" if refusal.text else ""
+                made.errback(TurnedAway(f"{at}: {code}{said}", refusal.code, refusal.retry))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 MOST = 1000
 """Links of one peer."""
+BEGINNING = MOST // 4
+"""Of links that are being made so many are made at a time; who comes then is cut off, as even a refusal takes a handshake."""
+FULL = "full"
+"""What a peer says that has as many."""
+FULL_RETRY = 30.0
+"""Seconds after which it may be asked again."""
 FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
@@ -227,7 +233,8 @@ class Links(OpenLinks):
         return dialling.addCallback(connected)
 
     def _accept(self, channel: IChannel) -> None:
-        if not self._running or self._young >= MOST // 4:
+        if not self._running or self._young >= BEGINNING:
+            self.commons.tally.count("refusals", "link-beginning")
             channel.abort()
             return
         self._begin(channel, "link").addErrback(lambda failure: None)
@@ -259,7 +266,7 @@ class Links(OpenLinks):
         """Accept a hello, or say why not."""
         refusal = self._greeting.judge(link, hello, self.acquaintances.knewBefore(link.peerId))
         if refusal is None and hello.purpose == "link" and len(self._links) >= MOST and link.peerId not in self._links:
-            refusal = Goodbye("full", "this peer has as many links as it can", 60.0, self.acquaintances.sample(4))
+            refusal = Goodbye(FULL, "this peer has as many links as it can", FULL_RETRY, self.acquaintances.sample(4))
         if refusal is not None:
             if refusal.code == "self" and hello.boot != self.commons.boot:
                 self.twin = f"another machine at {link.address} has the identity of this peer"

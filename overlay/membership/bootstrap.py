@@ -9,7 +9,8 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons, Component
 from overlay.discovery import LEADS, Source
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, TurnedAway
+from overlay.link.links import FULL
 from overlay.identity.ids import shortText
 from overlay.membership.attempts import answerOf, summaryOf
 from overlay.membership.gossip import SAMPLE
@@ -38,6 +39,8 @@ SOON = 2.0
 SAY_AFTER = 10.0
 """Seconds without any super-peer after which the log says what was tried; each further time after three times as many."""
 SAY_EVERY = 3600.0
+CROWDED = 600.0
+"""Seconds for which it counts that whoever was reached has no link left: such a network lives, and is growing."""
 
 
 class Bootstrap(Component):
@@ -50,7 +53,7 @@ class Bootstrap(Component):
     """
 
     __slots__ = (
-        "_announced", "_askAgain", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since",
+        "_announced", "_askAgain", "_full", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since",
         "sources", "targets",
     )
 
@@ -62,6 +65,7 @@ class Bootstrap(Component):
         self._timer: IDelayedCall | None = None
         self._islands = 0.0
         self._askAgain = 0.0
+        self._full = 0.0
         self.since: float | None = commons.seconds()
         self.problem = ""
         self.needed: Callable[[Link], bool] = lambda link: True
@@ -83,6 +87,16 @@ class Bootstrap(Component):
     @property
     def joined(self) -> bool:
         return self.since is None
+
+    @property
+    def without(self) -> float:
+        """
+        Seconds for which there has been no sign of a super-peer. One that has as many links as it can have is one: if everybody who comes to
+        a crowded network took it for gone, there would be as many super-peers as newcomers. For C{CROWDED} seconds that is believed, as
+        anybody may say it.
+        """
+        since = self.since
+        return 0.0 if since is None else self.commons.seconds() - max(since, min(self._full, since + CROWDED))
 
     @property
     def serving(self) -> bool:
@@ -264,7 +278,10 @@ class Bootstrap(Component):
     def _failed(self, failure: Failure, target: Target) -> None:
         failure.trap(SuperpeerError)
         said = answerOf(failure.value, target.address)
-        target.failed(self.commons.seconds(), said, self.commons.random)
+        refusal = failure.value if isinstance(failure.value, TurnedAway) else None
+        target.failed(self.commons.seconds(), said, self.commons.random, refusal.retry if refusal is not None else 0.0)
+        if refusal is not None and refusal.reason == FULL:
+            self._full = self.commons.seconds()
         if said.startswith("self"):
             target.itself, target.answer = True, "it is this peer itself"
             return

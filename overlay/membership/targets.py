@@ -47,10 +47,14 @@ class Target:
     answer: str = ""
     answered: float = 0.0
 
-    def failed(self, seconds: float, said: str, rng: random.Random) -> None:
-        """An attempt was in vain: the next comes later than this one did."""
+    def failed(self, seconds: float, said: str, rng: random.Random, retry: float = 0.0) -> None:
+        """
+        An attempt was in vain: the next comes later than this one did.
+
+        @param retry: seconds for which whoever answered asks to be left alone.
+        """
         self._ended(seconds, said)
-        self.next = seconds + self.wait * rng.uniform(0.8, 1.2)
+        self.next = seconds + max(self.wait, min(retry, LONGEST_WAIT)) * rng.uniform(0.8, 1.2)
         self.wait = min(LONGEST_WAIT, 1.6 * self.wait)
 
     def reached(self, seconds: float, said: str, pause: float) -> None:

@@ -313,13 +313,12 @@ class Election(Component):
             life.unreachable()
             life.patienceEnded()
             return
-        since = self.bootstrap.since
-        if since is None:
+        if self.bootstrap.since is None:
             life.reached()
             self._petition()
             return
         life.unreachable()
-        if self.commons.seconds() - since >= patience.score:
+        if self.bootstrap.without >= patience.score:
             life.patienceEnded()
         else:
             self.summoner.tick()

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from overlay.commons import Commons, Component
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
 from overlay.questions import Deed
@@ -249,7 +249,11 @@ class Homes(Component):
 
     def _unanswered(self, failure: Failure, home: Home, addresses: list[str]) -> None:
         failure.trap(SuperpeerError)
-        self._dial(home, addresses)
+        if failure.check(TurnedAway) and self._homes.get(home.peerId) is home:
+            # It lives, and has no room, at whatever address.
+            home.life.gone("full")
+        else:
+            self._dial(home, addresses)
 
     # --- what a home tells -------------------------------------------------------------------------------------------
 

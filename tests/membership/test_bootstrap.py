@@ -12,6 +12,7 @@ from overlay.errors import NotReached, UsageError
 from overlay.identity.network import Network
 from overlay.interfaces import IDiscovery
 from overlay.lab.world import LabPeer, World
+from overlay.link.links import Links
 from overlay.membership.attempts import describeAttempts, summaryOf
 from overlay.membership.targets import Targets
 from overlay.policy import BadPlugin, PolicyPlugin
@@ -128,6 +129,58 @@ def test_aLeafThatKnowsNobodyYet(world: World) -> None:
     played.found([Lead(first.address)])
     assert world.until(lambda: newcomer.peer.bootstrap.joined, 6)
     assert first.peerId in newcomer.peer.links and not newcomer.isSuper
+
+
+def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, and comes when there is room."""
+    first = world.add()
+    world.run(1)
+    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    newcomer = world.add(bootstrap=[first.address])
+    world.run(200)
+    # The first wait is asked for, and those after it are.
+    assert not newcomer.isSuper and not newcomer.peer.bootstrap.joined
+    (target,) = newcomer.peer.bootstrap.targets
+    assert 6 <= target.tries <= 200 / 24 and "as many links as it can" in target.answer
+    assert newcomer.peer.bootstrap.without <= 36
+    monkeypatch.setattr("overlay.link.links.MOST", 10)
+    assert world.until(lambda: bool(newcomer.peer.homes.links()), 80) and not newcomer.isSuper
+
+
+def test_oneThatIsFullForEver(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may say that it is full: after ten minutes a peer serves all the same."""
+    first = world.add()
+    world.run(1)
+    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    newcomer = world.add(bootstrap=[first.address])
+    world.run(600)
+    assert not newcomer.isSuper
+    assert world.until(lambda: newcomer.isSuper, 100)
+
+
+def test_aHomeThatHasNoRoomForLinks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again after a while; it is neither taken for dead nor dialled once more to see whether it is."""
+    first = world.add()
+    leaf = world.add(bootstrap=[first.address])
+    assert world.until(lambda: bool(leaf.peer.homes.links()), 30)
+    probed: list[str] = []
+    probe = Links.probe
+
+    def recorded(links: Links, address: str, expected: bytes, nonce: bytes = b"") -> Deferred[float]:
+        probed.append(address)
+        return probe(links, address, expected, nonce)
+
+    monkeypatch.setattr(Links, "probe", recorded)
+    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    link = leaf.peer.links.get(first.peerId)
+    assert link is not None
+    link.abort("cut")
+    world.run(8)
+    known = leaf.peer.membership.get(first.peerId)
+    assert known is not None and known.alive and leaf.peer.homes.homeless
+    assert first.address not in probed
+    monkeypatch.setattr("overlay.link.links.MOST", 10)
+    assert world.until(lambda: not leaf.peer.homes.homeless, 20)
 
 
 @pytest.mark.parametrize(
