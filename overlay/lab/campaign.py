@@ -13,7 +13,9 @@ import attrs
 from overlay import __version__
 from overlay.errors import SuperpeerError, UsageError
 from overlay.lab.experiment import Impossible, Report
+from overlay.lab.experiments.asleep import Asleep
 from overlay.lab.experiments.growth import Growth
+from overlay.lab.experiments.islands import Islands
 from overlay.lab.experiments.outage import Outage
 from overlay.lab.experiments.partition import Partition
 from overlay.lab.experiments.populated import Populated
@@ -54,6 +56,8 @@ TRIALS = (
     Trial("all super-peers die", Outage, {"kill": 1.0}),
     Trial("all super-peers vanish", Outage, {"kill": 1.0, "silent": True}),
     Trial("two halves, healed", Partition),
+    Trial("off for longer than a mandate", Asleep),
+    Trial("two networks of one name", Islands),
     Trial("a rush of leaves", Rush, sized=False),
     Trial("growth", Growth),
 )

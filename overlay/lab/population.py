@@ -13,6 +13,7 @@ from overlay.lab.founding import found, superPeersFor
 from overlay.lab.past import PastStorage
 from overlay.lab.sessions import ISessions, Trace
 from overlay.lab.shares import Shares
+from overlay.lab.sides import isFar
 from overlay.lab.world import LabPeer, World
 from overlay.peer import Peer
 from overlay.questions import HeadRoom
@@ -42,6 +43,7 @@ class Plan:
     @ivar wanted: registrations for which a super-peer is there at the beginning.
     @ivar founders: super-peers that are there at the beginning; None for as many as the load asks for.
     @ivar joining: virtual seconds over which the leaves of the beginning find their homes.
+    @ivar apart: part of the peers that make up a second network of the same name: neither side knows anybody of the other.
     @ivar attackers: part of the peers that misbehave, 0 to 1.
     @ivar makeAttacker: how those are made.
     """
@@ -61,6 +63,7 @@ class Plan:
     wanted: int = 100
     founders: int | None = None
     joining: float = JOINING
+    apart: float = 0.0
     attackers: float = 0.0
     makeAttacker: type[Peer] | None = None
 
@@ -113,6 +116,7 @@ class Population:
         self.departures = 0
         self.expected = plan.peers
         self._stays = False
+        self._asleep: list[tuple[Member, float]] = []
         self._number = 0
         self._coming = random.Random(f"{world.seed} arrivals")
         self._known = random.Random(f"{world.seed} introductions")
@@ -141,6 +145,19 @@ class Population:
         asks for, nobody had a home before, and the other super-peers have to be elected.
         """
         members = list(self._first())
+        if self.plan.apart:
+            self._found([one for one in members if not self.isFar(one)])
+            self._found([one for one in members if self.isFar(one)])
+        else:
+            self._found(members)
+        self._awaitNext()
+
+    def isFar(self, member: Member) -> bool:
+        """Whether a member is of the second network, if there are two."""
+        return isFar(member.number, self.plan.apart)
+
+    def _found(self, members: list[Member]) -> None:
+        """A network of these."""
         births = {one.peerId: one.born for one in members}
         for member in members:
             member.peer.storage = PastStorage(member.born, births)
@@ -155,7 +172,6 @@ class Population:
                 member.peer.storage.table("own").put(*rowOfHomes([one.peerId for one in homes]))
             some = [one.peer.address for one in homes]
             self.world.time.callLater(self.plan.joining * self._known.random(), self._enter, member, some)
-        self._awaitNext()
 
     def _shared(self, serving: Sequence[Member], leaves: int) -> Iterator[list[Member]]:
         """The homes of each leaf, at random, so that all super-peers have as many leaves."""
@@ -177,7 +193,7 @@ class Population:
         if isinstance(plan.sessions, Trace):
             for born, dies in plan.sessions.sessions:
                 if born > 0:
-                    self.world.time.callLater(born, self._arriveFor, dies - born)
+                    self.world.time.callLater(born, self._come, dies - born)
                 elif dies > 0:
                     yield self._make(born, dies)
             return
@@ -204,17 +220,23 @@ class Population:
 
     def _next(self) -> None:
         self._awaitNext()
-        self.arrive()
+        if not self._asleep:
+            self.arrive()
 
-    def arrive(self, dialable: bool | None = None) -> Member:
+    def _come(self, length: float) -> None:
+        if not self._asleep:
+            self._arriveFor(length)
+
+    def arrive(self, dialable: bool | None = None, told: list[str] | None = None) -> Member:
         """
         One more peer comes, for a session of a length drawn from the plan.
 
         @param dialable: whether others can dial it; None to leave that to chance.
+        @param told: the addresses with which it begins; None to leave that to chance.
         """
         sessions = self.plan.sessions
         assert not isinstance(sessions, Trace)
-        return self._arriveFor(sessions.fresh(self._coming), dialable)
+        return self._arriveFor(sessions.fresh(self._coming), dialable, told)
 
     def stay(self, count: int) -> None:
         """Of a population that has not begun, but arrived: from now on so many come as leave, if there are C{count}."""
@@ -228,7 +250,7 @@ class Population:
         for _ in range(count):
             self.world.time.callLater(seconds * self._coming.random(), self.arrive)
 
-    def _arriveFor(self, length: float, dialable: bool | None = None) -> Member:
+    def _arriveFor(self, length: float, dialable: bool | None = None, told: list[str] | None = None) -> Member:
         now = self.world.time.seconds()
         self.arrivals += 1
         # Its own chance: who has gone may depend on the policies, and those who come must not.
@@ -238,12 +260,15 @@ class Population:
             member = self._make(now, now + length, number, former)
         else:
             member = self._make(now, now + length, dialable=dialable)
-        self._enter(member, self._introductions())
+        self._enter(member, self._introductions(member) if told is None else told)
         return member
 
-    def _introductions(self) -> list[str]:
+    def _introductions(self, member: Member) -> list[str]:
         """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
-        return [one.peer.address for one in self._known.sample(self._able, min(INTRODUCTIONS, len(self._able)))]
+        able = self._able
+        if self.plan.apart:
+            able = [one for one in able if self.isFar(one) == self.isFar(member)]
+        return [one.peer.address for one in self._known.sample(able, min(INTRODUCTIONS, len(able)))]
 
     def _make(
         self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None, dialable: bool | None = None
@@ -338,6 +363,7 @@ class Population:
             if last is not member:
                 self._able[place] = last
                 self._places[last.number] = place
+        member.leaving = None
         if how == "orderly":
             member.peer.leave()
         elif how == "reset":
@@ -347,3 +373,24 @@ class Population:
         del self.world.peers[member.peer.name]
         if self.plan.returning:
             self._away.append((member.number, member.peer))
+
+    def sleep(self) -> None:
+        """All go at this moment, each as it would at the end of its session; nobody comes until L{wake}."""
+        now, away = self.world.time.seconds(), list(self._away)
+        self._asleep = [(member, member.dies - now) for member in self]
+        for member, _ in self._asleep:
+            self.leave(member)
+        # Those come back by themselves.
+        self._away = away
+
+    def wake(self, within: float) -> None:
+        """They come back over so many virtual seconds, with what they have on disk, for what is left of their sessions."""
+        asleep, self._asleep = self._asleep, []
+        for member, left in asleep:
+            self.world.time.callLater(within * self._known.random(), self._comeBack, member, left)
+
+    def _comeBack(self, member: Member, left: float) -> None:
+        member.born = self.world.time.seconds()
+        member.dies = member.born + left
+        self.world.peers[member.peer.name] = member.peer
+        self._enter(member, member.peer.bootstrap)

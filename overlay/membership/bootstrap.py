@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 from overlay.commons import Commons, Component
 from overlay.discovery import LEADS, Source
 from overlay.errors import SuperpeerError, TurnedAway
-from overlay.link.links import FULL
 from overlay.identity.ids import shortText
+from overlay.link.links import FULL
 from overlay.membership.attempts import answerOf, summaryOf
 from overlay.membership.gossip import SAMPLE
 from overlay.membership.targets import KNOWN, Target, Targets
@@ -53,8 +53,8 @@ class Bootstrap(Component):
     """
 
     __slots__ = (
-        "_announced", "_askAgain", "_full", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem", "since",
-        "sources", "targets",
+        "_announced", "_askAgain", "_full", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem",
+        "since", "sources", "targets",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", sources: Sequence[Source]) -> None:
@@ -91,9 +91,9 @@ class Bootstrap(Component):
     @property
     def without(self) -> float:
         """
-        Seconds for which there has been no sign of a super-peer. One that has as many links as it can have is one: if everybody who comes to
-        a crowded network took it for gone, there would be as many super-peers as newcomers. For C{CROWDED} seconds that is believed, as
-        anybody may say it.
+        Seconds for which there has been no sign of a super-peer. One that has as many links as it can have is one: if everybody who comes
+        to a crowded network took it for gone, there would be as many super-peers as newcomers. For C{CROWDED} seconds that is believed,
+        as anybody may say it.
         """
         since = self.since
         return 0.0 if since is None else self.commons.seconds() - max(since, min(self._full, since + CROWDED))

@@ -95,6 +95,14 @@ class Gossip:
             self._asked = seconds
             self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
 
+    def introduce(self, link: "Link") -> None:
+        """
+        A leaf names to a home the super-peers that it knows. Heirs who have just begun to serve find one network so, and so do two networks
+        that had not heard of each other before somebody was told of both.
+        """
+        known = self._membership.superPeers()[: limits.ADVERT_IDS_PER_MESSAGE]
+        link.send(AdvertIds([(one.peerId, one.advert.sequence) for one in known if one.peerId != link.peerId]))
+
     def _offer(self) -> AdvertIds:
         known = [(one.peerId, one.advert.sequence) for one in self._membership.superPeers()]
         if len(known) >= limits.ADVERT_IDS_PER_MESSAGE:
@@ -179,11 +187,12 @@ class Gossip:
                 wanted.append(peer)
             elif known.advert.sequence > sequence and known.advert.role == "super":
                 newer.append(known.signed)
-            elif not known.alive and known.advert.sequence == sequence:
+            elif not known.alive and link.isSuper:
+                # What a leaf knows may be old.
                 self.doubt(peer)
         if wanted:
             link.send(AdvertsWanted(wanted))
-        membership.show(link, newer[: 2 * limits.ADVERTS_PER_MESSAGE])
+        membership.show(link, newer[: 2 * limits.ADVERTS_PER_MESSAGE] if link.isSuper else newer[:SAMPLE])
         if link.isSuper and len(message.have) < limits.ADVERT_IDS_PER_MESSAGE:
             theirs = {peer for peer, _ in message.have}
             missing = [one.signed for one in membership.superPeers() if one.peerId not in theirs and one.peerId != link.peerId]

@@ -132,15 +132,14 @@ class Homes(Component):
         return [home.peerId for home in self._homes.values() if home.state == "registered" and home.sequence == sequence]
 
     def introduce(self) -> None:
-        """Tell the homes of one another, so that heirs who have just begun to serve find one network."""
+        """Tell the homes of one another, and of others that this peer knows."""
         links = self.links()
         ids = tuple(link.peerId for link in links)
         if ids == self._introduced:
             return
         self._introduced = ids
         for link in links:
-            known = [self._membership.get(other) for other in ids if other != link.peerId]
-            self._membership.show(link, [one.signed for one in known if one is not None])
+            self._membership.gossip.introduce(link)
 
     # --- the role ----------------------------------------------------------------------------------------------------
 

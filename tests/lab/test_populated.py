@@ -151,6 +151,38 @@ def test_aPartition(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.no_cover
+def test_aNight(capsys: pytest.CaptureFixture[str]) -> None:
+    """After longer than a mandate lasts all come back: what was shared is found again, and those who serve are elected anew."""
+    found = report(
+        capsys, "asleep", "--peers", "40", "--sessions", "forever", "--settle", "60", "--before", "20", "--off", "5000", "--within", "20",
+        "--after", "300", "--registrations", "13", "--sharers", "1",
+    )
+    assertShape(found, "asleep")
+    figures = found["figures"]
+    assert figures["asleep_at"] == 80 and figures["awake_at"] == 5080
+    during = [value for when, value in found["series"]["peers"] if 80 < when < 5080]
+    assert during and set(during) == {0} and found["series"]["peers"][-1][1] == 40
+    # Nobody has been there for a minute before that.
+    assert 60 <= figures["seconds_to_0.99"] <= 80 and figures["recall"] >= 0.99
+    assert 0 < figures["seconds_to_mandates"] <= 300 and found["series"]["mandated"][-1][1] >= 3
+    assert figures["super_peers_before"] >= 4 and 0.8 <= figures["super_peers_to_load"] <= 1.2
+
+
+@pytest.mark.no_cover
+def test_islands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two networks that know nothing of each other become one as soon as one newcomer is told of both."""
+    words = ["--peers", "60", "--sessions", "forever", "--settle", "60", "--before", "30", "--registrations", "10", "--sharers", "1"]
+    found = report(capsys, "islands", *words, "--after", "100", "--part", "0.4")
+    assertShape(found, "islands")
+    figures = found["figures"]
+    assert figures["recall_before"] == 1 and figures["met_at"] == 90 and found["series"]["peers"][-1][1] == 61
+    after = [value for when, value in found["series"]["recall"] if when > 90]
+    # At first half of it is beyond.
+    assert after[0] < 0.8 and figures["seconds_to_0.99"] <= 60 and figures["recall_after"] == 1 == after[-1]
+    assert all(one["met"] for one in found["targets"])
+
+
+@pytest.mark.no_cover
 def test_policy(capsys: pytest.CaptureFixture[str]) -> None:
     """Two policies on the same peers: what follows from the peers alone is equal, and the differences are b - a, with their spread."""
     words = [
@@ -228,6 +260,8 @@ SMALL = {
     "churn": ["--election", "fittest:wanted=8", "--minutes", "1.5", "--returning", "0.5", "--sessions", "weibull:mean=200"],
     "outage": ["--election", "fittest:wanted=8", "--before", "5", "--after", "30", "--silent"],
     "partition": ["--election", "fittest:wanted=8", "--before", "5", "--split", "30", "--after", "25"],
+    "asleep": ["--election", "fittest:wanted=8", "--before", "5", "--off", "4000", "--after", "40"],
+    "islands": ["--election", "fittest:wanted=8", "--before", "5", "--after", "25"],
     "policy": ["--router", "flood", "--versus", "flood", "--of", "outage", "--further", "before=5,after=25"],
 }
 
@@ -282,7 +316,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["--help"]):
         assert lab(words) == 0
         said = capsys.readouterr().out.splitlines()
-        names = ["flood", "search", "settle", "churn", "outage", "partition", "rush", "growth", "policy", "capture"]
+        names = ["flood", "search", "settle", "churn", "outage", "partition", "asleep", "islands", "rush", "growth", "policy", "capture"]
         assert [line.split()[0] for line in said[2:]] == [*names, "all"]
         assert [kind.name for kind in SHIPPED] == names
         assert all(kind.help in line for kind, line in zip(SHIPPED, said[2:-1], strict=True))
@@ -410,4 +444,9 @@ def test_targetsOfTheShipped() -> None:
             Target("split_seconds_to_0.99", high=50.0), Target("recall_split_near", low=0.99), Target("recall_split_far", low=0.99),
             Target("seconds_to_0.99", high=60.0),
         ),
+        "asleep": (
+            Target("seconds_to_0.99", high=180.0), Target("seconds_to_mandates", high=300.0),
+            Target("super_peers_to_load", low=0.8, high=1.2),
+        ),
+        "islands": (Target("recall_before", low=0.99), Target("seconds_to_0.99", high=60.0), Target("recall_after", low=0.999)),
     }

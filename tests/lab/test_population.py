@@ -178,6 +178,51 @@ def test_theReturning(idle: Any) -> None:
     assert all(one.owns == bool(one.peer.shared) for one in population)  # type: ignore[attr-defined]
 
 
+def test_aNight(idle: Any) -> None:
+    """All go at once and nobody comes; then all come back with their disks, for what was left of their sessions, and each only once."""
+    population = idle(40, Fixed(10_000.0), returning=1.0)
+    population.begin()
+    time = population.world.time
+    time.advance(100.0)
+    before = {one.number: (one.peer, one.dies - time.seconds()) for one in population}
+    came: list[Member] = []
+    population.came.append(came.append)
+    population.sleep()
+    assert not len(population) and not population.world.peers and not any(peer.running for peer, _ in before.values())
+    time.advance(20_000.0)
+    assert not came and not len(population)
+    awake = time.seconds()
+    population.wake(30.0)
+    time.advance(30.0)
+    back = {one.number: one for one in came if one.number in before}
+    assert back.keys() == before.keys() and len(population.world.peers) == len(population) == 40 + len(came) - len(back)
+    for number, (peer, left) in before.items():
+        member = back[number]
+        assert member.peer is peer and peer.running and population.members[number] is member
+        assert awake <= member.born <= awake + 30.0 and member.dies == pytest.approx(member.born + left)
+    # What they share is on their disks.
+    assert all(one.peer.shared for one in population if one.owns)  # type: ignore[attr-defined]
+    shortest = min(left for _, left in before.values())
+    time.advance(shortest)
+    assert any(number not in population.members for number in before)
+
+
+def test_twoThatDoNotKnowEachOther() -> None:
+    """Each side has its own super-peers, and whoever comes is told of its own side alone, as is written on its disk."""
+    population = populated(60, dialable=0.6, wanted=10, apart=0.3)
+    population.begin()
+    population.world.run(40.0)
+    far = {one.peerId for one in population if population.isFar(one)}
+    assert len(far) == pytest.approx(18, abs=2)
+    for member in population:
+        others = {known.peerId for known in member.peer.peer.membership}
+        assert others and all((one in far) == (member.peerId in far) for one in others)
+    for _ in range(20):
+        newcomer = population.arrive(dialable=True)
+        told = [one for one in population if one.peer.address in newcomer.peer.bootstrap]
+        assert len(told) == 2 and all(population.isFar(one) == population.isFar(newcomer) for one in told)
+
+
 def test_aTraceIsPlayedAsItIs(idle: Any) -> None:
     """Everybody comes and goes at the times of the trace, and nobody else does."""
     rows = ((-50.0, 30.0), (-5.0, -1.0), (-1.0, 100.0), (10.0, 20.0), (15.0, 400.0), (15.0, 16.0))
@@ -348,7 +393,7 @@ def test_howLongHomesKnowTheirLeaves() -> None:
     population.end(leaf, "reset")
     world.run(5.0)
     again = population._make(world.time.seconds(), math.inf, leaf.number, leaf.peer)
-    population._enter(again, population._introductions())
+    population._enter(again, population._introductions(again))
     world.run(20.0)
     link = again.peer.peer.homes.links()[0]
     host = population.of(link.peerId)

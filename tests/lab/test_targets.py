@@ -268,7 +268,8 @@ def test_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_allThatThereIs() -> None:
     """The declared targets: settling, outages, a split, a rush and growth; each with the size that it was given, but for the rush."""
-    assert [one.kind.name for one in TRIALS] == ["settle", "outage", "outage", "outage", "outage", "partition", "rush", "growth"]
+    names = ["settle", *["outage"] * 4, "partition", "asleep", "islands", "rush", "growth"]
+    assert [one.kind.name for one in TRIALS] == names
     assert len({one.title for one in TRIALS}) == len(TRIALS)
     for one in TRIALS:
         experiment = one.experiment(300, {"registrations": 20})

@@ -132,7 +132,7 @@ def test_aLeafThatKnowsNobodyYet(world: World) -> None:
 
 
 def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, and comes when there is room."""
+    """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, until there is room."""
     first = world.add()
     world.run(1)
     monkeypatch.setattr("overlay.link.links.MOST", 0)

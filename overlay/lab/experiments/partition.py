@@ -9,10 +9,9 @@ from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.population import Member
+from overlay.lab.sides import isFar
 from overlay.lab.survey import Survey, recovery
 
-PHI = 0.6180339887498949
-"""Multiples of it spread evenly over the unit interval (Knuth, The Art of Computer Programming 3, 6.4)."""
 NOTICED = 50.0
 """Seconds after a split in which each part may still look for homes among those beyond: to it they have died silently."""
 
@@ -111,5 +110,4 @@ class Partition(Shaken):
         measured.figure("super_peers_after", sum(one.peer.isSuper for one in survey.population))
 
     def _isFar(self, member: Member) -> bool:
-        """Whether a member is on the smaller side: numbers are given by arrival, so neither side is older or more capable."""
-        return (member.number * PHI) % 1 < self.part
+        return isFar(member.number, self.part)
