@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
 LATE = 3.0
 """A look that comes so many seconds after its time means that this machine itself has slept: silence meanwhile says nothing of others."""
+DEAF = 5.0
+"""
+When nothing comes over any of many links for so many seconds, it is this peer that is cut off, and their silence says nothing of them either.
+What leaves have sent meanwhile comes late, and they send little.
+"""
 FEW = 4
 """Links that are looked at only when they want it."""
 
@@ -19,13 +24,14 @@ FEW = 4
 class KeepAlive:
     """Of one peer. It looks twice in each interval between two signs of super-peers, a peer with few links less often."""
 
-    __slots__ = ("_due", "_links", "_paces", "_timer")
+    __slots__ = ("_deaf", "_due", "_links", "_paces", "_timer")
 
     def __init__(self, links: "Links") -> None:
         self._links = links
         self._paces = pacesOf(links.commons.settings.beats)
         self._timer: IDelayedCall | None = None
         self._due = 0.0
+        self._deaf = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -64,8 +70,13 @@ class KeepAlive:
     def _look(self) -> None:
         seconds = self._links.commons.seconds()
         late = seconds - self._due > LATE
+        deaf = self._links.serving and len(self._links) > FEW and not any(seconds - link.heardAt < DEAF for link in self._links)
+        late, self._deaf = late or (self._deaf and not deaf), deaf
+        dead = self._links.commons.settings.beats.dead
+        # Until it is cut off for so long that all others have given it up.
+        bears = deaf and seconds - max(link.heardAt for link in self._links) < dead
         for link in self._links:
-            if (seconds >= link.next or late) and not link.closed:
+            if (seconds >= link.next or late) and not link.closed and not (bears and seconds - link.heardAt >= dead):
                 link.tick(seconds, late, self.paceOf(link))
         self._lookAfter(self._wait(seconds))
 

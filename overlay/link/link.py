@@ -109,6 +109,11 @@ class Link(OverChannel):
     def isSuper(self) -> bool:
         return self.advert is not None and self.advert.role == "super"
 
+    @property
+    def heardAt(self) -> float:
+        """Monotonic time at which something came from the other end last."""
+        return self._heard
+
     def made(self) -> "Deferred[Link]":
         """
         Asked once, before L{begin}.

@@ -13,10 +13,8 @@ from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import shortText
 from overlay.link.links import FULL
 from overlay.membership.attempts import answerOf, summaryOf
-from overlay.membership.gossip import SAMPLE
 from overlay.membership.targets import KNOWN, Target, Targets
 from overlay.questions import Announcement, Lead
-from overlay.wire.messages import AdvertsWanted
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -179,7 +177,7 @@ class Bootstrap(Component):
 
     def linkMade(self, link: "Link") -> None:
         if not link.isSuper and link.dialled:
-            link.send(AdvertsWanted(sample=SAMPLE))
+            self._membership.gossip.askFor(link)
         self._see()
 
     def linkLost(self, link: "Link", code: str, orderly: bool) -> None:
@@ -257,7 +255,7 @@ class Bootstrap(Component):
             self._askAgain = seconds + AGAIN
             for link in self.commons.links:
                 if link.dialled and not link.isSuper:
-                    link.send(AdvertsWanted(sample=SAMPLE))
+                    self._membership.gossip.askFor(link)
 
     def _targetsFromMembership(self) -> None:
         for known in self._membership.superPeers()[:64]:

@@ -31,12 +31,18 @@ DOUBT_WITHIN = 2.0
 """Seconds over which those who hear of a death spread their dialling."""
 FEW = 8
 """Super-peers up to which leaves are told of each."""
+FEW_LINKS = 250
+"""Links up to which that is done: a thousand adverts at once would hold up all else."""
 LEAF_SLOWER = 6
 """A leaf's rounds take so many times as long: it has little to do in them."""
 LEAF_EVERY = 10
 """Of its rounds after which it asks for a sample again."""
 SAMPLE = 8
 """Super-peers that a leaf is shown at a time."""
+NAMED = 64
+"""Super-peers that such a request names as known, at most."""
+GREETED = 4
+"""Super-peers that a leaf is shown when it comes: to choose its homes among. It can ask for more."""
 ASK_EVERY = 3.0
 """Seconds between two requests for more super-peers by a leaf that needs homes."""
 
@@ -93,7 +99,12 @@ class Gossip:
         links = self._superLinks()
         if links and seconds - self._asked >= ASK_EVERY:
             self._asked = seconds
-            self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
+            self.askFor(self._commons.random.choice(links))
+
+    def askFor(self, link: "Link") -> None:
+        """Ask for super-peers that are not known here: those that are known need not be sent again to a crowd that waits for others."""
+        known = self._membership.superPeers()[:NAMED]
+        link.send(AdvertsWanted(sample=SAMPLE, have=[one.peerId for one in known]))
 
     def introduce(self, link: "Link") -> None:
         """
@@ -126,14 +137,14 @@ class Gossip:
             if link.isSuper:
                 link.send(self._offer())
             else:
-                self._membership.show(link, self._membership.sample(SAMPLE, frozenset({link.peerId})))
+                self._membership.show(link, self._membership.sample(GREETED, frozenset({link.peerId})))
 
     def learned(self, known: "Known", source: "Link | None") -> None:
         """An advert is newer than what was known; super-peers pass it on."""
         if known.advert.role != "super" or not self._membership.serving:
             return
         self.rumour(known.peerId, source)
-        if len(self._membership.superPeerView()) <= FEW:
+        if len(self._membership.superPeerView()) <= FEW and len(self._commons.links) <= FEW_LINKS:
             # Where there are few, each leaf knows all: it has to know whether there are enough to vote.
             for link in self._commons.links:
                 if not link.isSuper:
@@ -215,7 +226,7 @@ class Gossip:
             if commons.peerId in message.ids:
                 adverts.append(membership.ownSigned())
         else:
-            adverts = membership.sample(min(message.sample, 2 * SAMPLE), frozenset({link.peerId}))
+            adverts = membership.sample(min(message.sample, 2 * SAMPLE), frozenset({link.peerId, *message.have}))
         membership.show(link, adverts[:128])
 
     # --- deaths ------------------------------------------------------------------------------------------------------

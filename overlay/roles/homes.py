@@ -10,6 +10,7 @@ from overlay.commons import Commons, Component
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
+from overlay.link.links import FULL_RETRY
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
 from overlay.wire import limits
@@ -34,6 +35,8 @@ GATHER = 0.2
 MOVE_WAIT = 20.0
 HOMELESS_RETRY = 10.0
 """Seconds after which a super-peer that was full is asked again by a peer that has no home at all."""
+CROWDED = "crowded"
+"""Why there is no home that has no room even for a link."""
 RETURNING = 5.0
 """Seconds after a start in which the homes that this peer had before are waited for."""
 
@@ -250,7 +253,7 @@ class Homes(Component):
         failure.trap(SuperpeerError)
         if failure.check(TurnedAway) and self._homes.get(home.peerId) is home:
             # It lives, and has no room, at whatever address.
-            home.life.gone("full")
+            home.life.gone(CROWDED)
         else:
             self._dial(home, addresses)
 
@@ -277,6 +280,8 @@ class Homes(Component):
         wait = min(LONGEST_RETRY, 2 * last)
         if code in ("lost", "dead", "leaving", "unreachable"):
             wait = FIRST_RETRY
+        elif code == CROWDED:
+            wait = FULL_RETRY
         elif code == "full" and not self.links():
             wait = min(wait, HOMELESS_RETRY)
         self._avoid[peer] = (seconds + wait * self.commons.random.uniform(1.0, 1.3), wait)
@@ -290,7 +295,8 @@ class Homes(Component):
             home.life.gone(code)
 
     def needs(self, link: "Link") -> bool:
-        return link.peerId in self._homes
+        # Whoever has no home goes on asking those that it has reached.
+        return link.peerId in self._homes or (link.isSuper and self.homeless)
 
     def linkClear(self, link: "Link") -> None:
         home = self._homes.get(link.peerId)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
 
+NAMED = 4
+"""Super-peers with more room that are named to a leaf for which there is none."""
 EXPIRE_EVERY = 10.0
 """Seconds between two looks for leases that are over."""
 QUEUED_MOST = 16
@@ -201,8 +203,10 @@ class Hosting(Component):
             return
         held = self._registry.holding(peer)
         if held is None and peer not in self._accepted and not commons.policies.election.admits(self.load()):
-            others = sorted(self._membership.superPeers(), key=lambda known: (known.advert.load, known.peerId))
-            link.send(RegisterAnswer(False, code="full", retry=30.0, adverts=[one.signed for one in others[:8]]))
+            # To be sent from one that is full to another helps nobody.
+            lighter = [one for one in self._membership.superPeers() if one.advert.load < self.count]
+            lighter.sort(key=lambda known: (known.advert.load, known.peerId))
+            link.send(RegisterAnswer(False, code="full", retry=30.0, adverts=[one.signed for one in lighter[:NAMED]]))
             return
         again = self._accepted.get(peer) is link
         self._accepted[peer] = link

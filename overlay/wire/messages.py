@@ -150,11 +150,13 @@ class AdvertIds(Message, frozen=True, array_like=True, tag=11, gc=False):
 
 class AdvertsWanted(Message, frozen=True, array_like=True, tag=12, gc=False):
     """
-    Send me these; with no ids, a random sample of up to C{sample} super-peers.
+    Send me these; with no ids, a random sample of up to C{sample} super-peers, without those that I C{have}. Whoever does not know of that
+    field sends any.
     """
 
     ids: Annotated[list[Id], msgspec.Meta(max_length=limits.ADVERT_IDS_PER_MESSAGE)] = []
     sample: Count = 0
+    have: Annotated[list[Id], msgspec.Meta(max_length=limits.ADVERT_IDS_PER_MESSAGE)] = []
 
 
 class NeighbourWanted(Message, frozen=True, array_like=True, tag=13, gc=False):

@@ -197,15 +197,22 @@ def test_rateLimit() -> None:
 
 
 def test_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peer with as many links as it can have names others instead."""
+    """A peer with as many links as it can have names others instead; it keeps some room for super-peers."""
     monkeypatch.setattr("overlay.link.links.MOST", 8)
     place, wires, _clock = alone()
-    for number in range(10, 18):
+
+    def comes(number: int, role: str) -> None:
         identity = identityOf(number)
         wire = Wire(identity, dialled=False)
         wires.accept(wire)
         proof = proveMembership(CLOSED.key, wire.binding, True, identity.peerId, place.peerId)
-        wire.receive(helloOf(place, wire, proof=proof, advert=advertOf(identity, CLOSED)))
+        wire.receive(helloOf(place, wire, proof=proof, advert=advertOf(identity, CLOSED, role)))
+
+    for number in range(10, 18):
+        comes(number, "leaf")
+    assert len(place.links) == 7
+    for number in range(18, 20):
+        comes(number, "super")
     assert len(place.links) == 8
     other = advertOf(identityOf(5), CLOSED, "super")
     place.known.sample = lambda count: [other]

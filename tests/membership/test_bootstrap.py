@@ -180,7 +180,7 @@ def test_aHomeThatHasNoRoomForLinks(world: World, monkeypatch: pytest.MonkeyPatc
     assert known is not None and known.alive and leaf.peer.homes.homeless
     assert first.address not in probed
     monkeypatch.setattr("overlay.link.links.MOST", 10)
-    assert world.until(lambda: not leaf.peer.homes.homeless, 20)
+    assert world.until(lambda: not leaf.peer.homes.homeless, 45)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,17 @@ from overlay.wire.registration import Register, RegisterOffer
 from tests.roles.test_election import network
 
 
-@pytest.mark.parametrize(("role", "seconds"), [("home", 10.0), ("leaf", 5.0)])
-def test_nothingComesOfAPause(role: str, seconds: float) -> None:
+@pytest.mark.parametrize(
+    ("role", "seconds", "after"), [("home", 10.0, 0.0), ("home", 10.0, 4.0), ("home", 10.0, 8.0), ("home", 10.0, 12.0), ("leaf", 5.0, 0.0)]
+)
+def test_nothingComesOfAPause(role: str, seconds: float, after: float) -> None:
     """
     A super-peer, or a leaf, from which nothing comes for a while is found afterwards as before, and has the same links. What was sent
-    meanwhile comes late, as TCP has it: after up to as long again.
+    meanwhile comes late, as TCP has it: after up to as long again. Leaves give signs every 15 s; whatever was due in the pause comes late
+    as well.
     """
     world = network()
+    world.run(after)
     paused = world.superPeers()[1] if role == "home" else world.leaves()[0]
     others = [one for one in world.peers.values() if one is not paused]
     said: list[Message] = []
