@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from overlay.errors import SuperpeerError, TooLarge
-from overlay.identity.ids import PeerId
 from overlay.lab.capacity import LAST, Data, sizeOf, until
+from overlay.lab.ends import Ends
 from overlay.lab.retransmission import Held
 from overlay.link.channel import IChannel, IChannelUser
 from overlay.wire import limits
@@ -32,7 +32,7 @@ _RESET = "reset by the other side"
 
 
 @implementer(IChannel)
-class VirtualChannel:
+class VirtualChannel(Ends):
     """
     One end.
 
@@ -43,20 +43,17 @@ class VirtualChannel:
     """
 
     __slots__ = (
-        "_arrives", "_closing", "_delay", "_held", "_host", "_inbox", "_limit", "_net", "_open", "_out", "_paused", "_pumping",
-        "_remote", "_timer", "_user", "binding", "bytesReceived", "bytesSent", "congested", "dialled", "dialledAddress", "ended",
-        "fieldsSkipped", "other",
+        "_arrives", "_closing", "_delay", "_held", "_inbox", "_limit", "_net", "_open", "_out", "_paused", "_pumping", "_timer", "_user",
+        "bytesReceived", "bytesSent", "congested", "dialled", "dialledAddress", "ended", "fieldsSkipped", "other",
     )
 
     def __init__(
-        self, host: "VirtualHost", remote: "VirtualHost", dialled: bool, binding: bytes, delay: float, address: str
+        self, host: "VirtualHost", remote: "VirtualHost", dialled: bool, number: int, delay: float, address: str
     ) -> None:
+        super().__init__(host, remote, number)
         self._net = host.net
-        self._host = host
-        self._remote = remote
         self.other: VirtualChannel
         self.dialled = dialled
-        self.binding = binding
         self.dialledAddress = address
         self.congested = False
         self.bytesSent = self.bytesReceived = self.fieldsSkipped = 0
@@ -74,21 +71,6 @@ class VirtualChannel:
         self._pumping = False
         self._closing = False
         self._timer: IDelayedCall | None = None
-
-    def __repr__(self) -> str:
-        return f"<VirtualChannel {self._host.address} to {self._remote.address}>"
-
-    @property
-    def remoteKey(self) -> bytes:
-        return self._remote.identity.publicKey
-
-    @property
-    def remoteId(self) -> PeerId:
-        return self._remote.identity.peerId
-
-    @property
-    def remoteAddress(self) -> str:
-        return self._remote.address
 
     def setUser(self, user: IChannelUser) -> None:
         if self.ended:

@@ -3,7 +3,6 @@ A network in memory, behind the same interface as the TLS links: latency, bandwi
 peers, and peers that cannot be dialled.
 """
 
-import hashlib
 import math
 import random
 from collections import defaultdict
@@ -229,9 +228,9 @@ class _Dial:
         elif self._expected is not None and target.identity.peerId != self._expected:
             self._made.errback(NotReached(f"another peer answers at {self._address}"))
         else:
-            binding = net.newBinding()
-            near = VirtualChannel(host, target, True, binding, delay, self._address)
-            far = VirtualChannel(target, host, False, binding, delay, "")
+            number = net.newNumber()
+            near = VirtualChannel(host, target, True, number, delay, self._address)
+            far = VirtualChannel(target, host, False, number, delay, "")
             near.other, far.other = far, near
             host.channels.append(near)
             target.channels.append(far)
@@ -277,7 +276,7 @@ class VirtualNetwork:
         self._places: dict[bytes, VirtualHost] = {}
         self._loss = 0.0
         self._lossOf: Callable[[bytes, bytes], float] | None = None
-        self._bindings = 0
+        self._made = 0
         self._parts: dict[bytes, int] = {}
         self._cuts: set[frozenset[bytes]] = set()
 
@@ -300,9 +299,10 @@ class VirtualNetwork:
         if size:
             self.bytes[name] += size
 
-    def newBinding(self) -> bytes:
-        self._bindings += 1
-        return hashlib.sha256(b"lab channel %d" % self._bindings).digest()
+    def newNumber(self) -> int:
+        """Of two ends that make one channel."""
+        self._made += 1
+        return self._made
 
     # --- loss --------------------------------------------------------------------------------------------------------
 
