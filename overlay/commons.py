@@ -152,6 +152,11 @@ class Commons:
         return verdict
 
 
+Receive = Callable[[Any, "Link", Any], None]
+"""Takes a message: called with the part of the peer, the link that the message came by, and the message."""
+Receivers = dict[type[Message], Receive]
+
+
 class Component:
     """
     One part of a peer. L{overlay.peer.Peer} starts the parts in order, tells each of links, and hands a message to
@@ -163,8 +168,9 @@ class Component:
     def __init__(self, commons: Commons) -> None:
         self.commons = commons
 
-    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
-        """The messages that this part takes, and what takes them."""
+    @classmethod
+    def handlers(cls) -> Receivers:
+        """The messages that parts of this class take, and what takes them: of the class, so that thousands of peers share it."""
         return {}
 
     def start(self) -> None:
@@ -188,6 +194,12 @@ class Component:
 
     def silenceChanged(self, link: "Link") -> None:
         """The other end of a link has fallen silent (C{link.silent}), or speaks again; a link that ends while it is silent is only lost."""
+
+    def neighboursChanged(self) -> None:
+        """A neighbour was gained or lost, or this peer begins or ceases to serve."""
+
+    def treeChanged(self) -> None:
+        """This peer's parent, its children, the other links that carry queries, or whether the tree is settled here have changed."""
 
     def advertChanged(self, link: "Link") -> None:
         """The peer at the other end of C{link} has shown a newer advert (its role or addresses may have changed)."""

@@ -2,14 +2,16 @@
 One peer: wires its rooms together and dispatches what comes in. It decides nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from overlay.commons import Commons, Component, Surroundings
+from overlay.commons import Commons, Component, Receive, Surroundings
 from overlay.discovery import Source
 from overlay.identity.identity import Identity
+from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
 from overlay.index.own import OwnRegistration
 from overlay.index.registry import Registry
@@ -42,6 +44,16 @@ def nextBoot(storage: IStorage) -> int:
     return boot
 
 
+@cache
+def _receivers(parts: tuple[type[Component], ...]) -> Mapping[type[Message], tuple[int, Receive]]:
+    """By kind of message, which of the parts takes it, and how: one table for all peers that are made of the same parts."""
+    table: dict[type[Message], tuple[int, Receive]] = {}
+    for number, part in enumerate(parts):
+        for kind, receive in part.handlers().items():
+            table.setdefault(kind, (number, receive))
+    return table
+
+
 class Peer:
     """
     @cvar makeMembership: its membership room; a subclass may have another, and likewise for the others.
@@ -49,7 +61,7 @@ class Peer:
     """
 
     __slots__ = (
-        "_dispatch", "bootstrap", "commons", "components", "election", "governance", "homes", "hosting", "links", "membership",
+        "_receivers", "bootstrap", "commons", "components", "election", "governance", "homes", "hosting", "links", "membership",
         "neighbours", "own", "registry", "running", "searches", "summaries", "suspicion", "tree",
     )
 
@@ -96,16 +108,15 @@ class Peer:
         self.searches = self.makeSearches(
             commons, self.membership, self.neighbours, self.registry, self.homes, self.tree, self.summaries
         )
-        self.components: list[Component] = [
+        self.components: tuple[Component, ...] = (
             self.governance, self.membership, self.neighbours, self.suspicion, self.tree, self.bootstrap,
             self.homes, self.hosting, self.election.reachability, self.election, self.summaries, self.searches,
-        ]
-        self.bootstrap.needed = self._needs
-        self._dispatch: dict[type[Message], Callable[[Link, Any], None]] = {}
+        )
+        self._receivers = _receivers(tuple(type(component) for component in self.components))
         self.running = False
 
     @property
-    def peerId(self) -> bytes:
+    def peerId(self) -> PeerId:
         return self.commons.peerId
 
     def start(self) -> Deferred[None]:
@@ -137,7 +148,7 @@ class Peer:
         stopped.addCallback(lambda ignored: None)
         return stopped
 
-    # --- what the links tell -----------------------------------------------------------------------------------------
+    # --- what the links tell, and the parts of each other ------------------------------------------------------------
 
     def linkMade(self, link: Link) -> None:
         for component in self.components:
@@ -147,7 +158,11 @@ class Peer:
         for component in self.components:
             component.linkLost(link, code, orderly)
 
-    def _needs(self, link: Link) -> bool:
+    def dialledBy(self, peer: PeerId) -> None:
+        self.suspicion.saw(peer)
+
+    def needs(self, link: Link) -> bool:
+        """Whether any part of this peer has a use for a link."""
         return any(component.needs(link) for component in self.components)
 
     def linkClear(self, link: Link) -> None:
@@ -158,24 +173,22 @@ class Peer:
         for component in self.components:
             component.silenceChanged(link)
 
+    def neighboursChanged(self) -> None:
+        for component in self.components:
+            component.neighboursChanged()
+
+    def treeChanged(self) -> None:
+        for component in self.components:
+            component.treeChanged()
+
     def advertChanged(self, link: Link) -> None:
         for component in self.components:
             component.advertChanged(link)
 
     def messageReceived(self, link: Link, message: Message) -> None:
-        receive = self._dispatch.get(type(message))
-        if receive is None:
-            receive = self._receiverOf(type(message))
-            if receive is None:
-                self.commons.tally.count("drops", "unexpected")
-                return
-        receive(link, message)
-
-    def _receiverOf(self, kind: type[Message]) -> Callable[[Link, Any], None] | None:
-        """What takes the messages of a kind; remembered, since most peers ever get a few kinds only."""
-        for component in self.components:
-            receive = component.handlers().get(kind)
-            if receive is not None:
-                self._dispatch[kind] = receive
-                return receive
-        return None
+        taken = self._receivers.get(type(message))
+        if taken is None:
+            self.commons.tally.count("drops", "unexpected")
+            return
+        number, receive = taken
+        receive(self.components[number], link, message)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
 
 from overlay.errors import NotReached, TurnedAway
@@ -46,14 +45,13 @@ class Link(OverChannel):
     @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
     @ivar listening: port at which the other end listens; 0 if it does not.
     @ivar advert: its last advert that was verified.
-    @ivar timer: ends it if it is not open, or not done with, in time.
     """
 
     __slots__ = (
         "_code", "_goodbye", "_heard", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged",
         "_pings", "_resting", "_said", "_token", "_unknown", "advert", "advertSigned", "agent", "boot", "clockOffset",
         "closed", "deviation", "features", "generation", "key", "listening", "next", "peerId", "purpose", "rtt", "silent", "since",
-        "timer", "version",
+        "version",
     )
 
     def __init__(self, links: "Links", channel: IChannel, purpose: str) -> None:
@@ -77,7 +75,6 @@ class Link(OverChannel):
         self.advert: Advert | None = None
         self.advertSigned: Signed | None = None
         self.closed = False
-        self.timer: IDelayedCall | None = None
         self._made: Deferred[Link] | None = Deferred()
         self._heard = self.since
         self._said = self.since
@@ -128,12 +125,6 @@ class Link(OverChannel):
         made, self._made = self._made, None
         if made is not None:
             made.callback(link)
-
-    def endTimer(self) -> None:
-        """It need not be ended by the clock any more."""
-        timer, self.timer = self.timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
 
     def begin(self) -> None:
         """Take the channel over."""

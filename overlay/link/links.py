@@ -8,9 +8,10 @@ from twisted.python.failure import Failure
 
 from overlay.commons import Commons
 from overlay.errors import NotReached
-from overlay.identity.ids import PeerId, shortText
+from overlay.identity.ids import shortText
 from overlay.link.acquaintances import NOBODY, Acquaintances
 from overlay.link.channel import IChannel, IListening
+from overlay.link.deadlines import Deadlines
 from overlay.link.greeting import Greeting
 from overlay.link.keepalive import KeepAlive
 from overlay.link.link import Link
@@ -50,9 +51,8 @@ def unasked(peer: bytes, nonce: bytes) -> None:
 
 class Links(OpenLinks):
     """
-    @ivar observer: hears of links made, lost and clear, and of messages.
+    @ivar observer: hears of links made, lost and clear, of those who show that they are there, and of messages.
     @ivar acquaintances: what is known of other peers.
-    @ivar dialledBy: called with the id of a peer that has dialled this one to show that it is there.
     @ivar networkChange: the founder's last change, sent to whoever has an older key.
     @ivar wasDialled: whether another peer has reached our listening port in this run.
     @ivar dialledAt: monotonic time at which one did so last.
@@ -61,8 +61,8 @@ class Links(OpenLinks):
     """
 
     __slots__ = (
-        "_channels", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_nonce", "_reached", "_running", "_seen",
-        "_serving", "_spares", "_young", "acquaintances", "dialledAt", "dialledBy", "networkChange", "observer", "probed", "twin",
+        "_channels", "_deadlines", "_dialling", "_empty", "_greeting", "_keepAlive", "_listening", "_nonce", "_reached", "_running",
+        "_seen", "_serving", "_spares", "_young", "acquaintances", "dialledAt", "networkChange", "observer", "probed", "twin",
         "wasDialled",
     )
 
@@ -70,7 +70,6 @@ class Links(OpenLinks):
         super().__init__(commons)
         self.observer: Peer
         self.acquaintances: Acquaintances = NOBODY
-        self.dialledBy: Callable[[PeerId], object] = lambda peer: None
         self.networkChange: Signed | None = None
         self.wasDialled = False
         self.dialledAt = 0.0
@@ -82,6 +81,7 @@ class Links(OpenLinks):
         self._spares: dict[bytes, Link] = {}
         self._channels: list[Link] = []
         self._young = 0
+        self._deadlines = Deadlines(commons)
         self._dialling: dict[bytes | str, list[Deferred[Link]]] = {}
         self._reached = Sightings()
         self._seen = Sightings()
@@ -147,6 +147,7 @@ class Links(OpenLinks):
         listening, self._listening = self._listening, None
         for link in list(self._channels):
             link.close("leaving", "this peer stops")
+        self._deadlines.stop()
         stopped: Deferred[None] = listening.stop() if listening is not None else succeed(None)
         return stopped.addCallback(lambda ignored: self._farewell())
 
@@ -247,7 +248,7 @@ class Links(OpenLinks):
         link = Link(self, channel, purpose)
         self._channels.append(link)
         self._young += 1
-        link.timer = self.commons.clock.callLater(self.commons.settings.dialTimeout, link.abort, "hello-timeout")
+        self._deadlines.set(link, "hello-timeout")
         made = link.made().addBoth(self._grown, link)
         # A dialler says hello within this call.
         self._nonce = nonce
@@ -257,7 +258,7 @@ class Links(OpenLinks):
 
     def _grown(self, result: "Link | Failure", link: Link) -> "Link | Failure":
         self._young -= 1
-        link.endTimer()
+        self._deadlines.lift(link)
         return result
 
     # --- what a link asks and tells ----------------------------------------------------------------------------------
@@ -302,9 +303,8 @@ class Links(OpenLinks):
             if link.dialled:
                 link.close("probe")
             else:
-                self.dialledBy(link.peerId)
-                wait = self.commons.settings.dialTimeout
-                link.timer = self.commons.clock.callLater(wait, link.abort, "probe")
+                self.observer.dialledBy(link.peerId)
+                self._deadlines.set(link, "probe")
             return
         held = self._links.get(link.peerId)
         if held is not None and not self._settleDuplicate(held, link):
@@ -350,7 +350,7 @@ class Links(OpenLinks):
 
     def ended(self, link: Link, code: str, orderly: bool) -> None:
         """An open link has ended."""
-        link.endTimer()
+        self._deadlines.lift(link)
         peer = link.peerId
         if self._spares.get(peer) is link:
             del self._spares[peer]

@@ -1,6 +1,6 @@
 """Finds the network: dials what the discoveries find and what is known from adverts, and never gives up."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -45,14 +45,13 @@ class Bootstrap(Component):
     """
     @ivar since: monotonic time since when no super-peer has been reached; None while one is, or while this peer serves.
     @ivar problem: why the last attempt failed, for people.
-    @ivar needed: whether a part of this peer needs a link; the peer sets it.
     @ivar sources: the discoveries in use.
     @ivar targets: what they have found.
     """
 
     __slots__ = (
-        "_announced", "_askAgain", "_full", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "needed", "problem",
-        "since", "sources", "targets",
+        "_announced", "_askAgain", "_full", "_islands", "_membership", "_sayAfter", "_stopped", "_timer", "_unused", "problem", "since",
+        "sources", "targets",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", sources: Sequence[Source]) -> None:
@@ -66,7 +65,6 @@ class Bootstrap(Component):
         self._full = 0.0
         self.since: float | None = commons.seconds()
         self.problem = ""
-        self.needed: Callable[[Link], bool] = lambda link: True
         self._unused: dict[Link, float] = {}
         self._announced: Announcement | None = None
         self._sayAfter = SAY_AFTER
@@ -325,7 +323,7 @@ class Bootstrap(Component):
     def _endUnused(self, seconds: float) -> None:
         """What was dialled to find the network, or to ask something once, has done its work."""
         for link in self.commons.links:
-            if not link.dialled or self.needed(link):
+            if not link.dialled or self.commons.links.observer.needs(link):
                 self._unused.pop(link, None)
             elif seconds - self._unused.setdefault(link, seconds) > UNUSED:
                 link.close("idle", "this link is not used")

@@ -2,19 +2,17 @@
 Who belongs: what the founder changes for all (the network key, who is expelled), and whom this peer's owner blocks.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import Damaged, Forged, SuperpeerError, UsageError
 from overlay.identity.ids import ID_BYTES, PeerId, idText
 from overlay.identity.network import NETWORK_KEY_BYTES, Network
 from overlay.questions import Deed
 from overlay.storage import IStorage
-from overlay.wire.message import Message
 from overlay.wire.messages import NetworkChanged
 from overlay.wire.statements import NetworkChange, Signed, seal, unseal
 
@@ -89,8 +87,9 @@ class Governance(Component):
         stored = commons.storage.table(_TABLE).get(_CHANGE)
         self.change: Signed | None = msgspec.msgpack.decode(stored, type=Signed) if stored else None
 
-    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
-        return {NetworkChanged: self._changeReceived}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {NetworkChanged: cls._changeReceived}
 
     def start(self) -> None:
         self.commons.links.networkChange = self.change

@@ -1,9 +1,9 @@
 """Whom this peer knows: verified adverts, who is alive, who serves; and its own advert."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from overlay.commons import Commons
+from overlay.commons import Commons, Receivers
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.membership.cache import PeerCache
@@ -15,12 +15,12 @@ from overlay.membership.presence import Presence
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.address import networkGroup
-from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
 from overlay.wire.statements import Advert, Signed, unseal
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
+    from overlay.membership.suspicion import Suspicion
 
 KNOWN_MOST = 20_000
 """Peers that a super-peer knows at most."""
@@ -30,37 +30,48 @@ SILENT = 2.5
 """A super-peer whose advert is older than so many advert intervals is taken for dead."""
 
 
-def _unjudged(advert: Advert) -> tuple[bool, bool, str]:
-    return False, False, ""
+class Mandates(Protocol):
+    """What has to be known of mandates; it is the election that knows."""
+
+    def judge(self, advert: Advert) -> tuple[bool, bool, str]:
+        """
+        @return: whether the advert's mandate holds, whether its owner serves as an heir, and what is wrong with the mandate.
+        """
+
+    def live(self) -> int:
+        """How many mandates there are that are not brand new."""
 
 
-def _isNot(peer: bytes) -> bool:
-    return False
+class _NoMandates:
+    """Before there is an election."""
+
+    def judge(self, advert: Advert) -> tuple[bool, bool, str]:
+        return False, False, ""
+
+    def live(self) -> int:
+        return 0
 
 
-def _none() -> int:
-    return 0
+_NO_MANDATES = _NoMandates()
 
 
 class Membership(Presence):
     """
     Whom this peer knows, beside what it says of itself.
 
-    @ivar judge: whether an advert's mandate or heir list holds; L{overlay.roles.election} sets it.
-    @ivar liveMandates: how many mandates there are that are not brand new; the election sets it.
+    @ivar mandates: whether an advert's mandate or heir list holds; L{overlay.roles.election} sets it.
     @ivar cache: super-peers remembered over a restart.
     @ivar met: since when each linked peer is known to have been up.
-    @ivar isVouchedFor: whether others have had a sign of life of a peer lately; L{overlay.membership.suspicion} sets it.
+    @ivar suspicion: whether others have had a sign of life of a peer lately; it sets this itself.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
-    __slots__ = ("_known", "_serving", "cache", "changed", "isVouchedFor", "judge", "liveMandates", "met")
+    __slots__ = ("_known", "_serving", "cache", "changed", "mandates", "met", "suspicion")
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
-        self.judge: Callable[[Advert], tuple[bool, bool, str]] = _unjudged
-        self.liveMandates: Callable[[], int] = _none
-        self.isVouchedFor: Callable[[bytes], bool] = _isNot
+        self.mandates: Mandates = _NO_MANDATES
+        self.suspicion: Suspicion | None = None
         self.changed: list[Callable[[bytes], None]] = []
         self._known: dict[bytes, Known] = {}
         self._serving: tuple[Known, ...] | None = None
@@ -70,11 +81,12 @@ class Membership(Presence):
         commons.links.acquaintances = self
         self.gossip = Gossip(commons, self)
 
-    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
+    @classmethod
+    def handlers(cls) -> Receivers:
         return {
-            Adverts: self.gossip.advertsReceived,
-            AdvertIds: self.gossip.idsReceived,
-            AdvertsWanted: self.gossip.wantedReceived,
+            Adverts: lambda part, link, message: part.gossip.advertsReceived(link, message),
+            AdvertIds: lambda part, link, message: part.gossip.idsReceived(link, message),
+            AdvertsWanted: lambda part, link, message: part.gossip.wantedReceived(link, message),
         }
 
     def start(self) -> None:
@@ -272,10 +284,10 @@ class Membership(Presence):
             known.problem = ""
             return
         before = known.mandated
-        known.mandated, known.heir, known.problem = self.judge(known.advert)
+        known.mandated, known.heir, known.problem = self.mandates.judge(known.advert)
         if known.mandated != before:
             self._serving = None
-        claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.liveMandates())
+        claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.mandates.live())
         recognised = bool(self.commons.policies.election.recognises(claim))
         if known.problem and not known.mandated:
             self.commons.tally.count("drops", "bad-mandate")
@@ -325,7 +337,7 @@ class Membership(Presence):
         self._serving = None
         self.commons.tally.count("deaths")
         self.commons.log.debug("{peer} is dead", peer=shortText(peer))
-        if gossip and not self.isVouchedFor(peer):
+        if gossip and (self.suspicion is None or not self.suspicion.isVouchedFor(peer)):
             self.gossip.died(peer)
         self._tell(peer)
 

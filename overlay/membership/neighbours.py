@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.membership.diversity import Kinds, chooseApart, leaveOne
 from overlay.questions import Work
 from overlay.wire.address import NAMES, networkGroup
-from overlay.wire.message import Message
 from overlay.wire.messages import NeighbourAnswer, NeighbourWanted
 
 if TYPE_CHECKING:
@@ -73,11 +72,10 @@ class Neighbours(Component):
 
     @ivar active: whether this peer serves, and so has neighbours or seeks them.
     @ivar needed: whether more hangs on a neighbour than on others, so that rather another one makes room; the tree sets it.
-    @ivar changed: called when a neighbour is gained or lost, and when this peer begins or ceases to serve.
     """
 
     __slots__ = (
-        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_soon", "_timer", "active", "changed", "needed",
+        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_soon", "_timer", "active", "needed",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -93,10 +91,10 @@ class Neighbours(Component):
         self._looks = 0
         self.active = False
         self.needed: Callable[[PeerId], bool] = _notNeeded
-        self.changed: list[Callable[[], None]] = []
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {NeighbourWanted: self._wantedReceived, NeighbourAnswer: self._answerReceived}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {NeighbourWanted: cls._wantedReceived, NeighbourAnswer: cls._answerReceived}
 
     def stop(self) -> None:
         self._stopTimer()
@@ -168,8 +166,7 @@ class Neighbours(Component):
 
     def _notify(self) -> None:
         self._order = sorted(map(PeerId, self._agreed)) if self._agreed else ()
-        for callback in list(self.changed):
-            callback()
+        self.commons.links.observer.neighboursChanged()
 
     # --- seeking -----------------------------------------------------------------------------------------------------
 

@@ -18,19 +18,17 @@ import attrs
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.questions import Work
 from overlay.wire.messages import SignMissed, SignSeen, SignWanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
     from overlay.membership.neighbours import Neighbours
-    from overlay.wire.message import Message
 
 FEATURE = "signs"
 """Of a hello: the sender understands questions about signs of life."""
@@ -90,11 +88,11 @@ class Suspicion(Component):
         self._seen: dict[PeerId, float] = _NOBODY
         self._inquiries: dict[PeerId, _Inquiry] = _NOBODY
         self._told: dict[tuple[type, PeerId], float] = _NOBODY
-        membership.isVouchedFor = self.isVouchedFor
-        commons.links.dialledBy = self._saw
+        membership.suspicion = self
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {SignWanted: self._wantedReceived, SignSeen: self._seenReceived, SignMissed: self._missedReceived}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {SignWanted: cls._wantedReceived, SignSeen: cls._seenReceived, SignMissed: cls._missedReceived}
 
     def stop(self) -> None:
         for peer in list(self._suspects):
@@ -178,9 +176,9 @@ class Suspicion(Component):
             return
         del suspect.asked[link.peerId]
         if message.ago < self.commons.settings.beats.suspect:
-            self._saw(PeerId(message.peer), message.ago)
+            self.saw(PeerId(message.peer), message.ago)
 
-    def _saw(self, peer: PeerId, ago: float = 0.0) -> None:
+    def saw(self, peer: PeerId, ago: float = 0.0) -> None:
         """There was a sign of life of a peer, but not over the link to it."""
         suspect = self._suspects.get(peer)
         if suspect is not None:

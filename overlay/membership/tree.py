@@ -7,10 +7,9 @@ so. Whoever has no place in the tree keeps all its links awake: at worst a searc
 Rodrigues, 2007), but shaped by the beacon and not by what is searched for: what several searchers learn at once contradicts itself.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.membership.limbs import (
@@ -30,7 +29,6 @@ from overlay.membership.limbs import (
 )
 from overlay.membership.standing import describe
 from overlay.questions import Deed, Work
-from overlay.wire.message import Message
 from overlay.wire.messages import Beacon
 from overlay.wire.statements import Pulse, Signed, seal, unseal
 
@@ -56,11 +54,9 @@ BOOT_ROUNDS = 2**32
 
 
 class Tree(Component):
-    """
-    @ivar changed: called when this peer's parent, its children, the other links that carry queries, or whether it is settled have changed.
-    """
+    """The spanning tree, as this peer sees it."""
 
-    __slots__ = ("_membership", "_neighbours", "_round", "_serving", "_told", "changed")
+    __slots__ = ("_membership", "_neighbours", "_round", "_serving", "_told")
 
     def __init__(self, commons: Commons, membership: "Membership", neighbours: "Neighbours") -> None:
         super().__init__(commons)
@@ -69,12 +65,11 @@ class Tree(Component):
         self._serving: Serving | None = None
         self._round = 0
         self._told: tuple[object, ...] = ()
-        self.changed: list[Callable[[], None]] = []
-        neighbours.changed.append(self._neighboursChanged)
         neighbours.needed = self._isNeeded
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {Beacon: self._beaconReceived}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {Beacon: cls._beaconReceived}
 
     def stop(self) -> None:
         self._end()
@@ -176,7 +171,7 @@ class Tree(Component):
 
     # --- the role ----------------------------------------------------------------------------------------------------
 
-    def _neighboursChanged(self) -> None:
+    def neighboursChanged(self) -> None:
         if not self._neighbours.active or not self.commons.settings.beacon:
             self._end()
             return
@@ -355,8 +350,7 @@ class Tree(Component):
         told = (self.root, self.parent, self.children, self.settled, self.loose)
         if told != self._told:
             self._told = told
-            for callback in list(self.changed):
-                callback()
+            self.commons.links.observer.treeChanged()
 
     # --- the root ----------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,12 @@ calls seats, L{overlay.roles.elector} votes, L{overlay.roles.heirs} provides for
 rooms of the peer.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError
 from overlay.identity.ids import PeerId, shortText
 from overlay.questions import Deed, Load, Standing
@@ -23,10 +22,9 @@ from overlay.roles.heirs import HeirKeeper, Summoner
 from overlay.roles.mandate import GENESIS, checkMandate
 from overlay.roles.observations import Observations
 from overlay.roles.reachability import Reachability
-from overlay.roles.reign import GRACE, Reign
+from overlay.roles.reign import Reign
 from overlay.roles.role import Role
-from overlay.roles.verifier import Verifier
-from overlay.wire.message import Message
+from overlay.roles.verifier import GRACE, Verifier
 from overlay.wire.messages import (
     MandateAnswer,
     MandateGiven,
@@ -109,21 +107,21 @@ class Election(Component):
         self._timer: IDelayedCall | None = None
         self._petitioned = float("-inf")
         self._wellFor = WELL_LOOKS - 1
-        membership.judge = self.verifier.judge
-        membership.liveMandates = self._liveMandates
+        membership.mandates = self.verifier
 
-    def handlers(self) -> dict[type[Message], Callable[["Link", Any], None]]:
+    @classmethod
+    def handlers(cls) -> Receivers:
         return {
-            SeatCalled: self._seatCalled,
-            Qualified: self._qualified,
-            VoteWanted: self.elector.voteWanted,
-            VoteAnswer: self.caller.voteAnswered,
-            MandateGiven: self._mandateGiven,
-            MandateAnswer: self.caller.mandateAnswered,
-            Summons: self.summoner.summoned,
-            SummonsAnswer: self.summoner.answered,
-            TransferWanted: self.observations.transferWanted,
-            Transferred: self.observations.transferCame,
+            SeatCalled: cls._seatCalled,
+            Qualified: cls._qualified,
+            VoteWanted: lambda part, link, message: part.elector.voteWanted(link, message),
+            VoteAnswer: lambda part, link, message: part.caller.voteAnswered(link, message),
+            MandateGiven: cls._mandateGiven,
+            MandateAnswer: lambda part, link, message: part.caller.mandateAnswered(link, message),
+            Summons: lambda part, link, message: part.summoner.summoned(link, message),
+            SummonsAnswer: lambda part, link, message: part.summoner.answered(link, message),
+            TransferWanted: lambda part, link, message: part.observations.transferWanted(link, message),
+            Transferred: lambda part, link, message: part.observations.transferCame(link, message),
         }
 
     def start(self) -> None:
@@ -225,9 +223,6 @@ class Election(Component):
 
     def _electors(self) -> dict[bytes, int]:
         return votersFirst(self.verifier.voters(), self.verifier.serving())
-
-    def _liveMandates(self) -> int:
-        return self.verifier.settled(GRACE) + (self.verifier.own is not None)
 
     def load(self, standing: Standing | None = None) -> Load:
         """What this peer carries, as the policy is told of it."""

@@ -1,12 +1,12 @@
 """The homes of this peer: chooses them, replaces lost ones, and keeps each up to date."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
@@ -14,7 +14,6 @@ from overlay.link.links import FULL_RETRY
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
 from overlay.wire import limits
-from overlay.wire.message import Message
 from overlay.wire.messages import HeirsNamed
 from overlay.wire.registration import MoveTo, RegisterAnswer, Registered, Unregister
 from overlay.wire.statements import HeirList, Signed, pack, unseal
@@ -82,12 +81,13 @@ class Homes(Component):
         membership.changed.append(self._knownChanged)
         own.observers.append(self._ownChanged)
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+    @classmethod
+    def handlers(cls) -> Receivers:
         return {
-            RegisterAnswer: self._answered,
-            Registered: self._acknowledged,
-            MoveTo: self._moved,
-            HeirsNamed: self._heirsNamed,
+            RegisterAnswer: cls._answered,
+            Registered: cls._acknowledged,
+            MoveTo: cls._moved,
+            HeirsNamed: cls._heirsNamed,
         }
 
     def start(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.identity.ids import PeerId, peerIdOf
 from overlay.index.indexed import sizeOf
 from overlay.index.own import OwnRegistration
@@ -15,7 +15,6 @@ from overlay.index.registry import Registry
 from overlay.questions import Deed, Load, Work
 from overlay.roles.handingover import HandingOver
 from overlay.roles.takingover import COST, TakingOver
-from overlay.wire.message import Message
 from overlay.wire.registration import (
     HandOver,
     HandOverAnswer,
@@ -87,10 +86,11 @@ class Hosting(Component):
         self._timer: IDelayedCall | None = None
         self._ownSoon: IDelayedCall | None = None
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+    @classmethod
+    def handlers(cls) -> Receivers:
         return {
-            RegisterOffer: self._offered, Register: self._batchReceived, Unregister: self._unregistered,
-            HandOver: self._givenReceived, HandOverAnswer: self._givenAnswered,
+            RegisterOffer: cls._offered, Register: cls._batchReceived, Unregister: cls._unregistered,
+            HandOver: cls._givenReceived, HandOverAnswer: cls._givenAnswered,
         }
 
     def stop(self) -> None:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.identity.ids import PeerId
 from overlay.link.links import unasked
 from overlay.questions import Work
 from overlay.roles.observations import DialBack
-from overlay.wire.message import Message
 from overlay.wire.messages import DialBackAnswer, DialBackWanted, Impression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
@@ -70,8 +68,9 @@ class Reachability(Component):
         self._observer: PeerId | None = None
         self._said = b""
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {DialBackWanted: self._wanted, DialBackAnswer: self._answered}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {DialBackWanted: cls._wanted, DialBackAnswer: cls._answered}
 
     # --- for the policy and for people -------------------------------------------------------------------------------
 

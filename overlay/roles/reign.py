@@ -7,6 +7,7 @@ from overlay.questions import HeadRoom, Load
 from overlay.roles.balance import Balance
 from overlay.roles.heirs import SUMMON_EVERY, HeirKeeper
 from overlay.roles.mandate import GENESIS
+from overlay.roles.verifier import GRACE
 from overlay.roles.wait import Backoff
 from overlay.wire.messages import Qualified
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from overlay.membership.neighbours import Neighbours
     from overlay.roles.election import Election
 
-GRACE = 60.0
-"""Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 PETITIONS_MOST = 16
 UNFIT = 30.0
 """Seconds for which it has to be unfit before it resigns."""

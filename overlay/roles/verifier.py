@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from overlay.membership.membership import Membership
 
 _JUDGED_MOST = 20_000
+GRACE = 60.0
+"""Seconds that a self-appointed super-peer has to be elected once there are three mandates."""
 SETTLING = 300.0
 """Seconds of serving after which a super-peer has heard of all mandates, and hears of new ones when they are issued."""
 EARLY = 1e-6
@@ -173,6 +175,10 @@ class Verifier:
                     until = min(until, verified.since + age - EARLY)
             self._settled = (serving, self._version, until, age, count)
         return count
+
+    def live(self) -> int:
+        """For L{overlay.membership.membership.Membership}: how many mandates are not brand new, this peer's own among them."""
+        return self.settled(GRACE) + (self.own is not None)
 
     def serving(self) -> dict[bytes, int]:
         """All recognised super-peers, this one included: those who vote at the beginning."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import BadQuery
 from overlay.identity.ids import shortText
 from overlay.index.registry import Registry
@@ -24,7 +24,6 @@ from overlay.search.selection import Selection
 from overlay.search.summaries import Summaries
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.message import Message
 from overlay.wire.messages import QueryIds
 from overlay.wire.query import Cancel, Done, Hits, Query, Refine
 
@@ -87,14 +86,15 @@ class Searches(Component):
     def _known(self) -> int:
         return len(self.membership.superPeerView())
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
+    @classmethod
+    def handlers(cls) -> Receivers:
         return {
-            Query: self._queryReceived,
-            Hits: self.copies.hitsReceived,
-            Done: self.copies.doneReceived,
-            Cancel: self._cancelReceived,
-            Refine: self._refineReceived,
-            QueryIds: self._idsReceived,
+            Query: cls._queryReceived,
+            Hits: lambda part, link, message: part.copies.hitsReceived(link, message),
+            Done: lambda part, link, message: part.copies.doneReceived(link, message),
+            Cancel: cls._cancelReceived,
+            Refine: cls._refineReceived,
+            QueryIds: cls._idsReceived,
         }
 
     def stop(self) -> None:

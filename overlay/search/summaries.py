@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from overlay.commons import Commons, Component
+from overlay.commons import Commons, Component, Receivers
 from overlay.errors import Malformed
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.registry import Registry
@@ -47,7 +47,6 @@ from overlay.search.giving import Giving
 from overlay.search.held import OutOfStep
 from overlay.search.receipts import Proof
 from overlay.search.wanted import Wanted
-from overlay.wire.message import Message
 from overlay.wire.summary import SummaryAcknowledged, SummaryGiven
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class Summaries(Component):
     A peer takes part if its router wants summaries (its policy has a true attribute C{summaries}), and there is a tree.
     """
 
-    __slots__ = ("_neighbours", "_registry", "_serving", "_tree", "wanted")
+    __slots__ = ("_hosting", "_neighbours", "_registry", "_serving", "_tree", "wanted")
 
     def __init__(
         self, commons: Commons, neighbours: "Neighbours", tree: "Tree", registry: Registry, hosting: "Hosting"
@@ -108,15 +107,13 @@ class Summaries(Component):
         self._neighbours = neighbours
         self._tree = tree
         self._registry = registry
+        self._hosting = hosting
         self._serving: _Serving | None = None
         self.wanted = bool(getattr(commons.policies.router.policy, "summaries", False)) and commons.settings.beacon > 0
-        if self.wanted:
-            neighbours.changed.append(self._changed)
-            tree.changed.append(self._changed)
-            hosting.whenKnown = self.whenKnown
 
-    def handlers(self) -> "dict[type[Message], Callable[[Link, Any], None]]":
-        return {SummaryGiven: self._given, SummaryAcknowledged: self._acknowledged}
+    @classmethod
+    def handlers(cls) -> Receivers:
+        return {SummaryGiven: cls._given, SummaryAcknowledged: cls._acknowledged}
 
     def stop(self) -> None:
         self.wanted = False
@@ -177,15 +174,14 @@ class Summaries(Component):
 
     # --- the role ----------------------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        """Neighbours or the tree have changed."""
+    def treeChanged(self) -> None:
+        self.neighboursChanged()
+
+    def neighboursChanged(self) -> None:
         if not self._neighbours.active or not self.wanted:
             self._end()
             return
-        if self._serving is None:
-            self._begin()
-        serving = self._serving
-        assert serving is not None
+        serving = self._serving or self._begin()
         for peer in [one for one in serving.branches.held if not self._neighbours.isNeighbour(one)]:
             serving.branches.forget(peer)
         serving.branches.grow(self._tree.children, self._tree.loose)
@@ -196,10 +192,12 @@ class Summaries(Component):
         self._flushSoon(0.0)
         self._lookAtWaiting(serving)
 
-    def _begin(self) -> None:
+    def _begin(self) -> _Serving:
         serving = self._serving = _Serving(self)
+        self._hosting.whenKnown = self.whenKnown
         serving.timer = self.commons.clock.callLater(self._every, self._look)
         serving.branches.begin()
+        return serving
 
     def _end(self) -> None:
         serving, self._serving = self._serving, None

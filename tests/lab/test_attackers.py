@@ -25,6 +25,7 @@ from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Hello, VoteAnswer, VoteWanted
 from overlay.wire.query import Done, Query
 from overlay.wire.statements import Capacity, Mandate, Nomination, Signed, seal
+from tests.intercepting import intercept
 
 HONEST = 12
 FIRST = ("forger", "swallower", "mute", "inflator", "dropper", "vote-seller", "abstainer")
@@ -423,7 +424,7 @@ def nominate(world: World, caller: LabPeer, candidate: bytes) -> tuple[Signed, d
     def answered(link: Any, message: VoteAnswer) -> None:
         answers[link.peerId] = message
 
-    peer._dispatch[VoteAnswer] = answered
+    intercept(peer, VoteAnswer, answered)
     for elector in electorate:
         link = peer.links.get(elector)
         assert link is not None

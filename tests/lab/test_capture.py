@@ -17,6 +17,7 @@ from overlay.roles.mandate import distance, seatPoint
 from overlay.settings import Settings
 from overlay.wire.messages import VoteAnswer, VoteWanted
 from overlay.wire.statements import Advert, Capacity, Mandate, Nomination, seal
+from tests.intercepting import intercept
 
 
 @pytest.mark.parametrize(("least", "drawn", "whole", "marked"), [(3, 5, 9, 4), (1, 3, 8, 2), (0, 4, 6, 3), (4, 5, 6, 3), (2, 9, 6, 3)])
@@ -114,7 +115,7 @@ def test_wholeSuperPeers() -> None:
             Nomination(world.network.id, caller.peerId, counter, "filled", friend.peerId, ["10.9.9.9:1"], ids, now, now + 3600),
         )
         votes: list[Any] = []
-        caller.peer._dispatch[VoteAnswer] = lambda link, message: votes.append(message.vote)  # noqa: B023
+        intercept(caller.peer, VoteAnswer, lambda link, message: votes.append(message.vote))  # noqa: B023
         for one in signers:
             caller.peer.links.dial(one.address, one.peerId).addCallback(lambda link: link.send(VoteWanted(signed)))  # noqa: B023
         world.run(3)

@@ -77,6 +77,9 @@ class Observer:
     def advertChanged(self, link: Link) -> None:
         self.events.append(("advert", link.peerId))
 
+    def dialledBy(self, peer: PeerId) -> None:
+        self.events.append(("dialled by", peer))
+
     def messageReceived(self, link: Link, message: Message) -> None:
         self.messages.append((link.peerId, message))
         self.onMessage(link, message)

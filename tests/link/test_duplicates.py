@@ -89,4 +89,4 @@ def test_probed() -> None:
     wire = answered(place, wires, purpose="probe", advert=None)
     assert wire.kinds() == [Hello] and len(place.links) == 0 and place.links.wasDialled
     clock.advance(place.commons.settings.dialTimeout + 1.0)
-    assert wire.ended == "aborted" and place.observer.events == []
+    assert wire.ended == "aborted" and place.observer.events == [("dialled by", wire.remoteId)]

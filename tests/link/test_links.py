@@ -112,6 +112,26 @@ def test_noHello(byDialler: bool) -> None:
         assert "hello-timeout" in fired(result).getErrorMessage()
 
 
+def test_eachHasItsTime() -> None:
+    """Of several channels without a hello each is cut at its own time, one that got its hello is not, and nothing is timed after a stop."""
+    place, wires, clock = alone()
+    within = place.commons.settings.dialTimeout
+    early, late = Wire(identityOf(5), dialled=False), Wire(identityOf(6), dialled=False)
+    wires.accept(early)
+    clock.advance(0.25 * within)
+    good = answered(place, wires)
+    clock.advance(0.25 * within)
+    wires.accept(late)
+    clock.advance(0.5 * within)
+    assert (early.ended, late.ended) == ("aborted", "")
+    clock.advance(0.5 * within)
+    assert late.ended == "aborted" and not good.ended
+    wires.accept(Wire(identityOf(7), dialled=False))
+    place.links.stop()
+    clock.advance(FAREWELL)
+    assert [call for call in clock.getDelayedCalls() if call.active()] == []
+
+
 @pytest.mark.parametrize(
     ("messages", "why"),
     [

@@ -5,6 +5,7 @@ from typing import Any
 import attrs
 import pytest
 
+from overlay.commons import Component
 from overlay.lab.world import World
 from overlay.membership import cache, met
 from overlay.membership.bootstrap import UNUSED
@@ -181,8 +182,13 @@ def test_aLinkThatIsNeededAgain() -> None:
     """The time begins anew when a part has had a use for it in between, and only who dialled ends it."""
     world = World(1, codec="none")
     peer = world.add(start=True).peer
-    needed = True
     closed: list[str] = []
+
+    class Part(Component):
+        needed = True
+
+        def needs(self, link: Any) -> bool:
+            return self.needed
 
     @attrs.define(eq=False)
     class Link:
@@ -191,12 +197,15 @@ def test_aLinkThatIsNeededAgain() -> None:
         def close(self, code: str, text: str) -> None:
             closed.append(code)
 
-    mine, theirs = Link(True), Link(False)
+    class Links(list[Link]):
+        observer = peer
+
+    part = Part(peer.commons)
+    peer.components = (part,)
     bootstrap: Any = peer.bootstrap
-    bootstrap.needed = lambda link: needed
-    bootstrap.commons.links = [mine, theirs]
+    bootstrap.commons.links = Links([Link(True), Link(False)])
     for at in range(0, 300, 5):
-        needed = at == 15
+        part.needed = at == 15
         bootstrap._endUnused(float(at))
         if closed:
             break

@@ -11,8 +11,10 @@ from overlay.lab.living import Overlay
 from overlay.lab.world import LabPeer
 from overlay.link.link import Link
 from overlay.membership.suspicion import ANSWER_WITHIN, ASKED, ONCE_IN
+from overlay.peer import Peer
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Ping, SignMissed, SignSeen, SignWanted
+from tests.intercepting import intercept
 
 
 class Town:
@@ -155,7 +157,19 @@ def test_whoHasNoLinkDialsWhoeverMissesIt() -> None:
     suspect = next(one for one in town.peers if one.peerId == helper.peer.neighbours.linked()[0].peerId)
     missing = next(one for one in town.peers if one is not suspect and suspect.peer.links.get(one.peerId) is None)
     dialled: list[PeerId] = []
-    missing.peer.links.dialledBy = dialled.append
+
+    class Watched:
+        def __init__(self, peer: Peer) -> None:
+            self._peer = peer
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._peer, name)
+
+        def dialledBy(self, peer: PeerId) -> None:
+            dialled.append(peer)
+            self._peer.dialledBy(peer)
+
+    missing.peer.links.observer = Watched(missing.peer)  # type: ignore[assignment]
     for _ in range(5):
         town.link(helper, suspect).send(SignMissed(missing.peerId))
         town.world.run(0.9)
@@ -217,7 +231,7 @@ def test_anAnswerThatNobodyAskedFor() -> None:
     gone, asker, *helpers = town.peers
     for one in helpers:
         # They keep to themselves what they know.
-        one.peer._dispatch[SignWanted] = lambda link, message: None
+        intercept(one.peer, SignWanted, lambda link, message: None)
     gone.crash()
     town.world.run(6.5)
     asked = asker.peer.suspicion._suspects[gone.peerId].asked
@@ -240,7 +254,7 @@ def test_whoAsksIsAnsweredOnceASignComes() -> None:
     link._heard -= 4.0
     town.link(asker, helper).send(SignWanted(suspect.peerId))
     got: list[Any] = []
-    asker.peer._dispatch[SignSeen] = lambda link, message: got.append(message)
+    intercept(asker.peer, SignSeen, lambda link, message: got.append(message))
     town.world.run(0.05)
     assert got == []
     town.world.run(ANSWER_WITHIN)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from overlay.commons import Commons, Component
 from overlay.identity.ids import PeerId, idText
 from overlay.lab.graphs import Edge, regular
 from overlay.membership.limbs import AWAKE, PARENT, SILENT, Label, Limb, Place, place
@@ -95,13 +96,24 @@ def test_severalSearchersAtOnce() -> None:
     assert here.treeEdges() == edges
 
 
+class Listener(Component):
+    """Counts the changes of the tree."""
+
+    def __init__(self, commons: Commons, told: list[int]) -> None:
+        super().__init__(commons)
+        self._told = told
+
+    def treeChanged(self) -> None:
+        self._told.append(1)
+
+
 def test_stays() -> None:
     """Between beacons, and from one to the next, nobody changes its parent; and the same seed grows the same tree."""
     here = grove()
     parents = [one.peer.tree.parent for one in here.peers]
     told: list[int] = []
     for one in here.peers:
-        one.peer.tree.changed.append(lambda: told.append(1))
+        one.peer.components = (*one.peer.components, Listener(one.peer.commons, told))
     here.world.run(60)
     assert [one.peer.tree.parent for one in here.peers] == parents and not told
     assert [one.peer.tree.parent for one in grove().peers] == parents
@@ -131,7 +143,7 @@ def test_neighboursWithoutTrees() -> None:
     other = one.peer.links.get(one.peer.neighbours.linked()[0].peerId)
     assert other is not None
     other.features = frozenset()
-    one.peer.tree._neighboursChanged()
+    one.peer.tree.neighboursChanged()
     assert one.peer.tree.isTree(other.peerId)
 
 

@@ -29,6 +29,7 @@ from overlay.wire.messages import (
     VoteWanted,
 )
 from overlay.wire.statements import Advert, Capacity, HeirList, Mandate, Nomination, Vote, seal
+from tests.intercepting import intercept
 
 
 def network(peers: int = 12, seed: int = 3, wanted: int = 4, **options: Any) -> World:
@@ -55,14 +56,7 @@ def linkBetween(one: LabPeer, other: LabPeer) -> Any:
 def received(world: World, peer: LabPeer, kind: type) -> list[Any]:
     """Collects messages of one class that a peer gets from now on."""
     got: list[Any] = []
-    component = peer.peer._dispatch.get(kind)
-
-    def take(link: Any, message: Any) -> None:
-        got.append(message)
-        if component is not None:
-            component(link, message)
-
-    peer.peer._dispatch[kind] = take
+    intercept(peer.peer, kind, lambda link, message: got.append(message), passOn=True)
     return got
 
 
@@ -195,7 +189,7 @@ def test_anElectorThatNeverAnswers() -> None:
     assert world.until(lambda: len(world.superPeers()) == 3, 300)
     assert world.until(lambda: all(one.peer.election.state == "mandated" for one in world.superPeers()), 300)
     caller, mute, _ = world.superPeers()
-    mute.peer._dispatch[VoteWanted] = lambda link, message: None
+    intercept(mute.peer, VoteWanted, lambda link, message: None)
     leaf = world.leaves()[0]
     outcomes = []
     for _ in range(2):

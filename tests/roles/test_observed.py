@@ -18,6 +18,7 @@ from overlay.storage import MemoryStorage
 from overlay.wire.messages import DialBackAnswer, DialBackWanted
 from tests.index.material import identity
 from tests.index.surroundings import commonsOf
+from tests.intercepting import intercept
 from tests.roles.test_election import linkBetween, received
 from tests.roles.test_handover import Told, network
 
@@ -69,9 +70,9 @@ def test_nobodyNeedBeBelieved() -> None:
     world = network(0, supers=3)
     leaf = leafOf(world, dialable=False)
     liar, other = (one for one in world.superPeers() if one.peer.links.get(leaf.peerId))
-    other.peer._dispatch[DialBackWanted] = lambda link, message: None
+    intercept(other.peer, DialBackWanted, lambda link, message: None)
     said = iter([leaf.address, ""] * 50)
-    liar.peer._dispatch[DialBackWanted] = lambda link, message: link.send(DialBackAnswer(message.nonce, next(said)))
+    intercept(liar.peer, DialBackWanted, lambda link, message: link.send(DialBackAnswer(message.nonce, next(said))))
     linkBetween(other, leaf).send(DialBackAnswer(b"n" * 16))
     world.run(300)
     assert reachabilityOf(leaf).found is None
@@ -97,7 +98,7 @@ def test_aSuperPeerIsRefutedByThoseWhoCome() -> None:
     victim = world.superPeers()[0]
     for one in world.superPeers():
         if one is not victim:
-            one.peer._dispatch[DialBackWanted] = lambda link, message: link.send(DialBackAnswer(message.nonce))
+            intercept(one.peer, DialBackWanted, lambda link, message: link.send(DialBackAnswer(message.nonce)))
     reachabilityOf(victim)._next = 0.0
     assert world.until(lambda: reachabilityOf(victim).found is False, 60)
     leaf = world.add("late", [victim])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overlay.identity.ids import PeerId
-from overlay.index.store import Row, StoredRecord
+from overlay.index.store import Found, Request, Row, StoredRecord
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed, Formula
 from overlay.search.checking import REMEMBERED, Checker
@@ -21,6 +21,7 @@ from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire import limits
 from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt
+from tests.intercepting import intercept
 
 OPEN = {"election": "fittest:wanted=1,least=50,settle=100000", "rate-limit": "unlimited"}
 
@@ -158,7 +159,7 @@ def asking(world: World, asker: LabPeer, home: LabPeer, **changes: Any) -> list[
     """Send a query by hand, and collect what comes back."""
     got: list[Any] = []
     for kind in (Hits, Done):
-        asker.peer._dispatch[kind] = lambda link, message: got.append(message)
+        intercept(asker.peer, kind, lambda link, message: got.append(message))
     link = asker.peer.links.get(home.peerId)
     assert link is not None
     fields: dict[str, Any] = {
@@ -205,7 +206,7 @@ def test_duplicatesAndLeavesAsHomes() -> None:
     asking(world, leaf, home)
     assert asking(world, leaf, home, copy=8)[-1].status == "duplicate"
     got: list[Any] = []
-    home.peer._dispatch[Done] = lambda link, message: got.append(message)
+    intercept(home.peer, Done, lambda link, message: got.append(message))
     link = home.peer.links.get(leaf.peerId)
     assert link is not None
     link.send(Query(b"r" * 16, 1, "dawn", 1, 5, 0, 5.0))
@@ -283,14 +284,15 @@ def test_forgedHits() -> None:
     """A hit that was altered is not shown, is counted, and costs the reputation of who sent it."""
     world = small()
     leaf, home = leafAndHome(world)
-    real = home.peer.registry.search
+    store = home.peer.commons.policies.store
+    real = store.search
 
-    def forge(*args: Any, **more: Any) -> Any:
-        found = real(*args, **more)
+    def forge(request: Request) -> Found:
+        found = real(request)
         rows = [Row(row.owner, row.recordId, row.head, b"x" * 64, row.key, row.snippet, row.score) for row in found.rows]
-        return type(found)(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
+        return Found(rows, found.matched, found.held, found.bound, found.documents, found.length, found.frequencies)
 
-    home.peer.registry.search = forge  # type: ignore[method-assign]
+    store.search = forge
     home.peer.searches.flood.checker.genuine = lambda hits, source: list(hits)  # type: ignore[method-assign]
     before = leaf.peer.commons.trust(home.peerId)
     preferred = leaf.peer.homes.preferred()
@@ -318,7 +320,7 @@ def test_forgedHitsOfOneBehindTheHome() -> None:
         link.send(Hits(query.id, query.copy, [Hit(b"no head", b"s" * 64, head.key, "", 99.0)]))
         real(link, query)
 
-    forger.peer._dispatch[Query] = forge
+    intercept(forger.peer, Query, forge)
     before = home.peer.commons.trust(forger.peerId)
     outcome = leaf.search("dawn", want=12, router="flood")
     assert len(outcome.hits) == 12 and outcome.status == "complete"

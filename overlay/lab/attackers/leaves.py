@@ -103,7 +103,7 @@ class RoutinePeer(Peer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.components.append(self.makeRoutine(self.commons, self))
+        self.components = (*self.components, self.makeRoutine(self.commons, self))
 
 
 class Flooding(Routine):
