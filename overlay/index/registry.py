@@ -4,7 +4,6 @@ A home's guard over its index store: verifies what comes in, keeps quotas and le
 
 from collections.abc import Callable, Collection, Iterator
 
-import attrs
 from pyroaring import BitMap
 
 from overlay.commons import Commons
@@ -15,6 +14,7 @@ from overlay.index.examination import Examination
 from overlay.index.expression import Expression, Word
 from overlay.index.homelist import homesSaid
 from overlay.index.own import OwnRegistration
+from overlay.index.owners import Coming, Owners
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.refusals import Draft, Refusals
 from overlay.index.scoring import BM25, Statistics
@@ -33,42 +33,44 @@ _NO_WORD = Word("\0")
 _NOTHING = Found((), 0, (), 0.0, 0, 0, {})
 
 
-@attrs.define(slots=True)
-class _Coming:
-    """A difference of which not all parts have come."""
-
-    base: int
-    next: int = 0
-
-
 class Registry:
     """
     @ivar problem: what is wrong with the store at the moment, in a sentence; empty if nothing is.
     @ivar summary: of what is held, if anybody wants one.
     """
 
-    summary: OwnSummary | None = None
+    __slots__ = (
+        "_census", "_commons", "_failure", "_held", "_ownComing", "_ownMissed", "_refusedTable", "_searchFailure", "_store", "summary",
+    )
 
     def __init__(self, commons: Commons, store: IIndexStore) -> None:
         self._commons = commons
         self._store = store
         self._failure = ""
         self._searchFailure = ""
-        self._coming: dict[bytes, _Coming] = {}
-        self._refusals = Refusals(commons.storage.table("refused"))
+        self.summary: OwnSummary | None = None
         self._ownComing: Iterator[Register] | None = None
         self._ownMissed: OwnRegistration | None = None
-        self._suspect: dict[bytes, None] = {}
-        self._attached: dict[bytes, None] = {}
-        # A census by whom it leaves out, and the owners that have changed since it was asked for.
+        # A census by whom it leaves out.
         self._census: tuple[frozenset[bytes], Tally] | None = None
-        self._changed: dict[bytes, None] = {}
-        seconds = commons.seconds()
-        # What was on disk is served at once, and its owner may come back.
-        self._leases: dict[bytes, float] = {
-            owner: seconds + commons.settings.lease for owner in store.owners() if owner != commons.peerId
-        }
-        self._restored: dict[bytes, None] = dict.fromkeys(self._leases)
+        self._refusedTable = commons.storage.table("refused")
+        # Most peers hold nothing of others.
+        self._held: Owners | None = None
+        restored = [owner for owner in store.owners() if owner != commons.peerId]
+        if restored:
+            # What was on disk is served at once, and its owner may come back.
+            self._known.leases = dict.fromkeys(restored, commons.seconds() + commons.settings.lease)
+            self._known.restored = dict.fromkeys(restored)
+
+    @property
+    def _known(self) -> Owners:
+        if self._held is None:
+            self._held = Owners(self._refusedTable)
+        return self._held
+
+    @property
+    def _refusals(self) -> Refusals:
+        return self._known.refusals
 
     @property
     def problem(self) -> str:
@@ -104,23 +106,24 @@ class Registry:
 
     def attach(self, owner: bytes) -> None:
         """The owner is linked: its lease does not run."""
-        self._attached[owner] = None
-        self._leases.pop(owner, None)
-        if owner in self._restored:
-            del self._restored[owner]
-            self._restored = self._restored or {}
-            self._changed[owner] = None
+        known = self._known
+        known.attached[owner] = None
+        known.leases.pop(owner, None)
+        if owner in known.restored:
+            del known.restored[owner]
+            known.restored = known.restored or {}
+            known.changed[owner] = None
 
     def release(self, owner: bytes) -> None:
         """The owner's link has ended: its lease runs."""
-        self._attached.pop(owner, None)
-        self._coming.pop(owner, None)
+        self._known.attached.pop(owner, None)
+        self._known.coming.pop(owner, None)
         if self.holding(owner) is not None:
-            self._leases[owner] = self._commons.seconds() + self._commons.settings.lease
+            self._known.leases[owner] = self._commons.seconds() + self._commons.settings.lease
 
     def expect(self, owner: bytes, within: float) -> None:
         """The owner has not come yet: its registration is kept for so many seconds."""
-        self._leases[owner] = self._commons.seconds() + within
+        self._known.leases[owner] = self._commons.seconds() + within
 
     def read(self, owner: bytes, recordId: bytes) -> StoredRecord | None:
         """One record that is held; None if it is not there, or cannot be read."""
@@ -145,9 +148,7 @@ class Registry:
 
     def drop(self, owner: bytes) -> None:
         """Forget an owner's registration."""
-        self._changed[owner] = None
-        for known in (self._restored, self._attached, self._leases, self._coming, self._suspect):
-            known.pop(owner, None)
+        self._known.forget(owner)
         try:
             summary = self.summary
             going = summary.dropping(owner) if summary is not None else []
@@ -165,7 +166,7 @@ class Registry:
         @return: who that was.
         """
         seconds = self._commons.seconds()
-        over = [PeerId(owner) for owner, until in self._leases.items() if until <= seconds]
+        over = [PeerId(owner) for owner, until in self._known.leases.items() if until <= seconds]
         for owner in over:
             self._commons.log.debug("the lease of {owner} is over", owner=shortText(owner))
             self.drop(owner)
@@ -177,7 +178,7 @@ class Registry:
         """Whose registration is held, this peer's own left out."""
         return [
             owner for owner in self._store.owners()
-            if owner != self._commons.peerId and (not attachedOnly or owner in self._attached)
+            if owner != self._commons.peerId and (not attachedOnly or owner in self._known.attached)
         ]
 
     def homesOf(self, owner: bytes) -> tuple[PeerId, ...]:
@@ -199,31 +200,31 @@ class Registry:
         if message.part == 0:
             if message.base and message.base != now:
                 return Registered(now, 0, code="base")
-            self._coming[owner] = _Coming(message.base)
-        coming = self._coming.get(owner)
+            self._known.coming[owner] = Coming(message.base)
+        coming = self._known.coming.get(owner)
         if coming is None or (coming.base, coming.next) != (message.base, message.part):
-            self._coming.pop(owner, None)
+            self._known.coming.pop(owner, None)
             return Registered(now, message.part, code="base")
         try:
             return self._applyPart(owner, key, message, held, coming, bringer)
         except Exception as problem:  # a store of a stranger's making may raise anything; nothing is acknowledged
-            self._coming.pop(owner, None)
+            self._known.coming.pop(owner, None)
             self._failed(problem)
             return Registered(now, message.part, code=StoreFull.code, retry=RETRY)
 
     def _applyPart(
-        self, owner: bytes, key: bytes, message: Register, held: Registration | None, coming: _Coming, bringer: PeerId | None
+        self, owner: bytes, key: bytes, message: Register, held: Registration | None, coming: Coming, bringer: PeerId | None
     ) -> Registered:
         commons = self._commons
         clear = message.base == 0 and message.part == 0
         draft = Draft(self._refusals, owner, clear)
         sampled = (
-            bringer is None and owner not in self._suspect and commons.trust(PeerId(owner)) >= commons.settings.trustedFrom
+            bringer is None and owner not in self._known.suspect and commons.trust(PeerId(owner)) >= commons.settings.trustedFrom
         )
         examination = Examination(commons, self._store, owner, key, None if clear else held, sampled, draft, bringer)
         examined = examination.of(message)
         if examined.forged and bringer is None:
-            self._suspect[owner] = None
+            self._known.suspect[owner] = None
         sequence = message.sequence if message.last else (0 if clear else None)
         homes, signed = homesSaid(commons, owner, message.homes, held)
         change = Change(
@@ -239,7 +240,7 @@ class Registry:
         coming.next += 1
         refused = examined.refused[: limits.BATCH_RECORDS]
         if message.last:
-            del self._coming[owner]
+            del self._known.coming[owner]
             if not self._fits(stored, message.digest):
                 # Something was lost on the way or here: everything has to come again.
                 self._apply(Change(PeerId(owner), key, sequence=0))
@@ -247,7 +248,7 @@ class Registry:
         return Registered(stored.sequence, message.part, refused)
 
     def _apply(self, change: Change) -> Registration:
-        self._changed[change.owner] = None
+        self._known.changed[change.owner] = None
         summary = self.summary
         going = summary.before(change) if summary is not None else []
         stored: Registration = self._store.apply(change)
@@ -320,15 +321,15 @@ class Registry:
         refused = self._refused()
         if among is not None:
             held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
-            return Census.of(self._commons.peerId, held, self._restored, among)
-        owners: Collection[bytes] = list(self._changed)
+            return Census.of(self._commons.peerId, held, self._known.restored, among)
+        owners: Collection[bytes] = list(self._known.changed)
         if self._census is None or self._census[0] != refused:
             owners, self._census = self._store.owners(), (refused, Tally(self._commons.peerId))
         tally = self._census[1]
-        self._changed.clear()
+        self._known.changed.clear()
         for owner in owners:
             if owner not in refused:
-                tally.put(owner, self.holding(owner), owner in self._restored)
+                tally.put(owner, self.holding(owner), owner in self._known.restored)
         return tally.census()
 
     def _refused(self) -> frozenset[bytes]:
