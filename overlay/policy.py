@@ -84,14 +84,17 @@ class PolicyPlugin:
 
     @ivar point: a key of L{POINTS}.
     @ivar target: the class, or where it is (C{"package.module:Class"}) if importing it is heavy.
+    @ivar stateless: whether its objects remember nothing, so that one of them serves all peers of a process that ask for the same.
     """
 
-    def __init__(self, point: str, name: str, target: Callable[..., Any] | str, help: str) -> None:
+    def __init__(self, point: str, name: str, target: Callable[..., Any] | str, help: str, stateless: bool = False) -> None:
         if point not in POINTS:
             raise BadPlugin(f"{name}: there is no plugin point {point!r}; there are {', '.join(POINTS)}")
         self.point = point
         self.name = name
         self.help = help
+        self.stateless = stateless
+        self._shared: dict[tuple[tuple[str, str], ...], Any] = {}
         self._target = target
         self._signature: Mapping[str, inspect.Parameter] | None = None
 
@@ -141,6 +144,14 @@ class PolicyPlugin:
         return given
 
     def build(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
+        if not self.stateless:
+            return self._make(surroundings, arguments)
+        asked = tuple(sorted(arguments.items()))
+        if asked not in self._shared:
+            self._shared[asked] = self._make(surroundings, arguments)
+        return self._shared[asked]
+
+    def _make(self, surroundings: PolicySurroundings, arguments: Mapping[str, str]) -> Any:
         given = self.convert(arguments)
         if "surroundings" in self._whole():
             given["surroundings"] = surroundings

@@ -49,5 +49,6 @@ class BM25:
 
 
 bm25 = PolicyPlugin(
-    "ranking", "bm25", "overlay.plugins.bm25:BM25", "The fit of the words; if wished, trust and the number of owners count a little."
+    "ranking", "bm25", "overlay.plugins.bm25:BM25", "The fit of the words; if wished, trust and the number of owners count a little.",
+    stateless=True,
 )

@@ -266,5 +266,6 @@ class Fittest:
 
 
 fittest = PolicyPlugin(
-    "election", "fittest", "overlay.plugins.fittest:Fittest", "The most capable serve, as many as the load asks for."
+    "election", "fittest", "overlay.plugins.fittest:Fittest", "The most capable serve, as many as the load asks for.",
+    stateless=True,
 )

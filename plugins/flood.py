@@ -20,4 +20,4 @@ class Flood:
         return Route(ask, reasons=(Reason("neighbours not yet asked", len(ask)),))
 
 
-flood = PolicyPlugin("router", "flood", "overlay.plugins.flood:Flood", "Asks every neighbour.")
+flood = PolicyPlugin("router", "flood", "overlay.plugins.flood:Flood", "Asks every neighbour.", stateless=True)

@@ -20,4 +20,4 @@ class Neutral:
         return Verdict.yes(Reason("everybody is trusted", True), score=1.0)
 
 
-neutral = PolicyPlugin("reputation", "neutral", "overlay.plugins.neutral:Neutral", "Trusts everybody.")
+neutral = PolicyPlugin("reputation", "neutral", "overlay.plugins.neutral:Neutral", "Trusts everybody.", stateless=True)

@@ -31,4 +31,5 @@ class Summary:
 summary = PolicyPlugin(
     "router", "summary", "overlay.plugins.summary:Summary",
     "Asks along the spanning tree, but for branches that summaries of their terms prove empty.",
+    stateless=True,
 )

@@ -27,4 +27,7 @@ class Tree:
         )
 
 
-tree = PolicyPlugin("router", "tree", "overlay.plugins.tree:Tree", "Asks along one spanning tree that all searches share, and that heals.")
+tree = PolicyPlugin(
+    "router", "tree", "overlay.plugins.tree:Tree", "Asks along one spanning tree that all searches share, and that heals.",
+    stateless=True,
+)

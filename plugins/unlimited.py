@@ -22,4 +22,4 @@ class Unlimited:
         return [Reason(str(work), "unlimited") for work in Work]
 
 
-unlimited = PolicyPlugin("rate-limit", "unlimited", "overlay.plugins.unlimited:Unlimited", "Admits all work.")
+unlimited = PolicyPlugin("rate-limit", "unlimited", "overlay.plugins.unlimited:Unlimited", "Admits all work.", stateless=True)

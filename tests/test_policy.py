@@ -193,6 +193,21 @@ def test_constructorRefuses() -> None:
         PolicyPlugin("reputation", "x", target, "").build(surroundings(), {})
 
 
+def test_stateless() -> None:
+    """Of a plugin that remembers nothing all who ask for the same get one object, and of others each gets its own."""
+
+    class Level:
+        def __init__(self, level: int = 1) -> None:
+            self.level = level
+
+    alike = PolicyPlugin("reputation", "alike", Level, "", stateless=True)
+    one = alike.build(surroundings(), {"level": "3"})
+    assert one is alike.build(surroundings(), {"level": "3"}) and one.level == 3
+    assert alike.build(surroundings(), {}).level == 1
+    each = PolicyPlugin("reputation", "each", Level, "")
+    assert each.build(surroundings(), {}) is not each.build(surroundings(), {})
+
+
 def test_targetByPath() -> None:
     """A class may be named by its path, and gets the surroundings if it asks for them."""
     plugin = PolicyPlugin("reputation", "lazy", "tests.test_policy:Lazy", "")
