@@ -8,9 +8,7 @@ away once, so that the sum over all is 0; and it is not 0, but for a chance of 2
 else, or goes by another list (an incremental multiset hash, Clarke and others 2003, "MSet-Add-Hash").
 """
 
-import hashlib
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 
 import attrs
 
@@ -112,20 +110,10 @@ def _standing(home: PeerId, one: Registration, restored: bool, among: Collection
         homes = (home,)
     listed = [peer for peer in homes if among is None or peer[:NAME_BYTES] in among]
     if restored:
-        return True, _hashOf(one)
+        return True, one.mark
     if home not in listed:
         # It is registered elsewhere by now, or has not said where.
-        return bool(homes), _hashOf(one)
+        return bool(homes), one.mark
     if listed[0] == home:
-        return False, (len(listed) - 1) * _hashOf(one)
-    return True, -_hashOf(one)
-
-
-def _hashOf(one: Registration) -> int:
-    return _hashed(one.owner, one.digest, one.homes)
-
-
-@lru_cache(maxsize=8192)
-def _hashed(owner: bytes, digest: bytes, homes: tuple[bytes, ...]) -> int:
-    # Of a thousand owners one changes at a time.
-    return int.from_bytes(hashlib.blake2b(b"".join((owner, digest, *homes)), digest_size=8).digest(), "big") % MODULUS or 1
+        return False, (len(listed) - 1) * one.mark
+    return True, -one.mark

@@ -1,7 +1,9 @@
 """The values that go into an index store and come out of it (see L{overlay.interfaces.IIndexStore})."""
 
 import builtins
+import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -56,6 +58,12 @@ class Registration:
     bytes: int
     homes: tuple[PeerId, ...] = ()
     homesSigned: builtins.bytes = b""
+
+    @cached_property
+    def mark(self) -> int:
+        """A hash of whose this is, what is held, and where it is held: 1 to 2**63 - 1."""
+        said = hashlib.blake2b(b"".join((self.owner, self.digest, *self.homes)), digest_size=8)
+        return int.from_bytes(said.digest(), "big") % 2**63 or 1
 
 
 @attrs.frozen(slots=True)
