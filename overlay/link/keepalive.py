@@ -14,8 +14,8 @@ LATE = 3.0
 """A look that comes so many seconds after its time means that this machine itself has slept: silence meanwhile says nothing of others."""
 DEAF = 5.0
 """
-When nothing comes over any of many links for so many seconds, it is this peer that is cut off, and their silence says nothing of them either.
-What leaves have sent meanwhile comes late, and they send little.
+When nothing comes over any of many links for so many seconds, it is this peer that is cut off, and their silence says nothing of them
+either. What leaves have sent meanwhile comes late, and they send little.
 """
 FEW = 4
 """Links that are looked at only when they want it."""

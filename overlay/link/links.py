@@ -17,6 +17,7 @@ from overlay.link.keepalive import KeepAlive
 from overlay.link.link import Link
 from overlay.link.openlinks import OpenLinks
 from overlay.link.pace import Pace
+from overlay.link.room import BEGINNING, FULL, FULL_RETRY, NAMED, hasRoom
 from overlay.link.sightings import Sightings
 from overlay.questions import Deed
 from overlay.wire.address import formatAddress
@@ -27,18 +28,6 @@ from overlay.wire.statements import Signed
 if TYPE_CHECKING:
     from overlay.peer import Peer
 
-MOST = 1000
-"""Links of one peer."""
-BEGINNING = MOST // 4
-"""Of links that are being made so many are made at a time; who comes then is cut off, as even a refusal takes a handshake."""
-RESERVED = 8
-"""Of so many links one is for super-peers alone."""
-FULL = "full"
-"""What a peer says that has as many."""
-FULL_RETRY = 30.0
-"""Seconds after which it may be asked again."""
-OTHERS = 2
-"""Super-peers that it names instead. Refusals are many when they are needed, and an advert with a mandate takes a kilobyte."""
 FAREWELL = 2.0
 """Seconds that the goodbyes may take at the end; a channel that is not closed then is cut."""
 KEPT_LONG = 60.0
@@ -270,8 +259,8 @@ class Links(OpenLinks):
     def judge(self, link: Link, hello: Hello) -> Goodbye | None:
         """Accept a hello, or say why not."""
         refusal = self._greeting.judge(link, hello, self.acquaintances.knewBefore(link.peerId))
-        if refusal is None and hello.purpose == "link" and link.peerId not in self._links and not self._hasRoom(link):
-            refusal = Goodbye(FULL, "this peer has as many links as it can", FULL_RETRY, self.acquaintances.sample(OTHERS))
+        if refusal is None and hello.purpose == "link" and link.peerId not in self._links and not hasRoom(len(self._links), link.isSuper):
+            refusal = Goodbye(FULL, "this peer has as many links as it can", FULL_RETRY, self.acquaintances.sample(NAMED))
         if refusal is not None:
             if refusal.code == "self" and hello.boot != self.commons.boot:
                 self.twin = f"another machine at {link.address} has the identity of this peer"
@@ -290,11 +279,6 @@ class Links(OpenLinks):
         if hello.seen:
             self._seen.note(hello.seen)
         return None
-
-    def _hasRoom(self, link: Link) -> bool:
-        """Whether one more link can be taken: leaves leave some room to super-peers, which have to reach one another to vote."""
-        most = MOST if link.isSuper else MOST - MOST // RESERVED
-        return len(self._links) < most
 
     def opened(self, link: Link) -> None:
         """A link has passed its hello."""

@@ -11,7 +11,7 @@ from overlay.commons import Commons, Component
 from overlay.discovery import LEADS, Source
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import shortText
-from overlay.link.links import FULL
+from overlay.link.room import FULL
 from overlay.membership.attempts import answerOf, summaryOf
 from overlay.membership.targets import KNOWN, Target, Targets
 from overlay.questions import Announcement, Lead

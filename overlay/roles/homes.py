@@ -10,7 +10,7 @@ from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
-from overlay.link.links import FULL_RETRY
+from overlay.link.room import FULL_RETRY
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
 from overlay.wire import limits

@@ -198,7 +198,7 @@ def test_rateLimit() -> None:
 
 def test_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer with as many links as it can have names others instead; it keeps some room for super-peers."""
-    monkeypatch.setattr("overlay.link.links.MOST", 8)
+    monkeypatch.setattr("overlay.link.room.MOST", 8)
     place, wires, _clock = alone()
 
     def comes(number: int, role: str) -> None:

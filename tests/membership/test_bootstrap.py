@@ -135,7 +135,7 @@ def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch)
     """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, until there is room."""
     first = world.add()
     world.run(1)
-    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    monkeypatch.setattr("overlay.link.room.MOST", 0)
     newcomer = world.add(bootstrap=[first.address])
     world.run(200)
     # The first wait is asked for, and those after it are.
@@ -143,7 +143,7 @@ def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch)
     (target,) = newcomer.peer.bootstrap.targets
     assert 6 <= target.tries <= 200 / 24 and "as many links as it can" in target.answer
     assert newcomer.peer.bootstrap.without <= 36
-    monkeypatch.setattr("overlay.link.links.MOST", 10)
+    monkeypatch.setattr("overlay.link.room.MOST", 10)
     assert world.until(lambda: bool(newcomer.peer.homes.links()), 80) and not newcomer.isSuper
 
 
@@ -151,7 +151,7 @@ def test_oneThatIsFullForEver(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     """Anybody may say that it is full: after ten minutes a peer serves all the same."""
     first = world.add()
     world.run(1)
-    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    monkeypatch.setattr("overlay.link.room.MOST", 0)
     newcomer = world.add(bootstrap=[first.address])
     world.run(600)
     assert not newcomer.isSuper
@@ -171,7 +171,7 @@ def test_aHomeThatHasNoRoomForLinks(world: World, monkeypatch: pytest.MonkeyPatc
         return probe(links, address, expected, nonce)
 
     monkeypatch.setattr(Links, "probe", recorded)
-    monkeypatch.setattr("overlay.link.links.MOST", 0)
+    monkeypatch.setattr("overlay.link.room.MOST", 0)
     link = leaf.peer.links.get(first.peerId)
     assert link is not None
     link.abort("cut")
@@ -179,7 +179,7 @@ def test_aHomeThatHasNoRoomForLinks(world: World, monkeypatch: pytest.MonkeyPatc
     known = leaf.peer.membership.get(first.peerId)
     assert known is not None and known.alive and leaf.peer.homes.homeless
     assert first.address not in probed
-    monkeypatch.setattr("overlay.link.links.MOST", 10)
+    monkeypatch.setattr("overlay.link.room.MOST", 10)
     assert world.until(lambda: not leaf.peer.homes.homeless, 45)
 
 
