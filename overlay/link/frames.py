@@ -15,15 +15,22 @@ from overlay.wire.message import Priority
 HEADER = 4
 _PRIORITY = 0x03
 _MORE = 0x04
+_PRIORITIES = len(Priority)
+
+
+def _header(flags: int, length: int) -> bytes:
+    return (flags << 24 | length).to_bytes(HEADER, "big")
 
 
 def framesOf(data: bytes, priority: int) -> Iterator[bytes]:
     """The frames of one encoded message, in order."""
     size = limits.FRAME_PAYLOAD
-    for start in range(0, max(1, len(data)), size):
+    if len(data) <= size:
+        yield _header(priority, len(data)) + data
+        return
+    for start in range(0, len(data), size):
         piece = data[start : start + size]
-        flags = priority | (_MORE if start + size < len(data) else 0)
-        yield bytes((flags,)) + len(piece).to_bytes(3, "big") + piece
+        yield _header(priority | (_MORE if start + size < len(data) else 0), len(piece)) + piece
 
 
 class FrameReader:
@@ -33,22 +40,32 @@ class FrameReader:
     @ivar limit: the largest message accepted, in bytes.
     """
 
-    __slots__ = ("_buffer", "_pieces", "_sizes", "limit")
+    __slots__ = ("_at", "_data", "_pieces", "_sizes", "limit")
 
     def __init__(self, limit: int = limits.HELLO) -> None:
         self.limit = limit
-        self._buffer = bytearray()
-        self._pieces: list[list[bytes]] = [[] for _ in Priority]
+        # What came last, as it came, if nothing was left of what came before it; and how far it has been read.
+        self._data: bytes | bytearray = b""
+        self._at = 0
+        self._pieces: list[list[bytes] | None] = [None for _ in Priority]
         self._sizes = [0 for _ in Priority]
 
     @property
     def held(self) -> int:
         """Bytes kept of messages that are not whole yet; never more than a message for each priority, and a frame."""
-        return len(self._buffer) + sum(self._sizes)
+        return len(self._data) - self._at + sum(self._sizes)
 
     def feed(self, data: bytes) -> None:
         """Take what came; L{messages} gives what is whole."""
-        self._buffer += data
+        if self._at == len(self._data):
+            self._data, self._at = data, 0
+            return
+        if isinstance(self._data, bytearray):
+            del self._data[: self._at]
+        else:
+            self._data = bytearray(memoryview(self._data)[self._at :])
+        self._at = 0
+        self._data += data
 
     def messages(self) -> Iterator[bytes]:
         """
@@ -57,28 +74,39 @@ class FrameReader:
         @raise Malformed: a header is impossible.
         @raise TooLarge: a frame or a message is over its limit; nothing that comes later can be read.
         """
-        while len(self._buffer) >= HEADER:
-            flags = self._buffer[0]
+        while True:
+            # What is given may have more fed before the next is asked for.
+            data, begin = self._data, self._at + HEADER
+            if len(data) < begin:
+                break
+            flags = data[begin - HEADER]
             priority = flags & _PRIORITY
-            if flags & ~(_PRIORITY | _MORE) or priority >= len(Priority):
+            if flags & ~(_PRIORITY | _MORE) or priority >= _PRIORITIES:
                 raise Malformed(f"frame flags {flags:#04x}")
-            length = int.from_bytes(self._buffer[1:HEADER], "big")
+            length = data[begin - 3] << 16 | data[begin - 2] << 8 | data[begin - 1]
             if length > limits.FRAME_PAYLOAD:
                 raise TooLarge(f"a frame of {length} bytes")
             if self._sizes[priority] + length > self.limit:
                 raise TooLarge(f"a message of more than {self.limit} bytes")
-            if len(self._buffer) < HEADER + length:
-                return
-            piece = bytes(self._buffer[HEADER : HEADER + length])
-            del self._buffer[: HEADER + length]
+            end = begin + length
+            if len(data) < end:
+                break
+            piece = bytes(data[begin:end])
+            if end == len(data):
+                self._data, self._at = b"", 0
+            else:
+                self._at = end
+            pieces = self._pieces[priority]
             if flags & _MORE:
                 if not piece:
                     raise Malformed("an empty piece")
-                self._pieces[priority].append(piece)
+                if pieces is None:
+                    pieces = self._pieces[priority] = []
+                pieces.append(piece)
                 self._sizes[priority] += length
                 continue
-            if self._pieces[priority]:
-                piece = b"".join((*self._pieces[priority], piece))
-                self._pieces[priority] = []
+            if pieces is not None:
+                piece = b"".join((*pieces, piece))
+                self._pieces[priority] = None
                 self._sizes[priority] = 0
             yield piece

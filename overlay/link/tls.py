@@ -17,9 +17,8 @@ from OpenSSL.crypto import X509
 from twisted.internet import error
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, serverFromString
-from twisted.internet.interfaces import IListeningPort, IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -94,39 +93,13 @@ def makeContext(identity: Identity) -> SSL.Context:
     return context
 
 
-@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
-class _Creator:
-    def __init__(self, context: SSL.Context) -> None:
-        self._context = context
-
-    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
-        return SSL.Connection(self._context, None)
-
-    def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
-        return SSL.Connection(self._context, None)
-
-
-class _TlsFactory(TLSMemoryBIOFactory):
-    """
-    Unlike its base it lets the inner factory turn a connection away, and gathers no writes: channels do that, each in one turn of the
-    reactor and not in the one after.
-    """
-
-    noisy = False
-    protocol = TLSMemoryBIOProtocol
-
-    def buildProtocol(self, addr: Any) -> Any:
-        inner = self.wrappedFactory.buildProtocol(addr)
-        return None if inner is None else self.protocol(self, inner)
-
-
 class _Factory(Factory):
     noisy = False
 
     def __init__(self, build: Callable[[Any], TlsChannel | None]) -> None:
         self._build = build
 
-    def buildProtocol(self, addr: Any) -> TlsChannel | None:
+    def buildProtocol(self, addr: Any) -> Any:
         return self._build(addr)
 
 
@@ -170,7 +143,7 @@ class TlsNetwork:
         """
         self._reactor = reactor
         self._listen = listen
-        self._creator = _Creator(makeContext(identity))
+        self._context = makeContext(identity)
         self._turn = Turn(reactor)
         self.strangers: dict[str, int] = {}
 
@@ -179,7 +152,7 @@ class TlsNetwork:
             listening: Deferred[IListening] = Deferred()
             listening.callback(_Listening(None))
             return listening
-        factory = _TlsFactory(self._creator, False, _Factory(lambda address: self._admit(address, accept)))
+        factory = _Factory(lambda address: self._admit(address, accept))
         return serverFromString(self._reactor, self._listen).listen(factory).addCallback(_Listening)
 
     def _admit(self, address: Any, accept: Callable[[IChannel], None]) -> TlsChannel | None:
@@ -195,7 +168,7 @@ class TlsNetwork:
             else:
                 self.strangers.pop(host, None)
 
-        return TlsChannel(self._reactor, self._turn, keyOf, HANDSHAKE, ready=accept, settled=settled)
+        return TlsChannel(self._reactor, self._turn, self._context, keyOf, HANDSHAKE, ready=accept, settled=settled)
 
     def dial(self, address: str, expected: bytes | None, timeout: float) -> Deferred[IChannel]:
         try:
@@ -203,10 +176,10 @@ class TlsNetwork:
         except UsageError as problem:
             return fail(NotReached(str(problem)))
         channel = TlsChannel(
-            self._reactor, self._turn, keyOf, min(timeout, HANDSHAKE), dialledAddress=address,
+            self._reactor, self._turn, self._context, keyOf, min(timeout, HANDSHAKE), dialledAddress=address,
             expected=PeerId(expected) if expected else None,
         )
-        factory = _TlsFactory(self._creator, True, _Factory(lambda address: None if channel.transport else channel))
+        factory = _Factory(lambda address: None if channel.transport else channel)
         started = self._reactor.seconds()
 
         def givenUp(ignored: Deferred[IChannel]) -> None:

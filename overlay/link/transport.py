@@ -5,8 +5,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IPullProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -15,6 +14,7 @@ from overlay.identity.ids import PeerId, idText, peerIdOf
 from overlay.link.channel import SLOW, IChannel, IChannelUser
 from overlay.link.frames import FrameReader
 from overlay.link.queue import Overrun, SendQueue
+from overlay.link.secured import SecuredSocket
 from overlay.link.turn import Turn
 from overlay.wire.address import formatAddress
 from overlay.wire.codec import Unknown, decode
@@ -27,23 +27,27 @@ CLOSING = 5.0
 _LABEL = b"EXPORTER-superpeer-link"
 
 
-@implementer(IChannel, IHandshakeListener, IPushProducer)
-class TlsChannel(Protocol):
+@implementer(IChannel, IProtocol, IPullProducer)
+class TlsChannel:
     """
-    What is sent within one turn of the reactor goes out as one write: over TLS that is several times cheaper.
+    What is sent within one turn of the reactor goes out as one write, and that at the end of the turn: over TLS that is several times
+    cheaper. Only what the network does not take at once is left to the transport, which then asks for more.
 
     @ivar dialled_: at the dialling end, fires with this channel once the other end is authenticated.
     """
 
-    remoteKey = b""
-    remoteId = PeerId(b"")
-    remoteAddress = ""
-    binding = b""
+    # A super-peer has many; a base class of Twisted's would give each a dictionary.
+    __slots__ = (
+        "_blocked", "_closing", "_context", "_delivering", "_expected", "_flushing", "_handshake", "_keyOf", "_lost", "_paused", "_queue",
+        "_reactor", "_reader", "_ready", "_secured", "_settled", "_timer", "_turn", "_user", "binding", "bytesReceived", "bytesSent",
+        "dialled", "dialledAddress", "dialled_", "fieldsSkipped", "remoteAddress", "remoteId", "remoteKey", "transport",
+    )
 
     def __init__(
         self,
         reactor: Any,
         turn: Turn,
+        context: SSL.Context,
         keyOf: Callable[[Any], bytes | None],
         handshake: float,
         ready: Callable[[IChannel], None] | None = None,
@@ -51,8 +55,15 @@ class TlsChannel(Protocol):
         dialledAddress: str = "",
         expected: PeerId | None = None,
     ) -> None:
+        self.transport: Any = None
+        self.remoteKey = b""
+        self.remoteId = PeerId(b"")
+        self.remoteAddress = ""
+        self.binding = b""
         self._reactor = reactor
         self._turn = turn
+        self._context = context
+        self._secured: SecuredSocket | None = None
         self._keyOf = keyOf
         self._handshake = handshake
         self._ready = ready
@@ -88,8 +99,12 @@ class TlsChannel(Protocol):
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
+    def makeConnection(self, transport: ITransport) -> None:
+        self.transport = transport
+        self.connectionMade()
+
     def connectionMade(self) -> None:
-        transport: Any = self.transport
+        transport = self.transport
         other = transport.getPeer()
         if hasattr(other, "host"):
             transport.setTcpNoDelay(True)
@@ -97,12 +112,19 @@ class TlsChannel(Protocol):
             self.remoteAddress = formatAddress(other.host, other.port)
         else:
             self.remoteAddress = "local"
-        transport.registerProducer(self, True)
+        self._secured = transport.socket = SecuredSocket(self._context, transport.socket, self.dialled, self._authenticated)
+        transport.registerProducer(self, False)
         self._timer = self._reactor.callLater(self._handshake, self._end, "the TLS handshake takes too long")
+        try:
+            self._secured.begin()
+        except OSError as problem:
+            self._end(str(problem))
 
-    def handshakeCompleted(self) -> None:
-        transport: Any = self.transport
-        key = self._keyOf(transport.getPeerCertificate())
+    def _authenticated(self) -> None:
+        """The TLS handshake is over."""
+        secured = self._secured
+        assert secured is not None
+        key = self._keyOf(secured.get_peer_certificate())
         self._stopTimer()
         self._settle()
         if key is None:
@@ -113,7 +135,7 @@ class TlsChannel(Protocol):
             self._end(f"{idText(remote)} answered instead of {idText(self._expected)}")
             return
         try:
-            self.binding = transport.getHandle().export_keying_material(_LABEL, 32, None)
+            self.binding = secured.export_keying_material(_LABEL, 32, None)
         except SSL.Error:
             self._end("no channel binding")
             return
@@ -129,7 +151,8 @@ class TlsChannel(Protocol):
         self._stopTimer()
         self._settle()
         self._queue.clear()
-        said = self._lost or _sentence(reason)
+        secured, self._secured = self._secured, None
+        said = self._lost or _sentence(reason, None if secured is None else secured.problem)
         self._lost = said
         if self.dialled_ is not None and not self.dialled_.called:
             self.dialled_.errback(NotReached(f"{self.dialledAddress}: {said}"))
@@ -160,7 +183,7 @@ class TlsChannel(Protocol):
     def _end(self, reason: str) -> None:
         if self._lost is None:
             self._lost = reason
-        transport: Any = self.transport
+        transport = self.transport
         transport.abortConnection()
 
     # --- in ----------------------------------------------------------------------------------------------------------
@@ -174,7 +197,7 @@ class TlsChannel(Protocol):
 
     def setUser(self, user: IChannelUser) -> None:
         self._user = user
-        if self._lost is not None and (self.transport is None or not self.transport.connected):  # type: ignore[attr-defined]
+        if self._lost is not None and (self.transport is None or not self.transport.connected):
             self._user = None
             user.channelLost(self._lost)
             return
@@ -220,12 +243,12 @@ class TlsChannel(Protocol):
     def pauseReading(self) -> None:
         if not self._paused and self._lost is None:
             self._paused = True
-            self.transport.pauseProducing()  # type: ignore[union-attr]
+            self.transport.pauseProducing()
 
     def resumeReading(self) -> None:
         if self._paused and self._lost is None and not self._closing:
             self._paused = False
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+            self.transport.resumeProducing()
             self._reactor.callLater(0, self._deliver)
 
     # --- out ---------------------------------------------------------------------------------------------------------
@@ -253,25 +276,31 @@ class TlsChannel(Protocol):
 
     def _flush(self) -> None:
         self._flushing = False
-        transport: Any = self.transport
+        transport = self.transport
         while self._queue.size and not self._blocked and self._lost is None:
             data = self._queue.take(WRITE)
             self.bytesSent += len(data)
-            transport.write(data)
+            self._write(transport, data)
         if self._queue.clears() and self._user is not None:
             self._user.channelClear()
-        if self._closing and not self._queue.size and self._lost is None:
+        if self._closing and not self._queue.size and not self._blocked and self._lost is None:
             transport.unregisterProducer()
-            transport.loseConnection()
+            # Closed from both sides, the other one last: else what it has not read yet might be lost to it.
+            transport.loseWriteConnection()
 
-    def pauseProducing(self) -> None:
-        """The transport has enough."""
-        self._blocked = True
+    def _write(self, transport: Any, data: bytes) -> None:
+        sent = transport.writeSomeData(data)
+        if not isinstance(sent, int):
+            # That it is gone the transport finds out again, and tells.
+            sent = 0
+        if sent < len(data):
+            self._blocked = True
+            transport.write(data[sent:])
 
     def resumeProducing(self) -> None:
         """The transport takes more."""
         self._blocked = False
-        if not self._flushing:
+        if (self._queue.size or self._closing) and not self._flushing:
             self._flushSoon()
 
     def stopProducing(self) -> None:
@@ -285,7 +314,7 @@ class TlsChannel(Protocol):
         if self._paused:
             # Else the other side's farewell would not be noticed.
             self._paused = False
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+            self.transport.resumeProducing()
         if not self._flushing and not self._blocked:
             self._flushSoon()
         self._stopTimer()
@@ -296,9 +325,9 @@ class TlsChannel(Protocol):
             self._end("aborted")
 
 
-def _sentence(reason: Failure) -> str:
+def _sentence(reason: Failure, problem: SSL.Error | None) -> str:
     """Why a connection ended, for people."""
-    if reason.check(SSL.Error) and reason.value is not None and reason.value.args and isinstance(reason.value.args[0], list):
-        errors = ", ".join(str(one[-1]) for one in reason.value.args[0])
+    if problem is not None and problem.args and isinstance(problem.args[0], list):
+        errors = ", ".join(str(one[-1]) for one in problem.args[0])
         return f"it is no peer, or broken: it does not speak TLS as peers do ({errors})"
     return " ".join(reason.getErrorMessage().split())

@@ -12,15 +12,17 @@ from OpenSSL import SSL
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from zope.interface import implementer
 
 from overlay.errors import NotReached
 from overlay.identity.network import proveMembership
 from overlay.link import tls
 from overlay.link.frames import FrameReader, framesOf
-from overlay.link.tls import TlsNetwork, _Creator, certificateOf, makeContext
+from overlay.link.tls import TlsNetwork, certificateOf, makeContext
 from overlay.link.transport import _LABEL
 from overlay.questions import Deed
 from overlay.wire import limits
@@ -77,12 +79,23 @@ class Raw(Protocol):
         assert isinstance(self.messages.pop(0), Hello)
 
 
+@implementer(IOpenSSLClientConnectionCreator)
+class Creator:
+    """Makes the TLS of a stranger, which is Twisted's own."""
+
+    def __init__(self, context: SSL.Context) -> None:
+        self._context = context
+
+    def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
+        return SSL.Connection(self._context, None)
+
+
 async def connect(to: Place, context: SSL.Context | None = None) -> Raw:
     """A raw connection; in TLS unless C{context} is None."""
     raw = Raw()
     factory = Factory.forProtocol(lambda: raw)  # type: ignore[arg-type]
     factory.noisy = False
-    wrapped = factory if context is None else TLSMemoryBIOFactory(_Creator(context), True, factory)
+    wrapped = factory if context is None else TLSMemoryBIOFactory(Creator(context), True, factory)
     await TCP4ClientEndpoint(reactor, "127.0.0.1", to.links.port).connect(wrapped)
     return raw
 

@@ -1,0 +1,122 @@
+"""
+A socket with TLS inside. A transport of Twisted's reads and writes it as it would the bare one, and TLS itself reads from the network and
+writes to it: nothing is copied from buffer to buffer on the way, and an idle link has no buffers at all.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from errno import ECONNABORTED, EWOULDBLOCK
+from socket import SHUT_RDWR, socket
+
+from OpenSSL import SSL
+
+RECORD = 16 * 1024
+"""Most bytes of one TLS record."""
+_FULL = RECORD - 64
+"""More comes most likely after a record of so many bytes."""
+_AT_ONCE = 8
+"""Records that are read at a time, so that one link does not hold up the others."""
+
+
+class SecuredSocket(SSL.Connection):
+    """
+    Speaks TLS with whoever is at the other end of a connected socket that does not block.
+
+    @ivar problem: what was wrong with what came, if that is why it has ended.
+    """
+
+    problem: SSL.Error | None = None
+
+    def __init__(self, context: SSL.Context, bare: socket, dials: bool, opened: Callable[[], None]) -> None:
+        """
+        @param dials: whether this end has dialled.
+        @param opened: called once, when both ends have shown who they are.
+        """
+        super().__init__(context, bare)
+        self._bare = bare
+        self._waiting: Callable[[], None] | None = opened
+        if dials:
+            self.set_connect_state()
+        else:
+            self.set_accept_state()
+
+    def begin(self) -> None:
+        """
+        Say what is to be said first, if this end has dialled.
+
+        @raise OSError: the connection is gone.
+        """
+        self._shakeHands()
+
+    def _shakeHands(self) -> None:
+        try:
+            self.do_handshake()
+        except SSL.WantReadError:
+            return
+        except SSL.Error as problem:
+            raise self._ended(problem) from problem
+        opened, self._waiting = self._waiting, None
+        if opened is not None:
+            opened()
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """
+        What has come, as a socket's: with an C{OSError} if that is nothing, or if the connection is gone.
+        """
+        if self._waiting is not None:
+            self._shakeHands()
+            if self._waiting is not None:
+                raise BlockingIOError(EWOULDBLOCK, "the ends do not know each other yet")
+        found: list[bytes] = []
+        try:
+            while len(found) < _AT_ONCE:
+                # Never less than a whole record: of what TLS keeps for itself the reactor would not tell.
+                piece = super().recv(RECORD)
+                found.append(piece)
+                if len(piece) < _FULL:
+                    break
+        except SSL.WantReadError as problem:
+            if not found:
+                raise BlockingIOError(EWOULDBLOCK, "nothing has come") from problem
+        except SSL.ZeroReturnError:
+            pass
+        except SSL.Error as problem:
+            if not found:
+                raise self._ended(problem) from problem
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def recvmsg(self, size: int, *more: int) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
+        """As transports read Unix sockets; nothing comes beside the bytes."""
+        return self.recv(size), [], 0
+
+    def send(self, buf: bytes | bytearray | memoryview, flags: int = 0) -> int:
+        """
+        As a socket's: as much as it takes, with an C{OSError} if that is nothing.
+
+        @param buf: after such an error, what begins with the same bytes.
+        """
+        sent, size = 0, len(buf)
+        while sent < size:
+            try:
+                sent += super().send(buf[sent:] if sent else buf)
+            except SSL.WantWriteError as problem:
+                if not sent:
+                    raise BlockingIOError(EWOULDBLOCK, "the other side does not read") from problem
+                break
+            except SSL.Error as problem:
+                raise self._ended(problem) from problem
+        return sent
+
+    def _ended(self, problem: SSL.Error) -> OSError:
+        """What a socket would say. (Who reads nothing, and has TLS of its own answered, is given up as well.)"""
+        if isinstance(problem, SSL.SysCallError):
+            return ConnectionResetError(*problem.args)
+        if self.problem is None:
+            self.problem = problem
+        return ConnectionAbortedError(ECONNABORTED, "TLS")
+
+    def shutdown(self, how: int = SHUT_RDWR) -> None:  # type: ignore[override]
+        """As a socket's, and tell the other end that no more will come."""
+        with suppress(SSL.Error):
+            super().shutdown()
+        self._bare.shutdown(how)

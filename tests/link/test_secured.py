@@ -1,0 +1,137 @@
+"""A socket with TLS inside."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from OpenSSL import SSL
+
+from overlay.link.secured import SecuredSocket
+from overlay.link.tls import keyOf, makeContext
+from tests.link.fakes import identityOf
+
+DIALLER, LISTENER = identityOf(1), identityOf(2)
+
+
+def pair(opened: Callable[[], None] = lambda: None, dialler: SSL.Context | None = None) -> tuple[SecuredSocket, SecuredSocket]:
+    """Two ends, before their handshake."""
+    one, other = socket.socketpair()
+    for end in (one, other):
+        end.setblocking(False)
+    return (
+        SecuredSocket(dialler or makeContext(DIALLER), one, True, opened),
+        SecuredSocket(makeContext(LISTENER), other, False, opened),
+    )
+
+
+def read(end: SecuredSocket) -> bytes | None:
+    """What has come; None if that is nothing."""
+    try:
+        return end.recv(65536)
+    except BlockingIOError:
+        return None
+
+
+def shakeHands(one: SecuredSocket, other: SecuredSocket) -> None:
+    one.begin()
+    for _ in range(3):
+        assert read(other) is None and read(one) is None
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[SecuredSocket, SecuredSocket]]:
+    one, other = pair()
+    shakeHands(one, other)
+    yield one, other
+    one.close()
+    other.close()
+
+
+def test_bothKnowEachOtherOnce() -> None:
+    """Each end is told once that the handshake is over, and then knows the other's key; before that nothing can be read."""
+    told: list[str] = []
+    one, other = pair(lambda: told.append("opened"))
+    assert read(other) is None and told == []
+    shakeHands(one, other)
+    assert told == ["opened", "opened"]
+    assert keyOf(one.get_peer_certificate()) == LISTENER.publicKey and keyOf(other.get_peer_certificate()) == DIALLER.publicKey
+    one.close()
+    other.close()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 100_000), min_size=1, max_size=5))
+def test_whatIsSentComes(sizes: list[int]) -> None:
+    """Whatever is sent comes in order and whole, and a slow reader makes the writer wait: no byte is sent twice or left out."""
+    one, other = pair()
+    shakeHands(one, other)
+    sent = b"".join(bytes((number + 1,)) * size for number, size in enumerate(sizes))
+    came, at = b"", 0
+    while len(came) < len(sent):
+        try:
+            at += one.send(memoryview(sent)[at:])
+        except BlockingIOError:
+            assert at < len(sent)
+        came += read(other) or b""
+    assert came == sent and read(other) is None
+    one.close()
+    other.close()
+
+
+def test_afterAFullNetworkItGoesOn(ends: tuple[SecuredSocket, SecuredSocket]) -> None:
+    """What the network does not take is said, and taken later, even with more behind it."""
+    one, other = ends
+    sent, data = 0, bytes(range(256)) * 16_000
+    while sent < len(data):
+        try:
+            sent += one.send(data[sent:])
+        except BlockingIOError:
+            break
+    assert 0 < sent < len(data)
+    with pytest.raises(BlockingIOError):
+        one.send(data[sent:])
+    more = data[sent:] + b"more"
+    came = b""
+    while more or len(came) < len(data) + 4:
+        came += read(other) or b""
+        if more:
+            try:
+                more = more[one.send(more) :]
+            except BlockingIOError:
+                continue
+    assert came == data + b"more"
+
+
+def test_theEndIsTold(ends: tuple[SecuredSocket, SecuredSocket]) -> None:
+    """Whoever says no more can still read; the other end reads all that was said, then the end."""
+    one, other = ends
+    one.send(b"goodbye")
+    one.shutdown(socket.SHUT_WR)
+    assert read(other) == b"goodbye" and read(other) == b""
+    other.send(b"so long")
+    assert read(one) == b"so long"
+
+
+def test_withoutAnEndItIsLost(ends: tuple[SecuredSocket, SecuredSocket]) -> None:
+    """A connection that ends without TLS saying so is no orderly end, and what TLS finds wrong is not the reason."""
+    one, other = ends
+    one.close()
+    with pytest.raises(ConnectionResetError):
+        other.recv(65536)
+    assert other.problem is None
+
+
+@pytest.mark.parametrize("first", [b"GET / HTTP/1.1\r\n\r\n", bytes(100)])
+def test_noTls(first: bytes) -> None:
+    """What is no TLS is a problem that is kept, for whoever wants to say what came."""
+    bare, other = socket.socketpair()
+    other.setblocking(False)
+    listener = SecuredSocket(makeContext(LISTENER), other, False, lambda: pytest.fail("this was no handshake"))
+    bare.send(first)
+    with pytest.raises(ConnectionAbortedError):
+        listener.recv(65536)
+    assert isinstance(listener.problem, SSL.Error) and listener.problem.args
+    bare.close()
+    listener.close()
