@@ -24,9 +24,11 @@ from overlay.index.store import Registration, StoredRecord
 
 _VERSION = b"version"
 _STAMP = b"stamp"
-_FORMAT = b"3"
+_FORMAT = b"4"
+_SHORTER = b"3"
+"""The format before, whose rows do not say how much of them goes out; they stay among the others."""
 _BY_NAME = b"2"
-"""The format before, in which rows lay by owner and record id, without their names."""
+"""The one before that, in which rows lay by owner and record id, without their names."""
 _NAMELESS = b"\x95"
 _NAMED = b"\x96\xc4"
 _ROW_BYTES = 4
@@ -98,14 +100,14 @@ class LmdbRows:
             self._meta = environment.open_db(b"meta")
             with environment.begin(write=True) as writing:
                 version = writing.get(_VERSION, db=self._meta)
-                if version is None:
+                if version in (None, _SHORTER):
                     writing.put(_VERSION, _FORMAT, db=self._meta)
         if version == _BY_NAME:
             self._giveNumbers()
             # The library keeps the memory of all the pages that it has written at once.
             self.close()
             self._open()
-        elif version not in (None, _FORMAT):
+        elif version not in (None, _SHORTER, _FORMAT):
             raise Damaged("the store was written by another version of superpeer")
 
     def _giveNumbers(self) -> None:

@@ -1,6 +1,7 @@
 """
-A record as it lies in a table: the byte strings head, signature, key, text, terms and name, one after the other in a MessagePack array.
-Its beginning is the beginning of a hit (L{overlay.wire.query.Hit}), so what is found passes from the disk to the link undecoded.
+A record as it lies in a table: head, signature, key, text, terms, a number and the name, one after the other in a MessagePack array. Its
+beginning is the beginning of a hit (L{overlay.wire.query.Hit}), so what is found passes from the disk to the link undecoded. The number
+says how much of it that is: up to the end of the text, if that is shown as it is; else 0. (Rows of versions before have no such number.)
 """
 
 import re
@@ -18,12 +19,29 @@ from overlay.index.store import StoredRecord
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
-    """A record as it is stored; new fields go at the end."""
+    """
+    A record as it is stored. The name is the last of it.
+
+    @ivar text: encoded, as a string if it is shown as it is, else as bytes.
+    @ivar sent: bytes of the row that go out as they are.
+    """
 
     head: bytes
     signature: bytes
     key: bytes
-    text: bytes
+    text: msgspec.Raw
+    terms: bytes
+    sent: int
+    name: bytes
+
+
+class _OlderRow(msgspec.Struct, array_like=True, gc=False):
+    """The same of versions before."""
+
+    head: bytes
+    signature: bytes
+    key: bytes
+    text: msgspec.Raw
     terms: bytes
     name: bytes
 
@@ -31,29 +49,56 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
 NAME_BYTES = ID_BYTES + RECORD_ID_BYTES
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Row)
+_textDecoder = msgspec.msgpack.Decoder()
+_olderDecoder = msgspec.msgpack.Decoder(_OlderRow)
 _AS_IT_IS = re.compile(rb"[!-~]+(?: [!-~]+)*")
 _rest = struct.Struct(">BdBB").pack
-_FLOAT = 0xCB
+_FLOAT, _UINT16 = 0xCB, 0xCD
 _HIT = b"\x96"
+_OLDER = b"\x96"
+"""How rows of versions before begin."""
+_NAMED_BYTES = 2 + NAME_BYTES
+"""Bytes of a name as it lies."""
+_SENT_MOST = 0xFFFF
+_SENT = -_NAMED_BYTES - 2
+"""Where the number stands that says how much is sent."""
 _BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
-# A signature and a key of the usual sizes, each with its two bytes of length.
-_SIGNED = 100
-_SIGNATURE, _KEY = b"\xc4\x40", b"\xc4\x20"
 _SHORT = tuple(bytes((0xA0 | size,)) if size < 32 else bytes((0xD9, size)) for size in range(256))
 """How a short text begins, by its length."""
 
 
 def pack(owner: bytes, record: StoredRecord) -> bytes:
     """The name is owner and record id, joined."""
-    return _encoder.encode(_Row(record.head, record.signature, record.key, record.text, record.terms, owner + record.recordId))
+    text, name = record.text, owner + record.recordId
+    shown = len(text) <= LENGTH and (not text or _AS_IT_IS.fullmatch(text) is not None)
+    said = msgspec.Raw(_encoder.encode(text.decode() if shown else text))
+    row = _Row(record.head, record.signature, record.key, said, record.terms, 0, name)
+    packed = _encoder.encode(row)
+    sent = len(packed) - len(_encoder.encode(record.terms)) - 1 - _NAMED_BYTES if shown else 0
+    if sent > _SENT_MOST:
+        sent = 0
+    # The number is always as wide, so that it is found from the end.
+    return b"".join((packed[: -_NAMED_BYTES - 1], bytes((_UINT16, sent >> 8, sent & 0xFF)), packed[-_NAMED_BYTES:]))
+
+
+def _opened(packed: bytes) -> _Row:
+    if packed[:1] == _OLDER:
+        older = _olderDecoder.decode(packed)
+        return _Row(older.head, older.signature, older.key, older.text, older.terms, 0, older.name)
+    return _decoder.decode(packed)
+
+
+def _textOf(row: _Row) -> bytes:
+    text: bytes | str = _textDecoder.decode(row.text)
+    return text if isinstance(text, bytes) else text.encode()
 
 
 def unpack(packed: bytes) -> StoredRecord:
     """
     @raise msgspec.DecodeError: these are no packed record.
     """
-    row = _decoder.decode(packed)
-    return StoredRecord(row.name[ID_BYTES:], row.head, row.signature, row.key, row.text, row.terms)
+    row = _opened(packed)
+    return StoredRecord(row.name[ID_BYTES:], row.head, row.signature, row.key, _textOf(row), row.terms)
 
 
 def nameOf(packed: bytes) -> bytes:
@@ -61,42 +106,28 @@ def nameOf(packed: bytes) -> bytes:
     return packed[-NAME_BYTES:]
 
 
-def _string(packed: bytes, at: int) -> tuple[int, int]:
+def _stringEnd(packed: bytes, at: int) -> int:
     """
-    Where the byte string begins and ends whose length stands at C{at}.
+    Where the byte string ends whose length stands at C{at}.
 
     @raise Damaged: there is none.
     """
     kind = packed[at]
     if kind == _BIN8:
-        return at + 2, at + 2 + packed[at + 1]
+        return at + 2 + packed[at + 1]
     if kind == _BIN16:
-        return at + 3, at + 3 + (packed[at + 1] << 8 | packed[at + 2])
+        return at + 3 + (packed[at + 1] << 8 | packed[at + 2])
     if kind == _BIN32:
-        return at + 5, at + 5 + int.from_bytes(packed[at + 1 : at + 5], "big")
+        return at + 5 + int.from_bytes(packed[at + 1 : at + 5], "big")
     raise Damaged("a row")
 
 
 def _signedEnd(packed: bytes) -> int:
     """Where head, signature and key end."""
-    _, end = _string(packed, 1)
-    if packed[end] == _BIN8 and packed[end + 1] == 64 and packed[end + 66] == _BIN8 and packed[end + 67] == 32:
-        return end + _SIGNED
-    _, end = _string(packed, end)
-    return _string(packed, end)[1]
-
-
-def textOf(packed: bytes) -> bytes:
-    """
-    The text alone.
-
-    @raise Damaged: this is no packed record.
-    """
-    try:
-        start, end = _string(packed, _signedEnd(packed))
-    except IndexError as problem:
-        raise Damaged("a row") from problem
-    return packed[start:end]
+    end = 1
+    for _ in range(3):
+        end = _stringEnd(packed, end)
+    return end
 
 
 class Answer:
@@ -159,7 +190,7 @@ class PackedRow:
         try:
             return self._opened
         except AttributeError:
-            self._opened: _Row = _decoder.decode(self.packed)
+            self._opened: _Row = _opened(self.packed)
             return self._opened
 
     @property
@@ -179,28 +210,21 @@ class PackedRow:
         try:
             return self._passage
         except AttributeError:
-            text = self._open().text
+            text = _textOf(self._open())
             self._passage: str = self.answer.passage(text.decode("utf-8", "replace")) if text else ""
             return self._passage
 
     def encoded(self) -> bytes:
         """As a hit travels."""
         packed, parts = self.packed, self.parts
-        # Nearly every row is of this shape, and of each search dozens go out.
-        kind = packed[1]
-        end = 4 + (packed[2] << 8 | packed[3]) if kind == _BIN16 else 3 + packed[2] if kind == _BIN8 else 0
-        if packed[end : end + 2] == _SIGNATURE and packed[end + 66 : end + 68] == _KEY:
-            end += _SIGNED
-        else:
-            end = _signedEnd(packed)
-        size = packed[end + 1]
-        if packed[end] == _BIN8 and size <= LENGTH and (not size or _AS_IT_IS.fullmatch(packed, end + 2, end + 2 + size)):
-            passage = packed[end + 2 : end + 2 + size]
-        else:
-            passage = self.snippet.encode("utf-8", "replace")
-            size = len(passage)
+        rest = _rest(_FLOAT, -self.worst or 0.0, _BIN8, len(parts))
+        sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[:1] != _OLDER else 0
+        if sent:
+            return b"".join((_HIT, packed[1:sent], rest, parts))
+        passage = self.snippet.encode("utf-8", "replace")
+        size = len(passage)
         said = _SHORT[size] if size < 256 else b"\xda" + size.to_bytes(2, "big")
-        return b"".join((_HIT, packed[1:end], said, passage, _rest(_FLOAT, self.score, _BIN8, len(parts)), parts))
+        return b"".join((_HIT, packed[1 : _signedEnd(packed)], said, passage, rest, parts))
 
     def _compared(self) -> tuple:
         return self.packed, self.score, self.parts, self.snippet

@@ -29,14 +29,14 @@ class Checker:
         @param source: the peer that they came from, which answers for forgeries. For what is held here it is this peer itself: of
             its leaves' signatures it has checked a sample only.
         """
-        return [hit for hit in hits if self._isGenuine(hit, source)]
+        if source != self._commons.peerId:
+            return [hit for hit in hits if self._isGenuine(hit, source)]
+        # Most were checked since they came here (what has expired is not found).
+        return [hit for hit in hits if (type(hit) is PackedRow and hit.number in hit.answer.genuine) or self._isGenuine(hit, source)]
 
     def _isGenuine(self, hit: Hit, source: PeerId) -> bool:
         commons = self._commons
         own = isinstance(hit, PackedRow) and source == commons.peerId
-        if own and hit.genuine:  # type: ignore[attr-defined]
-            # It was checked since it came here, and what has expired is not found.
-            return True
         name = hashlib.blake2b(hit.key + hit.signature + hit.head, digest_size=16).digest()
         expires = self._good.get(name)
         if expires is not None and commons.now() < expires:

@@ -1,5 +1,6 @@
 """A super-peer's own answer to a query."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from overlay.identity.ids import PeerId
@@ -45,8 +46,11 @@ def evaluate(
 
 def hitsOf(found: Found, ranked: bool) -> list[Hit]:
     """Rows as they travel."""
+    rows: Sequence[Any] = found.rows
+    if ranked and all(type(row) is PackedRow for row in rows):
+        return list(rows)
     hits: list[Any] = []
-    for row in found.rows:
+    for row in rows:
         if isinstance(row, PackedRow):
             if not ranked:
                 row.parts = b""

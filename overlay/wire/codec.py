@@ -12,7 +12,7 @@ from overlay.errors import Malformed, TooLarge
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import MESSAGES
-from overlay.wire.query import EncodedHit
+from overlay.wire.query import EncodedHit, Hit, Hits
 
 
 def _encoded(part: EncodedHit) -> msgspec.Raw:
@@ -60,10 +60,20 @@ def encode(message: Message) -> bytes:
     """
     @raise TooLarge: it exceeds the largest message.
     """
-    data = _encoder.encode(message)
+    data = _encodedHits(message) if type(message) is Hits else _encoder.encode(message)
     if len(data) > limits.MESSAGE:
         raise TooLarge(f"{type(message).__name__} of {len(data)} bytes")
     return data
+
+
+def _encodedHits(message: Hits) -> bytes:
+    """The same as the encoder makes of it, which would copy each hit that is encoded already once more, and call for it."""
+    hits = message.hits
+    # An empty array is one byte.
+    opening = _encoder.encode(Hits(message.id, message.copy, []))[:-1]
+    count = len(hits)
+    array = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
+    return b"".join((opening, array, *[_encoder.encode(one) if type(one) is Hit else one.encoded() for one in hits]))  # type: ignore[attr-defined]
 
 
 def _opening(data: bytes) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from overlay.index.packed import Answer, PackedRow, pack
+from overlay.index.packed import Answer, PackedRow, nameOf, pack, unpack
 from overlay.index.store import StoredRecord
 from overlay.wire.query import Hit
 
@@ -18,8 +18,21 @@ _TEXTS = st.one_of(st.binary(max_size=300), st.text("ab ", max_size=300).map(str
 )
 def test_encodedAsAHit(head: bytes, signature: int, key: int, text: bytes, parts: bytes, score: float) -> None:
     """Whatever the sizes of its parts, a row is encoded as the hit with the same fields is."""
-    packed = pack(b"o" * 20, StoredRecord(b"r" * 16, head, b"s" * signature, b"k" * key, text, b"terms"))
+    record = StoredRecord(b"r" * 16, head, b"s" * signature, b"k" * key, text, b"terms")
+    packed = pack(b"o" * 20, record)
     row = PackedRow(packed, -score, parts, 0, 1, Answer(BitMap(), lambda text: " ".join(text.split())[:200]))
     hit = Hit(row.head, row.signature, row.key, row.snippet, score or 0.0, parts)
     assert (row.owner, row.recordId) == (b"o" * 20, b"r" * 16)
     assert row.encoded() == msgspec.msgpack.encode(hit)
+    assert unpack(packed) == record
+
+
+@given(st.binary(max_size=300), _TEXTS, st.binary(max_size=20), st.floats(-1e9, 1e9))
+def test_rowsOfVersionsBefore(head: bytes, text: bytes, parts: bytes, score: float) -> None:
+    """A row that does not say how much of it goes out is read and encoded like any."""
+    record = StoredRecord(b"r" * 16, head, b"s" * 64, b"k" * 32, text, b"terms")
+    older = msgspec.msgpack.encode((head, record.signature, record.key, text, record.terms, b"o" * 20 + record.recordId))
+    newer = pack(b"o" * 20, record)
+    assert unpack(older) == unpack(newer) == record and nameOf(older) == nameOf(newer)
+    answer = Answer(BitMap(), lambda text: " ".join(text.split())[:200])
+    assert len({PackedRow(packed, -score, parts, 0, 1, answer).encoded() for packed in (older, newer)}) == 1
