@@ -94,8 +94,8 @@ class Tokens:
         self._abuses: dict[PeerId, _Abuse] = {}
 
     def _level(self, work: Work, bucket: _Bucket, now: float) -> float:
-        rate = self._rates[work] * (0.25 + 0.75 * bucket.trust)
-        return min(self._rates[work] * self._burst, bucket.level + rate * max(0.0, now - bucket.when))
+        rate = self._rates[work]
+        return min(rate * self._burst, bucket.level + rate * (0.25 + 0.75 * bucket.trust) * max(0.0, now - bucket.when))
 
     def ask(self, peer: PeerId, work: Work, cost: float, trust: float) -> Verdict:
         now = self._clock.seconds()
@@ -104,26 +104,28 @@ class Tokens:
         buckets = self._buckets.get(work)
         if buckets is None:
             buckets = self._buckets[work] = {}
-        size = self._rates[work] * self._burst
+        full = self._rates[work]
+        size = full * self._burst
         bucket = buckets.get(peer)
         if bucket is None:
             _sweep(buckets, lambda one: now - one.when > 4 * self._burst)
             bucket = buckets[peer] = _Bucket(size, now, trust)
-        level = self._level(work, bucket, now)
+        level = bucket.level
+        if level < size:
+            level = min(size, level + full * (0.25 + 0.75 * bucket.trust) * max(0.0, now - bucket.when))
         bucket.level, bucket.when, bucket.trust = level, now, min(1.0, max(0.0, trust))
-        abuse = self._abuses.get(peer)
+        abuse = self._abuses.get(peer) if self._abuses else None
         if abuse is not None and now < abuse.bannedUntil:
             return Verdict("refuse", (Reason("banned for abuse", abuse.bans),), wait=abuse.bannedUntil - now)
         # What costs more than a full bucket passes when the bucket is full; it then has to be paid off.
-        if level >= min(cost, size):
+        needed = cost if cost < size else size
+        reasons = (Reason(_BUDGET[work], round(level, 2), needed, level >= needed, "", ">="),)
+        if level >= needed:
             bucket.level = level - cost
-            return Verdict("admit", (Reason.atLeast(_BUDGET[work], round(level, 2), min(cost, size)),))
-        rate = self._rates[work] * (0.25 + 0.75 * bucket.trust)
-        wait = (min(cost, size) - level) / rate
+            return Verdict("admit", reasons)
+        wait = (needed - level) / (full * (0.25 + 0.75 * bucket.trust))
         banned = self._refused(peer, now)
-        return Verdict(
-            "refuse", (Reason.atLeast(_BUDGET[work], round(level, 2), min(cost, size)),), wait=max(wait, banned - now)
-        )
+        return Verdict("refuse", reasons, wait=max(wait, banned - now))
 
     def _sweepFull(self, now: float) -> None:
         self._swept = now

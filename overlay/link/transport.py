@@ -280,7 +280,7 @@ class TlsChannel:
         while self._queue.size and not self._blocked and self._lost is None:
             data = self._queue.take(WRITE)
             self.bytesSent += len(data)
-            self._write(transport, data)
+            self._write(data)
         if self._queue.clears() and self._user is not None:
             self._user.channelClear()
         if self._closing and not self._queue.size and not self._blocked and self._lost is None:
@@ -288,7 +288,8 @@ class TlsChannel:
             # Closed from both sides, the other one last: else what it has not read yet might be lost to it.
             transport.loseWriteConnection()
 
-    def _write(self, transport: Any, data: bytes) -> None:
+    def _write(self, data: bytes) -> None:
+        transport = self.transport
         sent = transport.writeSomeData(data)
         if not isinstance(sent, int):
             # That it is gone the transport finds out again, and tells.

@@ -80,31 +80,27 @@ class Copies:
 
         @return: None if the link takes no more.
         """
-        return self.sendAll([link], receiver, id, wanted, ttl, budget, direct, router)[0]
+        sent = self.sendAll([link], receiver, id, wanted, ttl, budget, direct, router)
+        return sent[0] if sent else None
 
     def sendAll(
         self, links: "Sequence[Link | None]", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float,
         direct: bool = False, router: str = "",
-    ) -> list[Copy | None]:
+    ) -> list[Copy]:
         """
         Send one copy over each of several links, all with one number: so the message is encoded once.
 
-        @return: for each link its copy, or None if it takes no more.
+        @return: a copy for each link that has taken it, in their order.
         """
         message = wanted.query(id, self._next + 1, ttl, budget, direct, router)
         number = self._next = self._next + 1
-        want, held, seconds = wanted.want, self._copies, self._commons.seconds()
-        copies: list[Copy | None] = []
-        sent = 0
-        for link in links:
-            if link is None or not link.sendOne(message, seconds):
-                copies.append(None)
-            else:
-                copy = held[(link.peerId, number)] = Copy(number, link, id, receiver, want)
-                copies.append(copy)
-                sent += 1
-        if sent:
-            self._commons.tally.add(SENT[Query], sent)
+        want, seconds = wanted.want, self._commons.seconds()
+        copies = [
+            Copy(number, link, id, receiver, want) for link in links if link is not None and link.sendOne(message, seconds)
+        ]
+        if copies:
+            self._copies.update([((copy.link.peerId, number), copy) for copy in copies])
+            self._commons.tally.add(SENT[Query], len(copies))
         return copies
 
     def refine(

@@ -7,7 +7,7 @@ from overlay.identity.ids import PeerId
 from overlay.index.census import MODULUS
 from overlay.index.packed import PackedRow
 from overlay.index.registry import Registry
-from overlay.index.scoring import Statistics, scorer
+from overlay.index.scoring import Statistics
 from overlay.index.store import Found
 from overlay.search.checking import Checker
 from overlay.search.language import render
@@ -27,8 +27,8 @@ def evaluate(
     ranked = found.ranked and len(names) <= limits.QUERY_TERMS
     hits = checker.genuine(hitsOf(found, ranked), own)
     if ranked and wanted.formula.order != "newest":
-        numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
-        selection.guess = scorer(numbers, wanted.formula)
+        selection.numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
+        selection.formula = wanted.formula
     chosen = selection.choose(hits)
     account.answeredBy[own[:NAME_BYTES]] = None
     account.matched += found.matched

@@ -3,7 +3,7 @@ The flood at one super-peer: one L{Branch} for each copy of a query that it does
 and ends with one receipt when every copy it sent is accounted for, or its time is over.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from overlay.search.receipts import Account, Proof
 from overlay.search.seen import Seen
 from overlay.search.selection import Selection
 from overlay.search.underway import UnderWay
+from overlay.search.views import Views
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.query import Done, Hit
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from overlay.search.summaries import Summaries
 
 BRANCHES_MOST = 4096
-VIEWS_MOST = 256
-"""Views of neighbours that are kept; some are of such as have gone."""
+_NOBODY: frozenset[PeerId] = frozenset()
 MARGIN = 0.1
 """Seconds, or that part if it is less, by which a child's budget is smaller than its parent's."""
 
@@ -57,7 +57,7 @@ class Branch:
         self.id = id
         self._wanted = wanted
         self._ttl = ttl
-        self._origin = origin
+        self._origin = PeerId(origin) if origin else None
         self._router = router
         self._policy = flood.commons.policies.routerNamed(router)
         self._evaluates = evaluates
@@ -103,29 +103,6 @@ class Branch:
 
     # --- asking on ---------------------------------------------------------------------------------------------------
 
-    def _neighbours(self) -> list[NeighbourView]:
-        flood, origin = self._flood, self._origin
-        carries, views = flood.tree.carries, flood.views
-        found: list[NeighbourView] = []
-        for link in flood.neighbours.linked():
-            peer = link.peerId
-            if peer == origin:
-                continue
-            tree, below = carries(peer)
-            said = self._look(peer) if below else self._proofs.get(peer, "")
-            view = views.get(peer)
-            if (
-                view is None or view.rtt != link.rtt or view.tree is not tree or view.below is not below
-                or view.mayMatch is isinstance(said, Proof) or (view.mayMatch and view.doubt != said)
-            ):
-                # Hardly anything of them changes between two queries.
-                proved, doubt = (True, "") if isinstance(said, Proof) else (False, said)
-                if len(views) > VIEWS_MOST:
-                    views.clear()
-                view = views[peer] = NeighbourView(peer, link.rtt, tree, below, not proved, doubt)
-            found.append(view)
-        return found
-
     def _look(self, peer: PeerId) -> Proof | str:
         """What the summary of a child has said of this query, or says now."""
         found: Proof | str = self._proofs.get(peer, "")
@@ -142,7 +119,7 @@ class Branch:
         self._again = None
         if self._over or not self._more:
             return
-        neighbours = self._neighbours()
+        neighbours = self._flood.views.of(self._origin, self._proofs, self._look)
         route = self._choose(neighbours)
         able = {one.peerId: one.mayMatch for one in neighbours}
         for peer in route.pruned:
@@ -156,15 +133,7 @@ class Branch:
             self._account.notReached += sum(peer in able for peer in route.ask)
             self._more = False
             return
-        furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
-        hops = furthest if isFurther(route.hops, furthest) else route.hops
-        above = self._flood.tree.parent if route.upward and hops == furthest else None
-        groups: dict[int, list[PeerId]] = {}
-        for peer in dict.fromkeys(route.ask):
-            further = self._ttl if peer == above else hops
-            if peer in able and peer not in self._pruned and isFurther(further, self._asked.get(peer)):
-                groups.setdefault(further, []).append(peer)
-        for further, peers in groups.items():
+        for further, peers in self._groups(route, able).items():
             self._ask(peers, further)
         if route.announce and self._ttl == limits.TTL_ALL and not self._announced:
             self._announced = True
@@ -172,6 +141,22 @@ class Branch:
         self._more = not route.stop
         if self._more and route.wait > 0:
             self._again = self._flood.commons.clock.callLater(route.wait, self._routeAgain)
+
+    def _groups(self, route: Route, able: Mapping[PeerId, bool]) -> dict[int, list[PeerId]]:
+        """Whom to ask, by how far each copy goes."""
+        furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
+        hops = furthest if isFurther(route.hops, furthest) else route.hops
+        above = self._flood.tree.parent if route.upward and hops == furthest else None
+        asked, pruned = self._asked, self._pruned
+        if above is None and not asked:
+            some = [peer for peer in dict.fromkeys(route.ask) if peer in able and peer not in pruned]
+            return {hops: some} if some else {}
+        groups: dict[int, list[PeerId]] = {}
+        for peer in dict.fromkeys(route.ask):
+            further = self._ttl if peer == above else hops
+            if peer in able and peer not in pruned and isFurther(further, asked.get(peer)):
+                groups.setdefault(further, []).append(peer)
+        return groups
 
     def _choose(self, neighbours: list[NeighbourView]) -> Route:
         """What the router says, or whoever it leaves the query to."""
@@ -186,16 +171,18 @@ class Branch:
         return route
 
     def _progress(self, neighbours: list[NeighbourView]) -> Progress:
-        seconds = self._flood.commons.seconds()
-        furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
-        done = [peer for peer, hops in self._asked.items() if not isFurther(furthest, hops)]
+        flood, asked, children = self._flood, self._asked, self._children
+        seconds = flood.commons.seconds()
+        done: frozenset[PeerId] = _NOBODY
+        if asked or self._pruned:
+            furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
+            done = frozenset((*self._pruned, *(peer for peer, hops in asked.items() if not isFurther(furthest, hops))))
         return Progress(
-            self.id, self._wanted.text, PeerId(self._origin) if self._origin else None, self._wanted.want, self._ttl,
-            seconds - self._started, max(0.0, self.deadline - seconds), neighbours, frozenset(self._pruned).union(done),
-            frozenset(self._answered), self._selection.passed, self._flood.tree.settled,
-            MappingProxyType(self._asked), len(self._children.waited), seconds - self._last,
-            len(self._account.answeredBy), self._flood.known() if self._origin is None else 0,
-            0 if self._distinct is None else len(self._distinct), self._gone + len(self._children.aside),
+            self.id, self._wanted.text, self._origin, self._wanted.want, self._ttl, seconds - self._started,
+            max(0.0, self.deadline - seconds), neighbours, done, frozenset(self._answered), self._selection.passed, flood.tree.settled,
+            MappingProxyType(asked), len(children.waited), seconds - self._last, len(self._account.answeredBy),
+            flood.known() if self._origin is None else 0, 0 if self._distinct is None else len(self._distinct),
+            self._gone + len(children.aside),
         )
 
     def _routeAgain(self) -> None:
@@ -214,15 +201,12 @@ class Branch:
         left = self.deadline - self._last
         budget = left - min(MARGIN, 0.1 * left)
         self._account.sent += len(peers)
-        copies: list[Copy | None] = [None] * len(peers)
+        copies: list[Copy] = []
         if budget > 0:
             links = list(map(flood.commons.links.get, peers))
             copies = flood.copies.sendAll(links, self, self.id, self._wanted, hops, budget, False, self._router)
-        for copy in copies:
-            if copy is None:
-                self._account.lost += 1
-            else:
-                self._children.sent(copy)
+        self._account.lost += len(peers) - len(copies)
+        self._children.sent(copies)
 
     # --- what comes back ---------------------------------------------------------------------------------------------
 
@@ -323,7 +307,7 @@ class Flood:
     @ivar summaries: of the branches below.
     @ivar checker: of all hits that this peer passes on.
     @ivar known: how many other super-peers are known to be alive.
-    @ivar views: what routers were told last of each neighbour.
+    @ivar views: what routers are told of each neighbour.
     @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
@@ -340,7 +324,7 @@ class Flood:
         self.known = known
         self.checker = Checker(commons)
         self.announced: Callable[[bytes, bytes | None], None] = _ignore
-        self.views: dict[PeerId, NeighbourView] = {}
+        self.views = Views(neighbours, tree)
         self.seen = Seen(commons.clock)
         self._branches: dict[Branch, None] = {}
         self._deadlines = Deadlines(commons.clock, Branch.timeOver)

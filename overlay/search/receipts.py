@@ -200,6 +200,15 @@ class Account:
         else:
             self.heldMore += 1
 
+    def holdAll(self, keys: Sequence[bytes], score: float) -> None:
+        """Hits are held back, none of which has a better score."""
+        if keys and not self.held and len(keys) <= limits.HELD_KEYS:
+            self.bound = max(self.bound, score)
+            self.held = dict.fromkeys(keys)
+            return
+        for key in keys:
+            self.hold(key, score)
+
     def shown(self, key: bytes) -> None:
         """A hit that some branch held back was passed on after all."""
         self.held.pop(key, None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from overlay.index.packed import PackedRow
 from overlay.index.record import openHead, recordIdOf
-from overlay.index.scoring import Parts
+from overlay.index.scoring import BM25, Parts, Statistics, scorer
 from overlay.search.receipts import KEY_BYTES, Account, keyOf
 from overlay.search.skyband import Skyband
 from overlay.wire.query import Hit
@@ -26,7 +26,7 @@ class Selection:
     """
     @param places: how many words and prefixes score in the expression.
     @ivar passed: how many hits have been passed on.
-    @ivar guess: gives a likely score for parts; None if there is nothing to go by.
+    @ivar numbers: and C{formula}: by which the likely score of parts is guessed; None if there is nothing to go by.
     """
 
     def __init__(self, want: int, account: Account, places: int) -> None:
@@ -40,7 +40,9 @@ class Selection:
         self._seen: set[bytes] = set()
         self._first: list[PackedRow] = []
         self.passed = 0
-        self.guess: Callable[[Parts], float] | None = None
+        self.numbers: Statistics | None = None
+        self.formula = BM25
+        self._guess: Callable[[Parts], float] | None = None
 
     def choose(self, hits: Iterable[Hit]) -> list[Hit]:
         """Those of C{hits}, which were checked, that are to be passed on."""
@@ -100,8 +102,11 @@ class Selection:
         """Whether it may be one of the best C{want}, whatever the numbers; if so it counts as passed on."""
         if self._band.isBeaten(parts, content):
             return False
-        if self.guess is not None:
-            score = self.guess(parts)
+        if self._guess is None and self.numbers is not None:
+            # Most searches find so little that it never comes to that.
+            self._guess = scorer(self.numbers, self.formula)
+        if self._guess is not None:
+            score = self._guess(parts)
             if len(self._guessed) >= SPARE * self._want:
                 if score < self._guessed[0]:
                     start = int.from_bytes(content[:8], "big")
@@ -114,10 +119,8 @@ class Selection:
 
     def holdBack(self, keys: Iterable[bytes], bound: float) -> None:
         """Hits that never came as such, but by their keys; those passed on already are not held back."""
-        for key in keys:
-            # What one super-peer holds back it has not sent.
-            if key not in self._seen:
-                self._account.hold(key, bound)
+        # What one super-peer holds back it has not sent.
+        self._account.holdAll([key for key in keys if key not in self._seen], bound)
 
     def settle(self) -> None:
         """At the end: what was passed on is not held back, whoever said so."""

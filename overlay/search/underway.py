@@ -1,6 +1,6 @@
 """The copies that one branch of a search has sent and whose ends are to come: those that are waited for, and those of silent peers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from overlay.search.copies import Copy
 from overlay.search.receipts import NAME_BYTES, Account
@@ -24,10 +24,10 @@ class UnderWay:
     def __iter__(self) -> Iterator[Copy]:
         return iter([*self.waited, *self.aside])
 
-    def sent(self, copy: Copy) -> None:
-        """One more."""
-        self.waited[copy] = None
-        if copy.link.silent:
+    def sent(self, copies: Sequence[Copy]) -> None:
+        """Some more."""
+        self.waited.update(dict.fromkeys(copies))
+        for copy in [one for one in copies if one.link.silent]:
             self.silenceChanged(copy)
 
     def silenceChanged(self, copy: Copy) -> None:

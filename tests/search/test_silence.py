@@ -36,8 +36,8 @@ def test_whoIsSilentIsLostUntilItSpeaks() -> None:
     under = UnderWay(account)
     copies: list[Any] = [Copy(number) for number in range(4)]
     copies[0].link.silent = True
-    for copy in copies:
-        under.sent(copy)
+    under.sent(copies[:1])
+    under.sent(copies[1:])
     copies[1].link.silent = copies[2].link.silent = True
     for copy in copies[1:3]:
         under.silenceChanged(copy)
