@@ -1,4 +1,4 @@
-"""C{make bench}: measures the store, links, the daemon, the lab and the analysis of text, and prints a table."""
+"""C{make bench}: measures the store, links, leaves, the daemon, the lab and the analysis of text, and prints a table."""
 
 import argparse
 import json
@@ -7,11 +7,12 @@ from pathlib import Path
 from bench.daemon import measureDaemon
 from bench.figure import Figure, table
 from bench.lab import measureLab
+from bench.leaves import measureLeaves
 from bench.noise import Noise
 from bench.store import measureStore
 from bench.text import measureText
 
-PARTS = ("store", "daemon", "lab", "text")
+PARTS = ("store", "leaves", "daemon", "lab", "text")
 OUTPUT = Path("bench.json")
 
 
@@ -38,6 +39,8 @@ def main() -> None:
         if part == "store":
             whole[part], more = measureStore(given.records, given.rounds)
             said += more
+        elif part == "leaves":
+            whole[part] = measureLeaves(1)
         elif part == "daemon":
             whole[part] = measureDaemon(given.files)
         else:

@@ -3,9 +3,10 @@ What a link adds to a search, and the forwarding of a query to ten neighbours. T
 other end asks over TLS, and looks at nothing of what comes but where each answer ends. Processor time of the super-peer alone counts.
 
 Forwarding is compared with raw fan-out: the same bytes in the same frames, as many of them in one write, passed on without a look, by
-Twisted's TLS as it comes (L{bench.raw}); and, for the part of the links in it, by the links themselves. Forwarding is all that a super-peer does to a query but searching what it holds: a first copy of each, which may not go on,
-has been answered before, so that what is measured is the second, which may go on and so is forwarded only. (The words of the query were
-parsed with the first one.) What the neighbours will answer is not counted on either side.
+Twisted's TLS as it comes (L{bench.raw}); and, to show the part of the links in it, by the links themselves. Forwarding is all that a
+super-peer does to a query but searching what it holds: a first copy of each, which may not go on, has been answered before, so that what
+is measured is the second, which may go on and so is forwarded only. (The words of the query were parsed with the first one.) What the
+neighbours will answer is not counted on either side.
 """
 
 import json
@@ -14,161 +15,35 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import attrs
 import msgspec
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater, react
-from twisted.protocols.basic import LineReceiver
 
-from bench.corpus import NETWORK, NOW, SCHEME, Corpus
+from bench.corpus import Corpus
 from bench.figure import Figure
 from bench.noise import Noise
-from bench.places import storeIn
-from bench.raw import FanOut, RawEnd, RawServer, connected
-from overlay.commons import Surroundings
-from overlay.identity.identity import Identity
-from overlay.index.store import Request
-from overlay.lab.pinned import SETTINGS, PinnedPeer, everybody
+from bench.raw import RawEnd, connected
+from bench.served import WANT, TappedChannel, channelOf, makePeer, serve
+from overlay.lab.pinned import PinnedPeer
 from overlay.link import tls
-from overlay.link.tls import TlsNetwork, makeContext
-from overlay.link.transport import TlsChannel
+from overlay.link.tls import makeContext
 from overlay.plugins.memory import MemoryStore
-from overlay.policies import Policies
-from overlay.policy import PolicySurroundings, findPlugins
-from overlay.search.language import parseQuery
-from overlay.storage import MemoryStorage
 from overlay.wire.codec import encode
-from overlay.wire.message import Message, Priority
+from overlay.wire.message import Message
 from overlay.wire.query import Cancel, Query
 
 reactor: Any = _reactor
-SPECS = {
-    "election": "everybody", "store": "memory", "router": "flood",
-    "rate-limit": "tokens:query=1000000000,membership=1000000000,link=1000000",
-}
-WANT = 50
 QUERIES = 300
 FORWARDED = 200
 """Queries that run at once at the most; one link may have 256."""
 NEIGHBOURS = 10
 _DONE = 32
-
-
-class TappedChannel(TlsChannel):
-    """
-    One whose messages may go elsewhere, undecoded.
-
-    @ivar tap: gets them; None to treat them as any channel does.
-    """
-
-    tap: Callable[[bytes], object] | None = None
-
-    def _deliverOne(self, data: bytes) -> None:
-        if self.tap is not None:
-            self.tap(data)
-        else:
-            super()._deliverOne(data)
-
-
-async def makePeer(number: int, store: Any, listen: str) -> PinnedPeer:
-    """A super-peer of its own at a port of this machine."""
-    rng = random.Random(f"peer {number}")
-    identity = Identity.generate(rng, SCHEME)
-    storage = MemoryStorage()
-    began = time.monotonic()
-    surroundings = Surroundings(
-        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen), SCHEME
-    )
-    policies = Policies.build(
-        PolicySurroundings(reactor, rng, identity.peerId, storage), SPECS, findPlugins().joined([everybody])
-    )
-    peer = PinnedPeer(identity, NETWORK, surroundings, SETTINGS, attrs.evolve(policies, store=store), storage)
-    await peer.start()
-    return peer
-
-
-def channelOf(peer: Any, other: bytes) -> Any:
-    """The TLS channel of a link."""
-    return peer.links.get(other)._channel
-
-
-# --- the super-peer that is measured ---------------------------------------------------------------------------------
-
-
-class Served(LineReceiver):
-    """Does what the other process says, a line at a time, and answers each line when it is done."""
-
-    delimiter = b"\n"
-
-    def __init__(self, peer: PinnedPeer, store: Any, queries: Sequence[str], ended: Deferred) -> None:
-        self._peer = peer
-        self._store = store
-        self._expressions = [parseQuery(one) for one in queries]
-        self._ended = ended
-        self._raw: list[tuple[Any, list[bytes]]] = []
-
-    def connectionMade(self) -> None:
-        self._say({"port": self._peer.links.port, "id": self._peer.peerId.hex()})
-
-    def _say(self, said: Any) -> None:
-        self.sendLine(json.dumps(said).encode())
-
-    def lineReceived(self, line: bytes) -> None:
-        command, *words = line.decode().split()
-        if command == "cpu":
-            self._say(time.process_time())
-        elif command == "direct":
-            began = time.process_time()
-            for expression in self._expressions:
-                self._store.search(Request(expression, WANT, NOW + 1.0))
-            self._say((time.process_time() - began) / len(self._expressions))
-        elif command == "pin":
-            for one in words:
-                self._peer.neighbours.pin(bytes.fromhex(one))  # type: ignore[arg-type, attr-defined]
-            self._say(len(self._peer.neighbours.linked()))
-        elif command == "raw":
-            RawServer(reactor).listen(makeContext(self._peer.commons.identity)).addCallback(lambda port: self._say(port.getHost().port))
-        elif command == "tap":
-            self._fanOut(*map(bytes.fromhex, words))
-            self._say(True)
-        elif command == "forward":
-            channelOf(self._peer, bytes.fromhex(words[0])).tap = None
-            self._say(True)
-
-    def _fanOut(self, origin: bytes, *others: bytes) -> None:
-        """From now on each message of C{origin} goes to the others as it is."""
-        writes = [channelOf(self._peer, one)._write for one in others]
-        channelOf(self._peer, origin).tap = FanOut(reactor, writes).take
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self._ended.callback(None)
-
-
-async def serve(folder: Path | None, queries: Sequence[str]) -> None:
-    """Until the other process is gone."""
-    store: Any = MemoryStore() if folder is None else storeIn(folder)
-    if folder is not None:
-        # As a home has it that has checked the signature of each record when it came.
-        store._postings.genuine = store._postings.alive.copy()
-    if folder is None:
-        tls.TlsChannel = TappedChannel  # type: ignore[misc]
-    peer = await makePeer(0, store, "tcp:0:interface=127.0.0.1")
-    for owner in store.owners():
-        peer.registry.attach(owner)
-    ended: Deferred[None] = Deferred()
-    StandardIO(Served(peer, store, queries, ended))
-    await ended
-
-
-# --- the other end ---------------------------------------------------------------------------------------------------
 
 
 class Driver:

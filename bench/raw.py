@@ -1,6 +1,6 @@
 """
-Raw fan-out: what comes over one connection goes on over all the others, in the same frames, without a look. It is what Twisted's TLS does as
-it comes; the certificates are those of peers.
+Raw fan-out: what comes over one connection goes on over all the others, in the same frames, without a look, by Twisted's TLS as it comes.
+The certificates are those of peers.
 """
 
 from collections.abc import Callable
@@ -85,7 +85,11 @@ class RawEnd(Protocol):
 
     def send(self, message: bytes) -> None:
         """To the other end."""
-        self.transport.write(b"".join(framesOf(message, Priority.SEARCH)))  # type: ignore[union-attr]
+        self.write(b"".join(framesOf(message, Priority.SEARCH)))
+
+    def write(self, data: bytes) -> None:
+        """What is in frames already."""
+        self.transport.write(data)  # type: ignore[union-attr]
 
 
 class RawServer(Factory):
@@ -103,7 +107,7 @@ class RawServer(Factory):
             self._fanOut = FanOut(self._reactor, [])
             end.received = self._fanOut.take
         else:
-            self._fanOut.writes.append(lambda data: end.transport.write(data))  # type: ignore[union-attr]
+            self._fanOut.writes.append(end.write)
         return end
 
     def listen(self, context: SSL.Context) -> Deferred[Any]:

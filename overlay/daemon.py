@@ -29,6 +29,7 @@ from overlay.console.server import ConsoleFactory
 from overlay.desk import Desk
 from overlay.discovery import DiscoverySurroundings, Source, buildSources
 from overlay.errors import SuperpeerError, UsageError
+from overlay.garbage import keepForGood
 from overlay.headroom import headRoom
 from overlay.identity.identity import Identity, loadIdentity, writePrivately
 from overlay.identity.ids import idText, shortText
@@ -186,6 +187,7 @@ class SuperpeerService(MultiService):
             )
         self._writeRuntime(control)
         share.start()
+        keepForGood()
         self._log.info(
             "superpeer {version}: peer {peer} of network {network}, links on port {port}, console at {console}",
             version=__version__, peer=idText(identity.peerId), network=network.title, port=peer.links.port,
