@@ -142,7 +142,8 @@ class Commons:
 
     def trust(self, peer: PeerId) -> float:
         """0 to 1."""
-        return min(1.0, max(0.0, self.policies.reputation.trust(peer).score))
+        score: float = self.policies.reputation.trust(peer).score
+        return score if 0.0 <= score <= 1.0 else min(1.0, max(0.0, score))
 
     def admit(self, peer: PeerId, work: Work, cost: float = 1.0) -> Verdict:
         """Ask the rate limit whether work may be done for a peer; a refusal is counted."""

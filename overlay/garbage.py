@@ -2,6 +2,9 @@
 
 import gc
 
+YOUNG = 10_000
+"""New objects at which the collector looks for such as hold each other: nearly all that a peer makes goes by itself, and soon."""
+
 
 def keepForGood() -> None:
     """
@@ -10,3 +13,4 @@ def keepForGood() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, 20, 20)

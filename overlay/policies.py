@@ -93,9 +93,9 @@ class Guarded:
         subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
         before = rows[question]
         if before is not None:
-            decision = getattr(answer, "decision", None)
-            alike = before[1] == subject and decision is not None and before[2].decision == decision
-            before = before[3] if alike else (*before[:3], None)
+            when, whom, said, older = before
+            alike = isinstance(answer, Verdict) and whom == subject and said.decision == answer.decision
+            before = older if alike else (when, whom, said, None)
         rows[question] = (self._clock.seconds(), subject, answer, before)
 
 

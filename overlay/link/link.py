@@ -26,6 +26,8 @@ BEAT = 0
 """The token of a ping that only says that its sender is there, and wants no answer."""
 MEASURE_EVERY = 60.0
 """Seconds after which the round-trip time is measured again; of a slow link at each sign of life."""
+_OF_LINKS = frozenset((Goodbye, Hello, Ping, Pong))
+"""What a link itself is told; all else is for its peer."""
 PINGS_HELD = 64
 """Pings of the other side between two signs of life that are answered; a flood of them ends the link."""
 
@@ -251,9 +253,12 @@ class Link(OverChannel):
         self._heard = commons.seconds()
         if self.silent:
             self._speaks()
-        counts, key = commons.tally.counts, RECEIVED[type(message)]
+        kind = type(message)
+        counts, key = commons.tally.counts, RECEIVED[kind]
         counts[key] = counts.get(key, 0) + 1
-        if self._open and isinstance(message, Ping):
+        if self._open and kind not in _OF_LINKS:
+            self._links.received(self, message)
+        elif self._open and isinstance(message, Ping):
             # Far more come of these than of all others together.
             self._pings += 1
             if self._pings > PINGS_HELD:
@@ -278,8 +283,6 @@ class Link(OverChannel):
             self._breach(f"{type(message).__name__} before the hello")
         elif isinstance(message, Pong):
             self._ponged(message)
-        else:
-            self._links.received(self, message)
 
     def unknownReceived(self, tag: int) -> None:
         self._links.commons.tally.count("drops", "unknown-message")

@@ -1,6 +1,6 @@
 """The open links of one peer: at most one to each other peer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
@@ -29,6 +29,10 @@ class OpenLinks:
     def get(self, peer: bytes) -> Link | None:
         """The link to a peer, or None."""
         return self._links.get(peer)
+
+    def several(self, peers: Iterable[bytes]) -> "list[Link]":
+        """The links to some, without those to whom there is none."""
+        return [link for link in map(self._links.get, peers) if link is not None]
 
     def adoptNetwork(self, network: Network) -> None:
         """The network has a new key, or fewer members."""

@@ -109,7 +109,7 @@ class Neighbours(Component):
 
     def linked(self) -> "list[Link]":
         """The links to the neighbours, by id."""
-        return [link for link in map(self.commons.links.get, self._order) if link is not None]
+        return self.commons.links.several(self._order)
 
     def isNeighbour(self, peer: bytes) -> bool:
         return peer in self._agreed

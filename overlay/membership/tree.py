@@ -7,6 +7,7 @@ so. Whoever has no place in the tree keeps all its links awake: at worst a searc
 Rodrigues, 2007), but shaped by the beacon and not by what is searched for: what several searchers learn at once contradicts itself.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from overlay.commons import Commons, Component, Receivers
@@ -51,6 +52,8 @@ COST = 0.2
 """Of a beacon, as the rate limit counts what concerns members."""
 BOOT_ROUNDS = 2**32
 """Rounds that a root may count between two of its starts."""
+_NO_LIMB = True, False
+"""What is said of a link that has no place in the tree yet: it may belong to it, and leads to no child."""
 
 
 class Tree(Component):
@@ -128,13 +131,16 @@ class Tree(Component):
         limb = serving.limbs.get(peer) if serving is not None else None
         return limb is not None and limb.theirs == PARENT
 
-    def carries(self, peer: PeerId) -> tuple[bool, bool]:
-        """L{isTree} and L{isChild}, which each query asks of each neighbour."""
+    def carries(self, links: "Sequence[Link]") -> list[tuple[bool, bool]]:
+        """L{isTree} and L{isChild}, which each query asks of all neighbours."""
         serving = self._serving
-        limb = serving.limbs.get(peer) if serving is not None else None
-        if limb is None or serving is None:
-            return True, False
-        return not limb.isSilent(serving.place.label), limb.theirs == PARENT
+        if serving is None or not serving.limbs:
+            return [_NO_LIMB] * len(links)
+        label = serving.place.label
+        return [
+            _NO_LIMB if limb is None else (not limb.isSilent(label), limb.theirs == PARENT)
+            for limb in map(serving.limbs.get, [link.peerId for link in links])
+        ]
 
     def _isNeeded(self, peer: PeerId) -> bool:
         """Whether the tree would break without a neighbour."""

@@ -1,6 +1,7 @@
 """The copies of queries that this peer has sent and waits for: each ends exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -62,14 +63,32 @@ class Copies:
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._next = 0
-        self._copies: dict[tuple[bytes, int], Copy] = {}
+        # By number, then by peer: those that went out at once have one number.
+        self._copies: dict[int, dict[bytes, Copy]] = {}
 
     def __len__(self) -> int:
-        return len(self._copies)
+        return sum(map(len, self._copies.values()))
+
+    def _all(self) -> Iterator[Copy]:
+        return chain.from_iterable([list(some.values()) for some in self._copies.values()])
+
+    def _take(self, number: int, peer: bytes) -> Copy | None:
+        """Wait for it no longer."""
+        some = self._copies.get(number)
+        copy = some.pop(peer, None) if some is not None else None
+        if not some:
+            self._copies.pop(number, None)
+        return copy
+
+    def _awaited(self, link: "Link", message: Hits | Done) -> Copy | None:
+        """What a message answers; None if nobody waits for that."""
+        some = self._copies.get(message.copy)
+        copy = some.get(link.peerId) if some is not None else None
+        return copy if copy is not None and copy.link is link and copy.id == message.id else None
 
     def underWay(self, link: "Link") -> bool:
         """Whether a copy went over this link whose answer is still to come."""
-        return any(one.link is link for one in self._copies.values())
+        return any(one.link is link for one in self._all())
 
     def send(
         self, link: "Link", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float, direct: bool = False,
@@ -84,7 +103,7 @@ class Copies:
         return sent[0] if sent else None
 
     def sendAll(
-        self, links: "Sequence[Link | None]", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float,
+        self, links: "Sequence[Link]", receiver: object, id: bytes, wanted: Wanted, ttl: int, budget: float,
         direct: bool = False, router: str = "",
     ) -> list[Copy]:
         """
@@ -95,11 +114,9 @@ class Copies:
         message = wanted.query(id, self._next + 1, ttl, budget, direct, router)
         number = self._next = self._next + 1
         want, seconds = wanted.want, self._commons.seconds()
-        copies = [
-            Copy(number, link, id, receiver, want) for link in links if link is not None and link.sendOne(message, seconds)
-        ]
+        copies = [Copy(number, link, id, receiver, want) for link in links if link.sendOne(message, seconds)]
         if copies:
-            self._copies.update([((copy.link.peerId, number), copy) for copy in copies])
+            self._copies[number] = {copy.link.peerId: copy for copy in copies}
             self._commons.tally.add(SENT[Query], len(copies))
         return copies
 
@@ -117,17 +134,17 @@ class Copies:
         if not link.send(message):
             return None
         copy = Copy(message.copy, link, message.id, receiver, message.want)
-        self._copies[(link.peerId, copy.number)] = copy
+        self._copies[copy.number] = {link.peerId: copy}
         return copy
 
     def drop(self, copy: Copy, tell: bool = True) -> None:
         """Wait no longer for a copy; what still comes is left out."""
-        if self._copies.pop((copy.link.peerId, copy.number), None) is not None and tell:
+        if self._take(copy.number, copy.link.peerId) is not None and tell:
             copy.link.send(Cancel(copy.id, copy.number))
 
     def hitsReceived(self, link: "Link", message: Hits) -> None:
-        copy = self._copies.get((link.peerId, message.copy))
-        if copy is None or copy.link is not link or copy.id != message.id:
+        copy = self._awaited(link, message)
+        if copy is None:
             self._commons.tally.count("drops", "late-hits")
             return
         copy.hits += len(message.hits)
@@ -137,24 +154,24 @@ class Copies:
         copy.receiver.hitsCame(copy, message.hits)  # type: ignore[attr-defined]
 
     def doneReceived(self, link: "Link", message: Done) -> None:
-        copy = self._copies.get((link.peerId, message.copy))
-        if copy is None or copy.link is not link or copy.id != message.id:
+        copy = self._awaited(link, message)
+        if copy is None:
             self._commons.tally.count("drops", "late-done")
             return
-        del self._copies[(link.peerId, message.copy)]
+        self._take(message.copy, link.peerId)
         copy.receiver.copyEnded(copy, message)  # type: ignore[attr-defined]
 
     def linkLost(self, link: "Link") -> None:
         """Every copy on the link has ended."""
-        gone = [copy for copy in self._copies.values() if copy.link is link]
+        gone = [copy for copy in self._all() if copy.link is link]
         for copy in gone:
-            del self._copies[(link.peerId, copy.number)]
+            self._take(copy.number, link.peerId)
         for copy in gone:
             copy.receiver.copyEnded(copy, None)  # type: ignore[attr-defined]
 
     def silenceChanged(self, link: "Link") -> None:
         """The other end of a link has fallen silent, or speaks again."""
-        for copy in [one for one in self._copies.values() if one.link is link]:
+        for copy in [one for one in self._all() if one.link is link]:
             copy.receiver.silenceChanged(copy)  # type: ignore[attr-defined]
 
 

@@ -149,7 +149,9 @@ class Branch:
         above = self._flood.tree.parent if route.upward and hops == furthest else None
         asked, pruned = self._asked, self._pruned
         if above is None and not asked:
-            some = [peer for peer in dict.fromkeys(route.ask) if peer in able and peer not in pruned]
+            some = [peer for peer in dict.fromkeys(route.ask) if peer in able]
+            if pruned:
+                some = [peer for peer in some if peer not in pruned]
             return {hops: some} if some else {}
         groups: dict[int, list[PeerId]] = {}
         for peer in dict.fromkeys(route.ask):
@@ -158,7 +160,7 @@ class Branch:
                 groups.setdefault(further, []).append(peer)
         return groups
 
-    def _choose(self, neighbours: list[NeighbourView]) -> Route:
+    def _choose(self, neighbours: Sequence[NeighbourView]) -> Route:
         """What the router says, or whoever it leaves the query to."""
         route: Route = self._policy.next(self._progress(neighbours))
         if self._origin is None and route.enough and self._distinct is None:
@@ -170,7 +172,7 @@ class Branch:
             route = self._policy.next(self._progress(neighbours))
         return route
 
-    def _progress(self, neighbours: list[NeighbourView]) -> Progress:
+    def _progress(self, neighbours: Sequence[NeighbourView]) -> Progress:
         flood, asked, children = self._flood, self._asked, self._children
         seconds = flood.commons.seconds()
         done: frozenset[PeerId] = _NOBODY
@@ -203,7 +205,7 @@ class Branch:
         self._account.sent += len(peers)
         copies: list[Copy] = []
         if budget > 0:
-            links = list(map(flood.commons.links.get, peers))
+            links = flood.commons.links.several(peers)
             copies = flood.copies.sendAll(links, self, self.id, self._wanted, hops, budget, False, self._router)
         self._account.lost += len(peers) - len(copies)
         self._children.sent(copies)

@@ -33,7 +33,8 @@ class Selection:
         self._want = want
         self._account = account
         self._size = 1 + places
-        self._band = Skyband(want)
+        # Made with the first hit that is compared with others.
+        self._band: Skyband | None = None
         self._guessed: list[float] = []
         # Scores of hits that come without parts.
         self._best: list[float] = []
@@ -73,9 +74,14 @@ class Selection:
             self.passed += 1
             parts = hit.parts[: self._size]
             if len(parts) == self._size:
-                self._band.add(parts, content)
+                self._compared().add(parts, content)
             chosen.append(hit)
         return chosen
+
+    def _compared(self) -> Skyband:
+        if self._band is None:
+            self._band = Skyband(self._want)
+        return self._band
 
     def _see(self, hit: Hit) -> bool:
         """Whether a hit is passed on."""
@@ -100,7 +106,8 @@ class Selection:
 
     def _amongBest(self, parts: Parts, content: bytes) -> bool:
         """Whether it may be one of the best C{want}, whatever the numbers; if so it counts as passed on."""
-        if self._band.isBeaten(parts, content):
+        band = self._compared()
+        if band.isBeaten(parts, content):
             return False
         if self._guess is None and self.numbers is not None:
             # Most searches find so little that it never comes to that.
@@ -114,7 +121,7 @@ class Selection:
                     return False
                 heapq.heappop(self._guessed)
             heapq.heappush(self._guessed, score)
-        self._band.add(parts, content)
+        band.add(parts, content)
         return True
 
     def holdBack(self, keys: Iterable[bytes], bound: float) -> None:

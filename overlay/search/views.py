@@ -1,6 +1,6 @@
 """What routers are told of each neighbour."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from overlay.identity.ids import PeerId
@@ -8,6 +8,7 @@ from overlay.questions import NeighbourView
 from overlay.search.receipts import Proof
 
 if TYPE_CHECKING:
+    from overlay.link.link import Link
     from overlay.membership.neighbours import Neighbours
     from overlay.membership.tree import Tree
 
@@ -18,16 +19,18 @@ KEPT = 256
 class Views:
     """Of one super-peer: they are made once, since hardly anything in them changes between two queries."""
 
-    __slots__ = ("_neighbours", "_tree", "_views")
+    __slots__ = ("_found", "_last", "_neighbours", "_tree", "_views")
 
     def __init__(self, neighbours: "Neighbours", tree: "Tree") -> None:
         self._neighbours = neighbours
         self._tree = tree
         self._views: dict[PeerId, NeighbourView] = {}
+        self._last: tuple[list[Link], list[tuple[bool, bool]], list[float | None], PeerId | None] | None = None
+        self._found: list[NeighbourView] = []
 
     def of(
         self, origin: PeerId | None, proofs: Mapping[PeerId, Proof], look: Callable[[PeerId], Proof | str]
-    ) -> list[NeighbourView]:
+    ) -> Sequence[NeighbourView]:
         """
         Those of all neighbours now, as one query finds them.
 
@@ -35,13 +38,18 @@ class Views:
         @param proofs: what summaries have said of the query so far.
         @param look: gives what the summary of a child says of it: a proof, or why it proves nothing.
         """
-        carries, views = self._tree.carries, self._views
+        views, links = self._views, self._neighbours.linked()
+        carries = self._tree.carries(links)
+        circumstances = links, carries, [link.rtt for link in links], origin
+        if not proofs and circumstances == self._last:
+            return self._found
+        # What a summary says is of one query alone.
+        plain = not proofs and not any(below for _, below in carries)
         found: list[NeighbourView] = []
-        for link in self._neighbours.linked():
+        for link, (tree, below) in zip(links, carries, strict=True):
             peer = link.peerId
             if peer == origin:
                 continue
-            tree, below = carries(peer)
             said: Proof | str = look(peer) if below else proofs.get(peer, "") if proofs else ""
             mayMatch = type(said) is not Proof
             view = views.get(peer)
@@ -54,4 +62,5 @@ class Views:
                     views.clear()
                 view = views[peer] = NeighbourView(peer, link.rtt, tree, below, mayMatch, said if isinstance(said, str) else "")
             found.append(view)
+        self._last, self._found = circumstances if plain else None, found
         return found
