@@ -12,10 +12,8 @@ from OpenSSL import SSL
 
 RECORD = 16 * 1024
 """Most bytes of one TLS record."""
-_FULL = RECORD - 64
-"""More comes most likely after a record of so many bytes."""
-_AT_ONCE = 8
-"""Records that are read at a time, so that one link does not hold up the others."""
+_AT_ONCE = 64 * 1024
+"""Bytes after which no further record is read at a time, so that one link does not hold up the others."""
 
 
 class SecuredSocket(SSL.Connection):
@@ -68,13 +66,14 @@ class SecuredSocket(SSL.Connection):
             if self._waiting is not None:
                 raise BlockingIOError(EWOULDBLOCK, "the ends do not know each other yet")
         found: list[bytes] = []
+        size = 0
         try:
-            while len(found) < _AT_ONCE:
-                # Never less than a whole record: of what TLS keeps for itself the reactor would not tell.
+            while size < _AT_ONCE:
+                # Never less than a whole record: of what TLS keeps for itself the reactor would not tell. What has come in many records
+                # is answered in one.
                 piece = super().recv(RECORD)
                 found.append(piece)
-                if len(piece) < _FULL:
-                    break
+                size += len(piece)
         except SSL.WantReadError as problem:
             if not found:
                 raise BlockingIOError(EWOULDBLOCK, "nothing has come") from problem
