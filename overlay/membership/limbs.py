@@ -3,7 +3,7 @@ The links of the spanning tree as one super-peer sees them, and the choice of a 
 goes in, what is to be done comes out.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall
@@ -21,6 +21,8 @@ What one end wants of a link: it leads to its parent; it is to carry queries all
 tell the other which queries it knows.
 """
 _QUIET = (SILENT, BACKUP)
+NO_LIMB = True, False
+"""What is said of a link that has no place in the tree yet: it may belong to it, and leads to no child."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -117,6 +119,13 @@ class Serving:
         self.timer: IDelayedCall | None = None
         self.waiting: IDelayedCall | None = None
         self.release: IDelayedCall | None = None
+
+    def carries(self, peers: Sequence[PeerId]) -> list[tuple[bool, bool]]:
+        """Of each neighbour, whether its link carries queries, and whether it is a child."""
+        label = self.place.label
+        return [
+            NO_LIMB if limb is None else (not limb.isSilent(label), limb.theirs == PARENT) for limb in map(self.limbs.get, peers)
+        ]
 
     def hasLost(self, label: Label) -> bool:
         """Whether there is no way any more by a label's beacon."""

@@ -16,6 +16,7 @@ from overlay.identity.ids import PeerId
 from overlay.membership.limbs import (
     AWAKE,
     BACKUP,
+    NO_LIMB,
     NOWHERE,
     PARENT,
     STANDINGS,
@@ -52,8 +53,6 @@ COST = 0.2
 """Of a beacon, as the rate limit counts what concerns members."""
 BOOT_ROUNDS = 2**32
 """Rounds that a root may count between two of its starts."""
-_NO_LIMB = True, False
-"""What is said of a link that has no place in the tree yet: it may belong to it, and leads to no child."""
 
 
 class Tree(Component):
@@ -133,14 +132,7 @@ class Tree(Component):
 
     def carries(self, links: "Sequence[Link]") -> list[tuple[bool, bool]]:
         """L{isTree} and L{isChild}, which each query asks of all neighbours."""
-        serving = self._serving
-        if serving is None or not serving.limbs:
-            return [_NO_LIMB] * len(links)
-        label = serving.place.label
-        return [
-            _NO_LIMB if limb is None else (not limb.isSilent(label), limb.theirs == PARENT)
-            for limb in map(serving.limbs.get, [link.peerId for link in links])
-        ]
+        return [NO_LIMB] * len(links) if self._serving is None else self._serving.carries([link.peerId for link in links])
 
     def _isNeeded(self, peer: PeerId) -> bool:
         """Whether the tree would break without a neighbour."""
