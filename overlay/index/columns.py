@@ -23,6 +23,27 @@ def minutes(value: int) -> int:
     return value >> 7
 
 
+_WIDER = {"H": "I", "I": "Q"}
+
+
+def put(values: "array[int]", row: int, value: int) -> "array[int]":
+    """
+    Set the value of a row, or of the next one.
+
+    @return: the same array, or a wider one if the value needs it.
+    """
+    try:
+        if row == len(values):
+            values.append(value)
+        else:
+            values[row] = value
+    except OverflowError:
+        if values.typecode not in _WIDER:
+            raise
+        return put(array(_WIDER[values.typecode], values), row, value)
+    return values
+
+
 class Column:
     """
     One number of each row, in as few bytes as the largest needs.
@@ -39,17 +60,7 @@ class Column:
 
     def set(self, row: int, value: int) -> None:
         """C{row} is new: the next one, or one that was cleared."""
-        try:
-            if row == len(self.values):
-                self.values.append(value)
-            else:
-                self.values[row] = value
-        except OverflowError:
-            if self.values.typecode == "Q":
-                raise
-            self.values = array("Q", self.values)
-            self.set(row, value)
-            return
+        self.values = put(self.values, row, value)
         if self.bandOf is None:
             return
         band = self.bandOf(value)
@@ -135,7 +146,7 @@ class RowsById:
         self._slots = array("I", bytes(4 * 64))
         self._used = 0
         self.count = 0
-        self.owners = array("I")
+        self.owners = array("H")
         self.ids = bytearray()
 
     def _start(self, owner: int, recordId: bytes) -> int:
@@ -163,11 +174,10 @@ class RowsById:
     def put(self, row: int, owner: int, recordId: bytes) -> None:
         """The record is new; C{row} is the next one, or one that was removed."""
         if row == len(self.owners):
-            self.owners.append(owner)
             self.ids += recordId
         else:
-            self.owners[row] = owner
             self.ids[16 * row : 16 * row + 16] = recordId
+        self.owners = put(self.owners, row, owner)
         if 3 * (self._used + 1) > 2 * len(self._slots):
             self._grow()
         self._place(row)
@@ -189,9 +199,9 @@ class RowsById:
     def _grow(self) -> None:
         rows = [one - self._FIRST for one in self._slots if one >= self._FIRST]
         size = 64
-        while size < 3 * (len(rows) + 1):
+        while size < 3 * len(rows):
             size *= 2
-        self._slots = array("I", bytes(4 * size))
+        self._slots = array("I", [self._FREE]) * size
         self._used = 0
         for row in rows:
             self._place(row)
@@ -206,12 +216,13 @@ class RowsById:
             self.remove(row)
 
     def dump(self) -> tuple:
-        return self._salt, self._slots.tobytes(), self._used, self.count, self.owners.tobytes(), bytes(self.ids)
+        return self._salt, self._slots.tobytes(), self._used, self.count, self.owners.typecode, self.owners.tobytes(), bytes(self.ids)
 
     def load(self, dumped: tuple) -> None:
-        self._salt, slots, self._used, self.count, owners, ids = dumped
+        self._salt, slots, self._used, self.count, code, owners, ids = dumped
         self._slots = array("I")
         self._slots.frombytes(slots)
+        self.owners = array(code)
         self.owners.frombytes(owners)
         self.ids = bytearray(ids)
 

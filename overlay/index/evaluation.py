@@ -24,14 +24,15 @@ from overlay.index.expression import (
     Word,
 )
 from overlay.index.packed import Answer, PackedRow
+from overlay.index.posting import CODES, Posting
 from overlay.index.postings import Postings
-from overlay.index.ranking import Best, Ranking, Unit
+from overlay.index.ranking import Ranking
 from overlay.index.record import openHead
 from overlay.index.rowtable import RowTable
-from overlay.index.scoring import Statistics, scorer
+from overlay.index.scoring import Best, Statistics, Unit, scorer
 from overlay.index.snippet import snippetOf
 from overlay.index.store import Found, Request
-from overlay.index.terms import PREFIX_TERMS, Posting
+from overlay.index.terms import PREFIX_TERMS
 
 LIKE_CONTENTS = 1024
 """Rows beyond those wanted that are looked at where only one of each content is wanted."""
@@ -158,23 +159,12 @@ class Evaluation:
         units = [Unit(one, weights[place], place) for place, one in enumerate(found) if one is not None]
         ranking = Ranking(postings, units, numbers.average, len(names), request.formula, said is not None)
         matched = len(rows)
-        spare = LIKE_CONTENTS
-        if request.statistics is None:
-            spare = matched - request.want if matched <= request.want + HELD_NAMED else 1
-        best = ranking.best(rows, min(matched, request.want + spare))
-        shown, held = best[: request.want], best[request.want :]
-        unfiltered, leftOut = (0, []) if rows else self._withoutFilters(request.expression, counted)
-        mayBeBetter = matched > request.want > 0 and request.formula.order != "newest"
-        if request.statistics is not None:
-            shown, held = _distinct(best, request.want)
-            # By the final numbers nothing that is left out is better, unless like contents have used up the list.
-            mayBeBetter = len(shown) < request.want and len(best) < matched and -best[-1][0] >= request.least
-            shown = [one for one in shown if -one[0] >= request.least]
-        front = ranking.front(shown, request.want, scorer(numbers, request.formula)).encode() if mayBeBetter else b""
+        shown, held, front = self._ranked(ranking, rows, matched, numbers)
+        unfiltered, leftOut = (0, []) if matched else self._withoutFilters(request.expression, counted)
         return Found(
             rows=self._make(shown),
             matched=matched,
-            held=postings.idsOf([one[2] for one in held]) if len(held) == matched - len(shown) else [],
+            held=postings.idsOf([one[2] for one in held]) if held and len(held) == matched - len(shown) else [],
             bound=-held[0][0] or 0.0 if held else 0.0,
             documents=documents,
             length=length,
@@ -184,6 +174,32 @@ class Evaluation:
             front=front,
             ranked=not self._partial,
         )
+
+    def _ranked(
+        self, ranking: Ranking, rows: BitMap, matched: int, numbers: Statistics
+    ) -> tuple[Sequence[Best], Sequence[Best], bytes]:
+        """
+        @return: what is shown, the best of what is held back, and an encoded front of all that is.
+        """
+        request = self._request
+        want = request.want
+        if request.statistics is None:
+            if matched <= want:
+                return ranking.best(rows, matched), (), b""
+            if not request.bounded:
+                return ranking.best(rows, want), (), b""
+            best = ranking.best(rows, want + (matched - want if matched <= want + HELD_NAMED else 1))
+            shown, held = best[:want], best[want:]
+            mayBeBetter = want > 0
+        else:
+            best = ranking.best(rows, min(matched, want + LIKE_CONTENTS))
+            shown, held = _distinct(best, want)
+            # By the final numbers nothing that is left out is better, unless like contents have used up the list.
+            mayBeBetter = matched > want > 0 and len(shown) < want and len(best) < matched and -best[-1][0] >= request.least
+            shown = [one for one in shown if -one[0] >= request.least]
+        if not mayBeBetter or request.formula.order == "newest":
+            return shown, held, b""
+        return shown, held, ranking.front(shown, want, scorer(numbers, request.formula)).encode()
 
     def _withoutFilters(self, expression: Expression, alive: BitMap) -> tuple[int, list[tuple[Expression, int]]]:
         """If nothing matches: how many rows would without filters, and how many of those each filter leaves out."""
@@ -345,11 +361,8 @@ def _distinct(best: Sequence[Best], want: int) -> tuple[list[Best], list[Best]]:
 
 
 def _joined(postings: Postings, terms: Sequence[str]) -> Posting:
-    whole = Posting()
-    whole.rows, whole.names = postings.terms.union(terms)
-    if whole.names:
-        whole.levels = {1 + NAME_WEIGHT: whole.names}
-    return whole
+    rows, names = postings.terms.union(terms)
+    return Posting(rows, zip(names, repeat(CODES[1 + NAME_WEIGHT, True])))
 
 
 def _union(parts: Iterator[BitMap]) -> BitMap:

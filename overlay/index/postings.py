@@ -20,7 +20,7 @@ from overlay.index.dialect import analysisOf
 from overlay.index.record import openHead, openTerms
 from overlay.index.terms import Terms
 
-_FORMAT = 5
+_FORMAT = 6
 _MOST = 2**32 - 1
 
 
@@ -74,16 +74,14 @@ class Postings:
     @ivar words: words in all of them.
     @ivar wordsOf: words of each row.
     @ivar genuine: rows of records whose signature this peer has checked.
-    @ivar marks: for whoever ranks rows, a number to each, all 0 while nobody does; none for the last rows until then.
     """
 
     def __init__(self) -> None:
         self.terms = Terms()
         self.alive = BitMap()
         self.words = 0
-        self.wordsOf = array("I")
+        self.wordsOf = array("H")
         self.genuine = BitMap()
-        self.marks = array("H")
         self.lengths = columns.lengths()
         self.expires = columns.Column("I", columns.minutes)
         self.sizes = columns.Column("I", columns.magnitude)
@@ -166,11 +164,9 @@ class Postings:
         """
         while len(self.wordsOf) < row:
             self._skip()
-        if row == len(self.wordsOf):
-            self.wordsOf.append(entry.words)
-        else:
+        if row < len(self.wordsOf):
             self._free.remove(row)
-            self.wordsOf[row] = entry.words
+        self.wordsOf = columns.put(self.wordsOf, row, entry.words)
         number = self._numberOf(owner)
         self._byId.put(row, number, recordId)
         self._changes += 1
@@ -301,8 +297,8 @@ class Postings:
         return msgspec.msgpack.encode(
             (
                 _FORMAT, analysis.VERSION, self.words, self.alive.serialize(), self._free.serialize(), self.genuine.serialize(),
-                self.wordsOf.tobytes(), [one.dump() for one in self._columns()], self.terms.dump(), self._byId.dump(),
-                self._owners, self._ownerWords,
+                self.wordsOf.typecode, self.wordsOf.tobytes(), [one.dump() for one in self._columns()], self.terms.dump(),
+                self._byId.dump(), self._owners, self._ownerWords,
                 [
                     {key: rows.serialize() for key, rows in table.items()} for table in self._tables()
                 ],
@@ -324,14 +320,15 @@ class Postings:
             made.alive = BitMap.deserialize(whole[3])
             made._free = BitMap.deserialize(whole[4])
             made.genuine = BitMap.deserialize(whole[5])
-            made.wordsOf.frombytes(whole[6])
-            for column, data in zip(made._columns(), whole[7], strict=True):
+            made.wordsOf = array(whole[6])
+            made.wordsOf.frombytes(whole[7])
+            for column, data in zip(made._columns(), whole[8], strict=True):
                 column.load(data)
-            made.terms.load(whole[8])
-            made._byId.load(whole[9])
-            made._owners = whole[10]
-            made._ownerWords = whole[11]
-            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[12]]
+            made.terms.load(whole[9])
+            made._byId.load(whole[10])
+            made._owners = whole[11]
+            made._ownerWords = whole[12]
+            tables = [{key: BitMap.deserialize(rows) for key, rows in table.items()} for table in whole[13]]
             made.types, made.extensions, made._ownerRows = tables
         except Damaged:
             raise

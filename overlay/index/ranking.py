@@ -1,9 +1,9 @@
 """
-The best rows of many. A few are scored one by one; of more the classes are counted and scored (L{overlay.index.classes}), or, where
-there are nearly as many classes as rows, all rows at once as arrays (L{overlay.index.vectors}). Of very many, most are
-never looked at: rows fall into classes that have one score (length class, level of occurrences of each term), and these are taken apart
-best first until enough rows have come out. The bounds are those of the threshold algorithm (Fagin, Lotem and Naor 2001, "Optimal
-Aggregation Algorithms for Middleware").
+The best rows of many. A few are sorted without arrays (L{overlay.index.handful}), more of them by arrays (L{overlay.index.classes}; of many
+words L{overlay.index.vectors}). Of many that have every word most are never looked at (L{overlay.index.summit}), and so of very many: rows
+fall into classes that have one score (length class, level of occurrences of each term), and these are taken apart best first until enough
+rows have come out. The bounds are those of the threshold algorithm (Fagin, Lotem and Naor 2001, "Optimal Aggregation Algorithms for
+Middleware").
 """
 
 import heapq
@@ -11,51 +11,33 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-import attrs
 from pyroaring import BitMap
 
 from overlay.index.bm25 import classLength, saturation
+from overlay.index.handful import Handful
 from overlay.index.postings import Postings
-from overlay.index.scoring import BM25, Front, Parts, covers, normal
-from overlay.index.terms import Posting
+from overlay.index.scoring import BM25, Best, Front, Parts, Unit, Unseen, normal
 from overlay.questions import Formula
 
 if TYPE_CHECKING:
     from overlay.index.classes import Classes
     from overlay.index.vectors import Vectors
 
-SCORED_ONE_BY_ONE = 20
-"""Rows up to which each is simply scored; a peer that holds little never loads what arrays need."""
+HANDFUL = 32
+"""Rows up to which they are sorted without arrays; a peer that holds little never loads what arrays need."""
 CLASSED = 32_768
-"""Rows up to which all are sorted into classes."""
-CELLED = 8192
-"""Of more rows that have every word, most are not looked at (L{overlay.index.cells})."""
+"""Rows up to which all are scored, of few words."""
+NARROWED = 1536
+"""Of more rows that have every word, most are not looked at (L{overlay.index.summit})."""
+UNITS_MOST = 3
+"""Words up to which that is tried."""
 SCORED_AT_ONCE = 4096
-"""Rows up to which all are scored."""
+"""Of more rows most are left out before they are scored."""
 MANY_UNITS = 4
 """From so many on, classes are about as many as rows: then all of L{SCORED_OF_MANY} are scored."""
 SCORED_OF_MANY = 65_536
 # A bound is summed in another order than a score, and may come out smaller by rounding.
 _SLACK = 1 + 1e-12
-
-Best = tuple[float, int, int, Parts]
-"""Score with its sign turned, start of the content hash, row, parts."""
-Unseen = tuple[float, Parts, int]
-"""Of rows that were not looked at: bound of the score, what covers their parts, first content."""
-
-
-@attrs.frozen(slots=True)
-class Unit:
-    """
-    One thing that scores: a word, or all the words of a prefix as if they were one.
-
-    @ivar place: its number among all that score in the expression, from 0; those that no record has are no units.
-    @ivar weight: how telling it is (see L{overlay.index.bm25.termWeight}).
-    """
-
-    posting: Posting
-    weight: float
-    place: int
 
 
 class Ranking:
@@ -75,10 +57,9 @@ class Ranking:
         self._places = places
         self._formula = formula
         self._every = every
-        # What the last call of best has looked at, one by one or at once, and what covers all else.
-        self._few: list[Best] = []
+        # What the last call of best has looked at, and what covers all else.
+        self._sorter: Handful | Classes | None = None
         self._vectors: Vectors | None = None
-        self._classes: Classes | None = None
         self._unseen: list[Unseen] = []
         self._worth: dict[tuple[int, int, int], float] = {}
 
@@ -88,56 +69,29 @@ class Ranking:
             return []
         if self._formula.order == "newest":
             return self._sorted(self._newest(rows, wanted))[:wanted]
-        if len(rows) <= SCORED_ONE_BY_ONE:
-            self._few = self._scored(rows)
-            if len(self._few) > 1:
-                self._few = self._sorted(self._few)
-            return self._few[:wanted]
+        units, average, places, formula, every = self._units, self._average, self._places, self._formula, self._every
+        if len(rows) <= HANDFUL:
+            self._sorter = Handful(self._postings, rows, units, average, places, formula, every)
+            return self._sorter.best(wanted)
         # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
-        if self._every and len(rows) > max(CELLED, 4 * wanted) and self._units:
-            found = self._ofCells(rows, wanted)
-            if found is not None:
-                return found
-        if len(rows) <= CLASSED:
+        if every and len(rows) > max(NARROWED, 4 * wanted) and 0 < len(units) <= UNITS_MOST:
+            from overlay.index.summit import Summit
+
+            summit = Summit.of(self._postings, rows, units, average, places, formula, wanted)
+            if summit is not None:
+                self._sorter, self._unseen = summit.classes, summit.unseen
+                return summit.classes.best(wanted)
+        if len(rows) <= CLASSED and len(units) < MANY_UNITS:
             from overlay.index.classes import Classes
 
-            classes = self._classes = Classes.of(self._postings, rows, self._units, self._every)
-            if classes is not None:
-                classes.score(self._units, self._average, self._places, self._formula)
-                return classes.best(wanted)
+            self._sorter = Classes(self._postings, rows, units, average, places, formula, every)
+            return self._sorter.best(wanted)
         if len(rows) > (SCORED_OF_MANY if len(self._units) >= MANY_UNITS else max(SCORED_AT_ONCE, 2 * wanted)):
             rows = self._narrowed(rows, wanted)
         from overlay.index.vectors import Vectors
 
-        vectors = self._vectors = Vectors(self._postings, rows, self._units, self._average, self._places, self._formula)
+        vectors = self._vectors = Vectors(self._postings, rows, units, average, places, formula, every)
         return vectors.best(wanted, self._postings.keyOf)
-
-    def _ofCells(self, rows: BitMap, wanted: int) -> list[Best] | None:
-        """
-        @return: None if there are too many words, or too many rows in the best cells.
-        """
-        from overlay.index.cells import UNITS_MOST, Cells
-        from overlay.index.classes import Classes
-
-        if len(self._units) > UNITS_MOST:
-            return None
-        cells = Cells(self._postings, rows, self._units, self._places, self._value)
-
-        def classed(some: BitMap) -> Classes | None:
-            classes = Classes.of(self._postings, some, self._units, True) if len(some) <= CLASSED else None
-            if classes is not None:
-                classes.score(self._units, self._average, self._places, self._formula)
-            return classes
-
-        some = cells.first(wanted)
-        classes = classed(some)
-        more = cells.further(classes.last(wanted)) if classes is not None else None
-        if more:
-            classes = classed(some | more)
-        if classes is None:
-            return None
-        self._classes, self._unseen = classes, cells.unseen()
-        return classes.best(wanted)
 
     def _sorted(self, found: list[Best]) -> list[Best]:
         return sorted(found, key=lambda one: (one[0], one[1], self._postings.keyOf(one[2])))
@@ -150,19 +104,10 @@ class Ranking:
         @param score: a guess by which parts are looked at.
         """
         pairs = [(one[3], one[1]) for one in shown]
-        if self._classes is not None:
-            return self._classes.front(shown, score, self._unseen).without(pairs, want)
-        if self._vectors is not None:
-            return Front(self._vectors.front(shown, self._unseen)).without(pairs, want)
-        twice: dict[int, list[Parts]] = {}
-        for _, content, _, parts in shown:
-            twice.setdefault(content, []).append(parts)
-        rows = {one[2] for one in shown}
-        first: dict[Parts, int] = {}
-        for _, content, row, parts in self._few:
-            if row not in rows and not any(covers(one, parts) for one in twice.get(content, ())):
-                first[parts] = min(content, first.get(parts, content))
-        return Front.of(first, score).without(pairs, want)
+        if self._sorter is not None:
+            return self._sorter.front(shown, score, self._unseen).without(pairs, want)
+        assert self._vectors is not None
+        return Front(self._vectors.front(shown, self._unseen)).without(pairs, want)
 
     def _newest(self, rows: BitMap, wanted: int) -> list[Best]:
         """The best by time of change."""
@@ -185,32 +130,13 @@ class Ranking:
             self._worth[key] = found
         return found
 
-    def _scored(self, rows: BitMap) -> list[Best]:
-        """Each for itself, in rising order."""
-        listed = list(rows)
-        found: list[Best] = []
-        columns = [unit.posting.levelsAmong(rows, listed) for unit in self._units]
-        places = [1 + unit.place for unit in self._units]
-        lengths, contents = self._postings.lengths.values, self._postings.contents.values
-        for row, *levels in zip(listed, *columns, strict=True):
-            length = lengths[row]
-            parts = bytearray(1 + self._places)
-            score = 0.0
-            for number, level in enumerate(levels):
-                if level:
-                    # Length says nothing where nothing scores.
-                    parts[0] = length
-                    parts[places[number]] = level
-                    score += self._value(number, level, length)
-            found.append((-score, contents[row], row, bytes(parts)))
-        return found
-
     # --- of very many ------------------------------------------------------------------------------------------------
 
     def _narrowed(self, rows: BitMap, wanted: int) -> BitMap:
         """Some of C{rows}, the best C{wanted} among them; what covers the others is kept."""
         order: Callable[[], int] = count().__next__
-        levels = [sorted(unit.posting.levels, reverse=True) for unit in self._units]
+        held = [unit.posting.levels for unit in self._units]
+        levels = [sorted(one, reverse=True) for one in held]
         heap: list[tuple[float, int, Parts, int, float, BitMap]] = []
 
         def push(some: BitMap, parts: Parts, unit: int, score: float) -> None:
@@ -250,7 +176,7 @@ class Ranking:
             for level in levels[number]:
                 if not left:
                     break
-                part = left & posting.levels[level]
+                part = left & held[number][level]
                 if part:
                     push(part, _with(parts, place, level), number + 1, score + self._value(number, level, length))
                     left -= part

@@ -14,15 +14,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import attrs
 
 from overlay.index.bm25 import classLength, saturation, termWeight
+from overlay.index.posting import Posting
 from overlay.questions import Formula
 
 Parts = bytes
+Best = tuple[float, int, int, Parts]
+"""A row: score with its sign turned, start of the content hash, number, parts."""
+Unseen = tuple[float, Parts, int]
+"""Of rows that were not looked at: bound of the score, what covers their parts, first content."""
 FRONT_MOST = 8
 """Parts that bound what one super-peer holds back; more are joined, which loosens the bound."""
 _CONTENT_BYTES = 8
 
 
 BM25 = Formula()
+
+
+@attrs.define(slots=True, eq=False)
+class Unit:
+    """
+    One thing that scores: a word, or all the words of a prefix as if they were one.
+
+    @ivar place: its number among all that score in the expression, from 0; those that no record has are no units.
+    @ivar weight: how telling it is (see L{overlay.index.bm25.termWeight}).
+    """
+
+    posting: Posting
+    weight: float
+    place: int
 
 
 @attrs.frozen(slots=True)
@@ -102,18 +121,16 @@ def _join(one: Parts, other: Parts) -> Parts:
 
 def _uncovered(entries: Mapping[Parts, int], shown: Sequence[tuple[Parts, int]]) -> Iterator[tuple[Parts, int]]:
     """The entries that not every one of C{shown}, whose contents all differ, is as good as."""
-    longest = max(shown)[0][0]
     last: dict[Parts, int] = {}
+    for one, at in shown:
+        if at > last.get(one, -1):
+            last[one] = at
+    lengths, *columns = zip(*last, strict=True)
+    longest, least = max(lengths), bytes(map(min, columns))
     for parts, content in entries.items():
-        if parts[0] < longest and any(parts[1:]):
-            # One of those shown is longer.
-            yield parts, content
-            continue
-        if not last:
-            for one, at in shown:
-                if at > last.get(one, -1):
-                    last[one] = at
-        if last.get(parts, content) > content or not all(covers(one, parts) for one in reversed(last)):
+        # Each of those shown covers the entry if they do so where they are worst.
+        covered = not any(parts[1:]) or (longest <= parts[0] and all(map(int.__ge__, least, parts[1:])))
+        if not covered or last.get(parts, content) > content:
             yield parts, content
 
 

@@ -99,6 +99,7 @@ class Request:
     @ivar uncounted: owners whose records are found, but are left out of C{documents}, C{length} and C{frequencies}.
     @ivar statistics: numbers to rank by, and then only one row of each content is wanted; None for the store's own.
     @ivar least: no row with a lower score is wanted.
+    @ivar bounded: whether C{held}, C{bound} and C{front} of what is found are wanted; without them it costs less.
     """
 
     expression: Expression
@@ -110,6 +111,7 @@ class Request:
     formula: Formula = BM25
     statistics: Statistics | None = None
     least: float = 0.0
+    bounded: bool = True
 
 
 @attrs.frozen(slots=True)

@@ -3,15 +3,15 @@ Many rows scored at once: the arithmetic of L{overlay.index.scoring} over arrays
 score is the same number to the last bit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from pyroaring import BitMap
 
 from overlay.index.bm25 import classLength
+from overlay.index.grades import LEVEL_OF_GRADE, gradesOf
 from overlay.index.postings import Postings
-from overlay.index.ranking import Best, Unit
-from overlay.index.scoring import FRONT_MOST, Parts, covers
+from overlay.index.scoring import FRONT_MOST, Best, Parts, Unit, covers
 from overlay.questions import Formula
 
 _LENGTHS = np.array([classLength(number) for number in range(256)], np.float64)
@@ -28,7 +28,8 @@ class Vectors:
     """
 
     def __init__(
-        self, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula
+        self, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula,
+        every: bool = False,
     ) -> None:
         self.rows = np.frombuffer(rows.to_array(), np.uint32)
         count = len(self.rows)
@@ -41,7 +42,7 @@ class Vectors:
         self.scores = np.zeros(count, np.float64)
         silent = False
         for unit in units:
-            levels = self._levels(rows, unit.posting.rows, unit.posting.levels)
+            levels = LEVEL_OF_GRADE[gradesOf(unit.posting, rows, self.rows, every)]
             parts[:, 1 + unit.place] = levels
             occurrences = levels.astype(np.float64)
             if levels.all():
@@ -53,28 +54,6 @@ class Vectors:
                 self.scores[there] += unit.weight * (some * (k1 + 1) / (some + norm[there]))
         if silent or not units:
             parts[~parts[:, 1:].any(axis=1)] = 0
-
-    def _levels(self, rows: BitMap, having: BitMap, levels: Mapping[int, BitMap]) -> np.ndarray:
-        """The level of one unit in each row."""
-        count = len(self.rows)
-        left = rows.intersection_cardinality(having)
-        if left == count:
-            found = np.ones(count, np.uint8)
-        else:
-            found = np.zeros(count, np.uint8)
-            if left:
-                found[self._places(rows & having)] = 1
-        for level, some in levels.items():
-            if not left:
-                break
-            these = some & rows
-            if these:
-                left -= len(these)
-                found[self._places(these)] = level
-        return found
-
-    def _places(self, some: BitMap) -> np.ndarray:
-        return np.searchsorted(self.rows, np.frombuffer(some.to_array(), np.uint32))
 
     def best(self, wanted: int, keyOf: Callable[[int], bytes]) -> list[Best]:
         """At most C{wanted} rows, best first; ties by content, then key."""

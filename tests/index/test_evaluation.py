@@ -3,6 +3,7 @@
 import random
 from functools import cache
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,6 +167,8 @@ def test_bestOfManyAreTheBest(expression: Expression, want: int, monkeypatch: py
     assert [row.score for row in found.rows] == pytest.approx(expected.scores[:want], rel=1e-9)
     left = [recordId for _, recordId in expected.order[want:]]
     assert list(found.held) == (left if len(left) <= 50 else [])
+    # Whoever does not ask for what is held back gets the same, and nothing of that.
+    assert store.search(Request(expression, want, NOW, bounded=False)) == attrs.evolve(found, held=[], bound=0.0, front=b"")
 
 
 def test_bothWaysOfRankingScoreAlike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +176,7 @@ def test_bothWaysOfRankingScoreAlike(monkeypatch: pytest.MonkeyPatch) -> None:
     store, _ = manyRecords(400)
     request = Request(Or((Word("bloom"), Word("filter"), Word("tree"))), 400, NOW)
     apart = store.search(request)
-    monkeypatch.setattr(ranking, "SCORED_ONE_BY_ONE", 10_000)
+    monkeypatch.setattr(ranking, "HANDFUL", 10_000)
     assert store.search(request) == apart
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overlay.index import evaluation, ranking
+from overlay.index import evaluation, grades, posting, ranking, terms
 from overlay.index.bm25 import lengthClass
 from overlay.index.expression import And, Expression, Not, Or, Prefix, Word
 from overlay.index.indexed import IndexedStore
@@ -28,9 +28,9 @@ EXPRESSIONS: list[Expression] = [
     Not(Word("absent")),
 ]
 WAYS = {
-    "one by one": (10_000, 0, 0, 10_000), "at once": (0, 10_000, 0, 10_000), "taken apart": (0, 3, 0, 10_000),
-    "counted": (0, 0, 10_000, 10_000), "by cells": (0, 0, 10_000, 0),
-    "as shipped": (ranking.SCORED_ONE_BY_ONE, ranking.SCORED_AT_ONCE, ranking.CLASSED, ranking.CELLED),
+    "without arrays": (10_000, 0, 0, 10_000), "at once": (0, 10_000, 0, 10_000), "taken apart": (0, 3, 0, 10_000),
+    "counted": (0, 0, 10_000, 10_000), "from the summit": (0, 0, 10_000, 0),
+    "as shipped": (ranking.HANDFUL, ranking.SCORED_AT_ONCE, ranking.CLASSED, ranking.NARROWED),
 }
 
 
@@ -66,13 +66,18 @@ def partsOf(one: Naive, expression: Expression) -> Parts:
 
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 10**6), st.sampled_from(EXPRESSIONS), st.sampled_from([1, 4, 30]))
-def test_everyWayFindsTheBest(monkeypatch: pytest.MonkeyPatch, way: str, seed: int, expression: Expression, want: int) -> None:
+@given(st.integers(0, 10**6), st.sampled_from(EXPRESSIONS), st.sampled_from([1, 4, 30]), st.sampled_from([0, 5, 1000]))
+def test_everyWayFindsTheBest(
+    monkeypatch: pytest.MonkeyPatch, way: str, seed: int, expression: Expression, want: int, few: int
+) -> None:
     """The same rows in the same order with the same scores; and whatever is held back is bounded by what is said of it."""
     with monkeypatch.context() as patched:
-        few, many, classed, celled = WAYS[way]
-        patched.setattr(ranking, "CELLED", celled)
-        patched.setattr(ranking, "SCORED_ONE_BY_ONE", few)
+        # Up to so many rows of a term are packed, and marked rows are looked up one by one.
+        for module, name in ((terms, "FEW"), (posting, "MAPPED"), (grades, "MAPPED"), (grades, "EACH")):
+            patched.setattr(module, name, few)
+        handful, many, classed, narrowed = WAYS[way]
+        patched.setattr(ranking, "NARROWED", narrowed)
+        patched.setattr(ranking, "HANDFUL", handful)
         patched.setattr(ranking, "CLASSED", classed)
         patched.setattr(ranking, "SCORED_AT_ONCE", many)
         patched.setattr(ranking, "SCORED_OF_MANY", many)

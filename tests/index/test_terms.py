@@ -1,21 +1,23 @@
 """Rows by term, columns of rows, and rows by id: the parts of the index."""
 
 import random
+from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
 from overlay.errors import Damaged
-from overlay.index import bm25, columns, terms
+from overlay.index import bm25, columns, posting, terms
 from overlay.index.analysis import words
 from overlay.index.phrase import follows, inName, inText
+from overlay.index.posting import Posting
 from overlay.index.postings import Postings, extensionOf
-from overlay.index.terms import Posting, Terms
+from overlay.index.terms import Terms
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["add", "add", "remove", "sweep"]), st.sampled_from(["ab", "abc", "b"]), st.integers(0, 40),
+    st.tuples(st.sampled_from(["add", "add", "remove", "sweep", "shrink"]), st.sampled_from(["ab", "abc", "b"]), st.integers(0, 40),
               st.sampled_from([1, 4, 9]), st.booleans()),
     max_size=60,
 )
@@ -29,9 +31,15 @@ def content(found: Posting | None) -> dict[int, tuple[int, bool]]:
     return {row: (levels.get(row, 1), row in found.names) for row in found.rows}
 
 
+@pytest.mark.parametrize("mapped", [1, 8, posting.MAPPED])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 30), steps, st.booleans())
-def test_termsAreLikeADictionary(many: int, done: list[tuple[str, str, int, int, bool]], reload: bool) -> None:
+def test_termsAreLikeADictionary(
+    monkeypatch: pytest.MonkeyPatch, mapped: int, many: int, done: list[tuple[str, str, int, int, bool]], reload: bool
+) -> None:
     """However rows come and go, one, few and many are kept alike; a term of no row is none; and a dump gives it all back."""
+    monkeypatch.setattr(posting, "MAPPED", mapped)
+    monkeypatch.setattr(terms, "FEW", 4)
     held: dict[str, dict[int, tuple[int, bool]]] = {}
     made = Terms()
     # So that some examples begin with more rows than an array holds.
@@ -47,6 +55,8 @@ def test_termsAreLikeADictionary(many: int, done: list[tuple[str, str, int, int,
         elif act == "sweep":
             made.removeAll(BitMap(range(row)))
             held = {one: {at: value for at, value in rows.items() if at >= row} for one, rows in held.items()}
+        elif act == "shrink":
+            made.shrink()
         assert made.beginning("ab") == sorted(one for one, rows in held.items() if one.startswith("ab") and rows)
     if reload:
         again = Terms()
@@ -55,6 +65,13 @@ def test_termsAreLikeADictionary(many: int, done: list[tuple[str, str, int, int,
     held = {term: rows for term, rows in held.items() if rows}
     assert len(made) == len(held)
     assert {term: content(made.get(term)) for term in held} == held
+    for term, rows in held.items():
+        found = made.get(term)
+        assert found is not None
+        codes = dict.fromkeys(found.rows, found.usual) | dict(found.markedAmong(found.rows))
+        assert {row: posting.MEANINGS[code] for row, code in codes.items()} == rows
+        assert set(found.markedAmong(BitMap(range(20)))) == {one for one in found.markedAmong(found.rows) if one[0] < 20}
+        assert max(codes.values()) <= found.top and found.mapped == BitMap(found.marked)
     assert made.get("none") is None
     rows, names = made.union([*held, "none"])
     assert set(rows) == {row for one in held.values() for row in one}
@@ -173,6 +190,31 @@ def test_rowsByIdIsLikeADictionary(done: list[tuple[bool, int, int]]) -> None:
     assert again.count == len(held)
     for (owner, recordId), row in held.items():
         assert (again.get(owner, recordId), again.idOf(row), again.owners[row]) == (row, recordId, owner)
+
+
+def test_rowsByIdTakeLittle() -> None:
+    """There are never more than three slots of four bytes to a record, once there are more than a few."""
+    made = columns.RowsById()
+    for row in range(3000):
+        made.put(row, 7, row.to_bytes(16, "big"))
+        assert row < 16 or len(made._slots) <= max(64, 3 * (row + 1))
+    assert [made.get(7, row.to_bytes(16, "big")) for row in (0, 2999)] == [0, 2999]
+
+
+def test_numbersGrowWide() -> None:
+    """A number that needs more bytes than all before it is kept like any, also over a dump."""
+    made = columns.RowsById()
+    for row, owner in enumerate((1, 2**16, 2**20)):
+        made.put(row, owner, bytes(16))
+    again = columns.RowsById()
+    again.load(made.dump())
+    assert [again.get(owner, bytes(16)) for owner in (1, 2**16, 2**20, 2)] == [0, 1, 2, None]
+    values = array("H", [5])
+    for row, value in ((1, 2**16), (0, 2**40)):
+        values = columns.put(values, row, value)
+    assert values == array("Q", [2**40, 2**16])
+    with pytest.raises(OverflowError):
+        columns.put(values, 0, 2**64)
 
 
 def test_anotherKindOfDumpIsNone() -> None:

@@ -1,0 +1,120 @@
+"""
+Many rows that all have every word, narrowed to those among which the best are. Few rows are marked (L{overlay.index.posting}): they have
+a word more than once or in their name, and are most often the best. First all rows are looked at that are marked for every word, or else
+for the most telling word, or else for any of them. The rows that are left have at least some words as usual; how much they can score at
+most says whether they have to be looked at, and covers them if not (the bounds are those of the threshold algorithm, Fagin, Lotem and
+Naor 2001).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pyroaring import BitMap
+
+from overlay.index.classes import Classes
+from overlay.index.grades import LEVEL_OF_GRADE, worthOf
+from overlay.index.postings import Postings
+from overlay.index.scoring import Unit, Unseen
+from overlay.questions import Formula
+
+
+class Summit:
+    """
+    @ivar classes: the best rows, and some more.
+    @ivar unseen: what covers all others.
+    """
+
+    def __init__(
+        self, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula
+    ) -> None:
+        self._postings = postings
+        self._rows = rows
+        self._units = units
+        self._average = average
+        self._places = places
+        self._formula = formula
+        self.classes: Classes
+        self.unseen: list[Unseen] = []
+
+    @classmethod
+    def of(
+        cls, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula, wanted: int
+    ) -> "Summit | None":
+        """
+        @param rows: all of them have every unit.
+        @return: None if the best cannot be told so.
+        """
+        made = cls(postings, rows, units, average, places, formula)
+        return made if made._found(wanted) else None
+
+    def _found(self, wanted: int) -> bool:
+        """Whether the best C{wanted} rows are among those of C{classes}."""
+        units = self._units
+        some, groups = self._first([unit.posting.mapped for unit in units], wanted)
+        if len(some) < wanted:
+            return False
+        least = self._sort(some).last(wanted)
+        bands = self._postings.lengths.bands
+        shortest = next(length for length in sorted(bands) if bands[length].intersect(self._rows))
+        worth = worthOf(self._average, self._formula.k1, self._formula.b)[:, shortest].tolist()
+        tops = [1 + (unit.posting.top >> 1) for unit in units]
+        usual = [1 + (unit.posting.usual >> 1) for unit in units]
+        more: list[BitMap] = []
+        for plain in groups:
+            grades = [usual[number] if number in plain else top for number, top in enumerate(tops)]
+            score = _score(units, grades, worth)
+            others = [number for number in range(len(units)) if number not in plain]
+            if score >= least:
+                if len(others) != 1:
+                    return False
+                other = others[0]
+                while score >= least and grades[other] > usual[other]:
+                    grades[other] -= 1
+                    score = _score(units, grades, worth)
+                if score >= least:
+                    return False
+                more.append(_reaching(units[other], grades[other] + 1) & self._rows)
+            parts = bytearray(1 + self._places)
+            parts[0] = shortest
+            for unit, grade in zip(units, grades, strict=True):
+                parts[1 + unit.place] = LEVEL_OF_GRADE[grade]
+            self.unseen.append((score, bytes(parts), 0))
+        if any(more):
+            self._sort(BitMap.union(some, *more))
+        return True
+
+    def _first(self, marked: Sequence[BitMap], wanted: int) -> tuple[BitMap, list[tuple[int, ...]]]:
+        """
+        What is looked at first.
+
+        @param marked: of each unit, all rows that are marked.
+        @return: also, of each kind of row that is left, the units of which it is not marked.
+        """
+        number = len(marked)
+        some = self._rows
+        for one in sorted(marked, key=len):
+            some = one & some
+        if len(some) >= wanted:
+            return some, [(one,) for one in range(number)]
+        telling = max(range(number), key=lambda one: self._units[one].weight)
+        some = marked[telling] & self._rows
+        if len(some) >= wanted:
+            return some, [(telling,)]
+        return BitMap.union(*marked) & self._rows, [tuple(range(number))]
+
+    def _sort(self, some: BitMap) -> Classes:
+        self.classes = Classes(self._postings, some, self._units, self._average, self._places, self._formula, True)
+        return self.classes
+
+
+def _score(units: Sequence[Unit], grades: Sequence[int], worth: Sequence[float]) -> float:
+    score = 0.0
+    for unit, grade in zip(units, grades, strict=True):
+        score += unit.weight * worth[grade]
+    return score
+
+
+def _reaching(unit: Unit, grade: int) -> BitMap:
+    """The rows that have a unit so often."""
+    codes = np.frombuffer(unit.posting.codes, np.uint8)
+    return BitMap(np.frombuffer(unit.posting.marked, np.uint32)[codes >= (grade - 1) << 1])
