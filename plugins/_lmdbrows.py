@@ -1,7 +1,7 @@
 """
 Rows and registrations in LMDB. Each change is one transaction, which also logs the rows that it touched, so that a snapshot of
-the index that is a little older can be brought up to date. Rows lie in the order of their numbers, so that they fill their pages, and
-are found by comparing numbers.
+the index, or a copy of the rows (L{overlay.plugins._flatrows}), that is a little older can be brought up to date. Rows lie in the order of
+their numbers, so that they fill their pages, and are found by comparing numbers.
 """
 
 import os
@@ -21,7 +21,9 @@ from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index.packed import NAME_BYTES, nameOf, pack, unpack
 from overlay.index.rowtable import Placed
 from overlay.index.store import Registration, StoredRecord
+from overlay.plugins._flatrows import FlatRows
 
+COPY = "rows.flat"
 _VERSION = b"version"
 _STAMP = b"stamp"
 _FORMAT = b"4"
@@ -72,6 +74,7 @@ class LmdbRows:
         self._sync = sync
         self._most = most
         self.shortened = False
+        self._copy: FlatRows | None = None
         self._environment: lmdb.Environment | None = None
         try:
             self._open()
@@ -105,7 +108,7 @@ class LmdbRows:
         if version == _BY_NAME:
             self._giveNumbers()
             # The library keeps the memory of all the pages that it has written at once.
-            self.close()
+            self._disconnect()
             self._open()
         elif version not in (None, _SHORTER, _FORMAT):
             raise Damaged("the store was written by another version of superpeer")
@@ -145,7 +148,9 @@ class LmdbRows:
                 value = reading.get(_key(row))
             return None if value is None else unpack(value)
 
-    def packed(self, rows: Iterable[int]) -> list[bytes | None]:
+    def packed(self, rows: Sequence[int]) -> list[bytes | None]:
+        if self._copy is not None:
+            return self._copy.packed(rows)
         with _translated(), self._env.begin(db=self._rows) as reading:
             return list(map(reading.get, map(_key, rows)))
 
@@ -203,11 +208,13 @@ class LmdbRows:
             list(registration.homes), registration.homesSigned,
         )
 
+        packed = [(row, pack(owner, one)) for row, one in put]
+
         def change(writing: "lmdb.Transaction") -> None:
             for row in gone:
                 writing.delete(_key(row), db=self._rows)
-            for row, one in put:
-                writing.put(_key(row), pack(owner, one), db=self._rows)
+            for row, one in packed:
+                writing.put(_key(row), one, db=self._rows)
             if forget:
                 writing.delete(owner, db=self._registrations)
             else:
@@ -217,6 +224,13 @@ class LmdbRows:
             writing.put(stamp, array("I", [*gone, *(row for row, _ in put)]).tobytes(), db=self._log)
 
         self._change(change)
+        if self._copy is not None:
+            try:
+                self._copy.change(packed, gone)
+            except OSError:
+                # Searches go on without it, and the next start makes another.
+                self._copy.remove()
+                self._copy = None
 
     def forgetLog(self, stamp: int) -> None:
         """A snapshot of this stamp is on disk: what changed before is not asked for again."""
@@ -257,17 +271,62 @@ class LmdbRows:
         """After a failure of the disk the library refuses all else until it is opened anew."""
         if isinstance(problem.__cause__, lmdb.MapFullError):
             return
-        self.close()
+        self._disconnect()
         try:
             self._open()
         except Exception as again:  # what was wrong before is still wrong: that is what the caller hears
             problem.add_note(str(again))
+
+    # --- the copy for searches ---------------------------------------------------------------------------------------
+
+    def beginCopy(self, trusted: bool) -> None:
+        """
+        Read rows from a copy from now on.
+
+        @param trusted: whether what is on the disk is what was written last.
+        @raise OSError: there can be none.
+        """
+        copy = FlatRows(self._folder / COPY)
+        try:
+            try:
+                changed = self.touchedSince(copy.load()) if trusted else None
+            except Damaged:
+                changed = None
+            if changed is None or copy.scattered:
+                copy.fill(self._whole())
+            elif changed:
+                with _translated(), self._env.begin(db=self._rows) as reading:
+                    held = [(row, value) for row in sorted(changed) if (value := reading.get(_key(row))) is not None]
+                copy.change(held, changed)
+        except BaseException:
+            copy.remove()
+            raise
+        self._copy = copy
+
+    def _whole(self) -> Iterator[tuple[int, bytes]]:
+        with _translated(), self._env.begin(db=self._rows) as reading:
+            for key, value in reading.cursor():
+                yield int.from_bytes(key, sys.byteorder), value
+
+    def saveCopy(self, stamp: int) -> None:
+        """
+        @param stamp: of now.
+        @raise OSError: the next start has to make another copy.
+        """
+        if self._copy is not None:
+            self._copy.save(stamp, self._sync)
 
     def sync(self) -> None:
         with _translated():
             self._env.sync(True)
 
     def close(self) -> None:
+        if self._copy is not None:
+            self._copy.close()
+            self._copy = None
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._environment is not None:
             self._environment.close()
             self._environment = None

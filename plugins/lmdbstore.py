@@ -77,6 +77,10 @@ class LmdbStore(IndexedStore):
             self._rebuild()
         elif not self._loadSnapshot(rows):
             self._rebuild()
+        try:
+            rows.beginCopy(not (doubtful or rows.shortened))
+        except OSError as problem:
+            self._log.warn("rows are not copied, so that searches take longer: {problem}", problem=problem)
         _giveBack()
         self._mark(_bootId())
 
@@ -156,6 +160,7 @@ class LmdbStore(IndexedStore):
         beside = path.with_suffix(".new")
         try:
             stamp = rows.stamp()
+            rows.saveCopy(stamp)
             start, dumped = stamp.to_bytes(8, "big"), self._postings.dump()
             summed = hashlib.sha256(start)
             summed.update(dumped)

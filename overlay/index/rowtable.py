@@ -19,7 +19,7 @@ class RowTable(Protocol):
         @raise overlay.errors.Damaged: it cannot be read.
         """
 
-    def packed(self, rows: Iterable[int]) -> list[bytes | None]:
+    def packed(self, rows: Sequence[int]) -> list[bytes | None]:
         """
         Several rows as they lie (see L{overlay.index.packed}); None for one that is not there.
 
@@ -57,7 +57,7 @@ class MemoryRows:
         packed = self._held.get(row)
         return None if packed is None else unpack(packed)
 
-    def packed(self, rows: Iterable[int]) -> list[bytes | None]:
+    def packed(self, rows: Sequence[int]) -> list[bytes | None]:
         return list(map(self._held.get, rows))
 
     def write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:

@@ -1,0 +1,189 @@
+"""The copy of rows for searches: the same as the rows themselves, whatever happens to it."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overlay.errors import Damaged
+from overlay.index.expression import Word
+from overlay.index.store import Change, Request
+from overlay.plugins import _flatrows as flatModule
+from overlay.plugins._flatrows import FlatRows
+from overlay.plugins._lmdbrows import COPY
+from overlay.plugins.lmdbstore import LmdbStore
+from tests.index.material import NOW, document, identity, record
+from tests.plugins.stores import lmdbStore
+
+ANNA = identity(1)
+PLACES = "rows.places"
+rows = st.integers(0, 12)
+changes = st.lists(st.tuples(st.dictionaries(rows, st.binary(max_size=70), max_size=6), st.sets(rows, max_size=3)), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes, st.integers(0, 12))
+def test_isLikeADictionary(done: list[tuple[dict[int, bytes], set[int]]], saved: int) -> None:
+    """
+    However rows change, each is read as it was written last; and a copy that was saved before some of the changes, which have given its
+    free places away since, is as good when the rows that have changed are written again.
+    """
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(flatModule, "_LEAST", 64)
+        patched.setattr(flatModule, "_JOINED", 128)
+        patched.setattr(flatModule, "TOUCHED", 3)
+        path = Path(folder) / "rows.flat"
+        held: dict[int, bytes] = {}
+        changed: set[int] = set()
+        copy = FlatRows(path)
+        copy.fill([])
+        copy.save(0, False)
+        for number, (put, gone) in enumerate(done):
+            copy.change(put.items(), gone)
+            held = {row: packed for row, packed in held.items() if row not in gone} | put
+            changed.update(put, gone)
+            assert copy.packed(sorted(held)) == [held[row] for row in sorted(held)]
+            if number == saved:
+                copy.save(number, True)
+                changed.clear()
+        copy.close()
+        again = FlatRows(path)
+        assert again.load() == (saved if saved < len(done) else 0)
+        again.change([(row, held[row]) for row in sorted(changed) if row in held], sorted(changed))
+        assert again.packed(sorted(held)) == [held[row] for row in sorted(held)]
+        absent = sorted(changed.difference(held))
+        assert again.packed(absent) == [None] * len(absent)
+        again.fill(held.items())
+        assert again.packed(sorted(held)) == [held[row] for row in sorted(held)] and not again.scattered
+        again.close()
+
+
+def test_freePlacesAreGivenAgain(tmp_path: Path) -> None:
+    """A row that is written again and again takes two places in turn; and a copy that is mostly free places is known."""
+    copy = FlatRows(tmp_path / "rows.flat")
+    copy.fill((row, bytes(2000)) for row in range(1000))
+    size = os.stat(tmp_path / "rows.flat").st_size
+    for number in range(300):
+        copy.change([(7, bytes([number % 256]) * 2000)], [])
+    assert os.stat(tmp_path / "rows.flat").st_size == size and not copy.scattered
+    copy.change([], range(600))
+    assert copy.scattered
+    copy.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["absent", "flipped", "other kind", "cut off"])
+def test_badCopyIsDamage(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit together is not read."""
+    copy = FlatRows(tmp_path / "rows.flat")
+    copy.fill([(0, b"one"), (1, b"two" * 100)])
+    with monkeypatch.context() as patched:
+        if how == "other kind":
+            patched.setattr(flatModule, "_FORMAT", 2)
+        copy.save(5, False)
+    copy.close()
+    places = tmp_path / PLACES
+    if how == "absent":
+        places.unlink()
+    elif how == "flipped":
+        stored = bytearray(places.read_bytes())
+        stored[-1] ^= 1
+        places.write_bytes(stored)
+    elif how == "cut off":
+        os.truncate(tmp_path / "rows.flat", 200)
+    again = FlatRows(tmp_path / "rows.flat")
+    with pytest.raises(Damaged):
+        again.load()
+    again.close()
+
+
+# --- in the store ----------------------------------------------------------------------------------------------------
+
+
+def change(*locations: str, **more: Any) -> Change:
+    return Change(ANNA.peerId, ANNA.publicKey, additions=[record(ANNA, document(one, "bloom")) for one in locations], **more)
+
+
+def shown(store: LmdbStore) -> list[tuple[bytes, bytes]]:
+    return [(row.recordId, row.packed) for row in store.search(Request(Word("bloom"), 100, NOW)).rows]
+
+
+def readOnlyFromTheCopy(store: LmdbStore) -> bool:
+    return store._rows is not None and store._rows._copy is not None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("lost", [None, COPY, PLACES])
+def test_searchesReadTheCopy(lost: str | None, killed: bool, tmp_path: Path) -> None:
+    """After a stop of either kind, with the copy or without it, the same rows are found."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", "a/y", "a/z", sequence=1))
+    store.close()
+    store = lmdbStore(tmp_path)
+    gone = record(ANNA, document("a/x")).recordId
+    store.apply(change("a/w", sequence=2, removals=[gone]))
+    before = shown(store)
+    assert len(before) == 3 and readOnlyFromTheCopy(store)
+    assert store._rows is not None
+    store._rows.close() if killed else store.close()
+    if lost is not None:
+        (tmp_path / "registrations" / lost).unlink()
+    again = lmdbStore(tmp_path)
+    assert shown(again) == before and readOnlyFromTheCopy(again) and again.problem == ""
+    again.close()
+
+
+def test_orderlyStopSparesTheCopying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that agrees with the store is not made anew, one that is mostly free places is."""
+    filled = []
+    fill = FlatRows.fill
+    monkeypatch.setattr(FlatRows, "fill", lambda copy, some: (filled.append(1), fill(copy, some)))
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", "a/y", sequence=1))
+    store.close()
+    assert filled == [1]
+    lmdbStore(tmp_path).close()
+    assert filled == [1]
+    monkeypatch.setattr(FlatRows, "scattered", True)
+    lmdbStore(tmp_path).close()
+    assert filled == [1, 1]
+
+
+def test_fullDiskCostsTheCopyOnly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the copy cannot be written the change is kept, searches read the store itself, and the next start makes another copy."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    with monkeypatch.context() as full:
+
+        def write(*_: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        full.setattr("overlay.plugins._flatrows.os.pwrite", write)
+        store.apply(change("a/y", sequence=2))
+    assert len(shown(store)) == 2 and not readOnlyFromTheCopy(store) and store.problem == ""
+    assert not (tmp_path / "registrations" / COPY).exists()
+    store.apply(change("a/z", sequence=3))
+    store.close()
+    again = lmdbStore(tmp_path)
+    assert len(shown(again)) == 3 and readOnlyFromTheCopy(again)
+    again.close()
+
+
+def test_withoutRoomForACopyThereIsNone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start without room for a copy is a start all the same."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    store.close()
+    (tmp_path / "registrations" / PLACES).unlink()
+
+    def cannot(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FlatRows, "fill", cannot)
+    again = lmdbStore(tmp_path)
+    assert len(shown(again)) == 1 and not readOnlyFromTheCopy(again) and again.problem == ""
+    again.close()
