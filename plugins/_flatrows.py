@@ -23,7 +23,7 @@ from overlay.errors import Damaged
 UNIT = 16
 """Places are multiples of so many bytes."""
 TOUCHED = 32
-"""Of more rows the beginnings are read at once (as in L{overlay.index.ranking} so many are ranked by arrays)."""
+"""Of more rows the beginnings are read at once: fewer are done before the arrays are made that this takes."""
 _LENGTH = 4
 _size = struct.Struct("<I").unpack_from
 _FORMAT = 1

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from overlay.index.classes import Classes
     from overlay.index.vectors import Vectors
 
-HANDFUL = 32
+HANDFUL = 64
 """Rows up to which they are sorted without arrays; a peer that holds little never loads what arrays need."""
 CLASSED = 32_768
 """Rows up to which all are scored, of few words."""
-NARROWED = 1536
+NARROWED = 1024
 """Of more rows that have every word, most are not looked at (L{overlay.index.summit})."""
 UNITS_MOST = 3
 """Words up to which that is tried."""

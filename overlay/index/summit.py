@@ -49,14 +49,47 @@ class Summit:
 
     def _found(self, wanted: int) -> bool:
         """Whether the best C{wanted} rows are among those of C{classes}."""
+        bands = self._postings.lengths.bands
+        shortest = next(length for length in sorted(bands) if bands[length].intersect(self._rows))
+        worth = worthOf(self._average, self._formula.k1, self._formula.b)[:, shortest].tolist()
+        return (self._ofOne if len(self._units) == 1 else self._ofSome)(wanted, shortest, worth)
+
+    def _ofOne(self, wanted: int, shortest: int, worth: Sequence[float]) -> bool:
+        """
+        Of one word: the rows that have it most often.
+
+        @param shortest: length class of the shortest rows.
+        @param worth: what each grade is worth there.
+        """
+        unit = self._units[0]
+        usual = 1 + (unit.posting.usual >> 1)
+        grade = _enough(unit, wanted)
+        if grade <= usual:
+            return False
+        some = _reaching(unit, grade) & self._rows
+        if len(some) < wanted:
+            return False
+        least = self._sort(some).last(wanted)
+        below = grade - 1
+        while below > usual and unit.weight * worth[below] >= least:
+            below -= 1
+        score = unit.weight * worth[below]
+        if score >= least:
+            return False
+        if below + 1 < grade:
+            self._sort(_reaching(unit, below + 1) & self._rows)
+        self._leaveOut(score, shortest, [below])
+        return True
+
+    def _ofSome(self, wanted: int, shortest: int, worth: Sequence[float]) -> bool:
+        """
+        @param shortest: as for L{_ofOne}, likewise C{worth}.
+        """
         units = self._units
         some, groups = self._first([unit.posting.mapped for unit in units], wanted)
         if len(some) < wanted:
             return False
         least = self._sort(some).last(wanted)
-        bands = self._postings.lengths.bands
-        shortest = next(length for length in sorted(bands) if bands[length].intersect(self._rows))
-        worth = worthOf(self._average, self._formula.k1, self._formula.b)[:, shortest].tolist()
         tops = [1 + (unit.posting.top >> 1) for unit in units]
         usual = [1 + (unit.posting.usual >> 1) for unit in units]
         more: list[BitMap] = []
@@ -74,14 +107,17 @@ class Summit:
                 if score >= least:
                     return False
                 more.append(_reaching(units[other], grades[other] + 1) & self._rows)
-            parts = bytearray(1 + self._places)
-            parts[0] = shortest
-            for unit, grade in zip(units, grades, strict=True):
-                parts[1 + unit.place] = LEVEL_OF_GRADE[grade]
-            self.unseen.append((score, bytes(parts), 0))
+            self._leaveOut(score, shortest, grades)
         if any(more):
             self._sort(BitMap.union(some, *more))
         return True
+
+    def _leaveOut(self, score: float, shortest: int, grades: Sequence[int]) -> None:
+        parts = bytearray(1 + self._places)
+        parts[0] = shortest
+        for unit, grade in zip(self._units, grades, strict=True):
+            parts[1 + unit.place] = LEVEL_OF_GRADE[grade]
+        self.unseen.append((score, bytes(parts), 0))
 
     def _first(self, marked: Sequence[BitMap], wanted: int) -> tuple[BitMap, list[tuple[int, ...]]]:
         """
@@ -112,6 +148,16 @@ def _score(units: Sequence[Unit], grades: Sequence[int], worth: Sequence[float])
     for unit, grade in zip(units, grades, strict=True):
         score += unit.weight * worth[grade]
     return score
+
+
+def _enough(unit: Unit, wanted: int) -> int:
+    """The highest grade that so many marked rows reach; 0 if there are not so many."""
+    counts = np.bincount(np.frombuffer(unit.posting.codes, np.uint8) >> 1).tolist() if unit.posting.codes else []
+    for grade in range(len(counts), 0, -1):
+        wanted -= counts[grade - 1]
+        if wanted <= 0:
+            return grade
+    return 0
 
 
 def _reaching(unit: Unit, grade: int) -> BitMap:

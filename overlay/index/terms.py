@@ -24,80 +24,100 @@ class Terms:
     """The rows of every term."""
 
     def __init__(self) -> None:
-        self._held: dict[str, int | bytes | Posting] = {}
+        # Apart from one another, since a dictionary of bytes and numbers alone is passed over by Python's search for cycles, which would
+        # otherwise look through all terms again and again.
+        self._few: dict[str, int | bytes] = {}
+        self._many: dict[str, Posting] = {}
         # Terms in order as of the last sorting (some may have gone since), and those that came after it; None until somebody asks.
-        self._sorted: list[str] = []
+        # Not a list, for the same reason.
+        self._sorted: tuple[str, ...] = ()
         self._fresh: list[str] | None = None
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._few) + len(self._many)
+
+    def __contains__(self, term: str) -> bool:
+        return term in self._few or term in self._many
+
+    def _all(self) -> list[str]:
+        return [*self._few, *self._many]
 
     def postings(self) -> int:
         """Pairs of a term and a row that has it; a count over all terms."""
-        return sum(map(self._rowsIn, self._held.values()))
+        return sum(map(self._rowsIn, self._few.values())) + sum(map(self._rowsIn, self._many.values()))
 
     def add(self, term: str, row: int, level: int, named: bool) -> None:
         """C{row} does not have the term yet."""
-        held = self._held.get(term)
-        if held is None:
-            self._held[term] = Few.one(row, level, named)
-            if self._fresh is None:
-                return
+        held = self._few.get(term)
+        if held is not None:
+            more = Few.added(Few.ofOne(held) if isinstance(held, int) else held, row, level, named)
+            if len(more) <= (ROW + 1) * FEW:
+                self._few[term] = more
+            else:
+                del self._few[term]
+                self._many[term] = Few.unpacked(more)
+            return
+        many = self._many.get(term)
+        if many is not None:
+            many.add(row, level, named)
+            return
+        self._few[term] = Few.one(row, level, named)
+        if self._fresh is not None:
             self._fresh.append(term)
-            if len(self._fresh) > 2 * len(self._held) + _PENDING:
-                self._sorted, self._fresh = sorted(self._held), []
-            return
-        if isinstance(held, Posting):
-            held.add(row, level, named)
-            return
-        more = Few.added(Few.ofOne(held) if isinstance(held, int) else held, row, level, named)
-        self._held[term] = more if len(more) <= (ROW + 1) * FEW else Few.unpacked(more)
+            if len(self._fresh) > 2 * len(self) + _PENDING:
+                self._sort()
+
+    def _sort(self) -> None:
+        self._sorted, self._fresh = tuple(sorted(self._all())), []
 
     def remove(self, term: str, row: int) -> None:
         """C{row} has the term no longer; no error if it never had."""
-        held = self._held.get(term)
-        if held is None:
+        many = self._many.get(term)
+        if many is not None:
+            many.remove(row)
+            if not many.rows:
+                del self._many[term]
             return
-        if isinstance(held, Posting):
-            held.remove(row)
-            left = bool(held.rows)
-        elif isinstance(held, int):
-            left = held >> 8 != row
-        else:
-            self._held[term] = held = Few.without(held, row)
-            left = bool(held)
-        if not left:
-            del self._held[term]
+        held = self._few.get(term)
+        if isinstance(held, int):
+            if held >> 8 == row:
+                del self._few[term]
+        elif held is not None:
+            left = Few.without(held, row)
+            if left:
+                self._few[term] = left
+            else:
+                del self._few[term]
 
     def removeAll(self, gone: BitMap) -> None:
         """Many rows go at once: one sweep over all terms."""
-        for term, held in list(self._held.items()):
+        for term, many in list(self._many.items()):
+            many.removeAll(gone)
+            if not many.rows:
+                del self._many[term]
+        for term, held in list(self._few.items()):
             if isinstance(held, int):
-                left: object = held >> 8 not in gone
-            elif isinstance(held, Posting):
-                held.removeAll(gone)
-                left = held.rows
-            else:
-                kept = held
-                for row in Few.rows(held):
-                    if row in gone:
-                        kept = Few.without(kept, row)
-                self._held[term] = left = kept
-            if not left:
-                del self._held[term]
+                if held >> 8 in gone:
+                    del self._few[term]
+                continue
+            kept = held
+            for row in Few.rows(held):
+                if row in gone:
+                    kept = Few.without(kept, row)
+            if not kept:
+                del self._few[term]
+            elif kept is not held:
+                self._few[term] = kept
 
     def shrink(self) -> None:
         """Give back what bitmaps hold in reserve."""
-        for held in self._held.values():
-            if isinstance(held, Posting):
-                held.shrink()
+        for held in self._many.values():
+            held.shrink()
 
     def get(self, term: str) -> Posting | None:
         """The rows of a term; not to be changed by the caller."""
-        held = self._held.get(term)
-        if held is None or isinstance(held, Posting):
-            return held
-        return Few.viewed(held)
+        held = self._few.get(term)
+        return self._many.get(term) if held is None else Few.viewed(held)
 
     def union(self, terms: Sequence[str]) -> tuple[BitMap, BitMap]:
         """The rows that have any of these terms, and those that have any in name or location."""
@@ -105,18 +125,19 @@ class Terms:
         names: array[int] = array("I")
         whole: list[Posting] = []
         for term in terms:
-            held = self._held.get(term)
+            held = self._few.get(term)
             if isinstance(held, int):
                 held = Few.ofOne(held)
-            if isinstance(held, Posting):
-                whole.append(held)
-            elif held is not None:
+            if held is not None:
                 rows += Few.rows(held)
                 names += Few.named(held)
+            elif term in self._many:
+                whole.append(self._many[term])
         return BitMap.union(BitMap(rows), *(one.rows for one in whole)), BitMap.union(BitMap(names), *(one.names for one in whole))
 
     def _size(self, term: str) -> int:
-        return self._rowsIn(self._held[term])
+        held = self._few.get(term)
+        return self._rowsIn(self._many[term] if held is None else held)
 
     @staticmethod
     def _rowsIn(held: "int | bytes | Posting") -> int:
@@ -127,16 +148,17 @@ class Terms:
     def beginning(self, start: str) -> list[str]:
         """The terms that begin so, in order; of more than L{PREFIX_TERMS} those in most rows, then the first ones."""
         if self._fresh is None:
-            self._sorted, self._fresh = sorted(self._held), []
+            self._sort()
+        assert self._fresh is not None
         if len(self._fresh) > max(_PENDING, len(self._sorted) // 64):
-            merged = [one for one in self._sorted if one in self._held]
-            merged += sorted(one for one in set(self._fresh) if one in self._held)
+            merged = [one for one in self._sorted if one in self]
+            merged += sorted(one for one in set(self._fresh) if one in self)
             merged.sort()  # two sorted runs: linear
-            self._sorted, self._fresh = merged, []
-        found = {one for one in self._fresh if one.startswith(start) and one in self._held}
+            self._sorted, self._fresh = tuple(merged), []
+        found = {one for one in self._fresh if one.startswith(start) and one in self}
         at = bisect_left(self._sorted, start)
         while at < len(self._sorted) and self._sorted[at].startswith(start):
-            if self._sorted[at] in self._held:
+            if self._sorted[at] in self:
                 found.add(self._sorted[at])
             at += 1
         if len(found) > PREFIX_TERMS:
@@ -151,17 +173,15 @@ class Terms:
         few: list[str] = []
         lengths = array("I")
         data: list[bytes] = []
-        many: list[tuple] = []
-        for term, held in self._held.items():
+        for term, held in self._few.items():
             if isinstance(held, int):
                 singles.append(term)
                 packed.append(held)
-            elif isinstance(held, Posting):
-                many.append((term, *held.dump()))
             else:
                 few.append(term)
                 lengths.append(len(held))
                 data.append(held)
+        many = [(term, *held.dump()) for term, held in self._many.items()]
         return _ORDER, singles, packed.tobytes(), few, lengths.tobytes(), b"".join(data), many
 
     def load(self, dumped: Sequence) -> None:
@@ -174,11 +194,10 @@ class Terms:
         numbers, sizes = array("Q"), array("I")
         numbers.frombytes(packed)
         sizes.frombytes(lengths)
-        self._held = dict(zip(singles, numbers, strict=True))
+        self._few = dict(zip(singles, numbers, strict=True))
         at = 0
         for term, size in zip(few, sizes, strict=True):
-            self._held[term] = data[at : at + size]
+            self._few[term] = data[at : at + size]
             at += size
-        for term, *whole in many:
-            self._held[term] = Posting.load(whole)
-        self._sorted, self._fresh = sorted(self._held), []
+        self._many = {term: Posting.load(whole) for term, *whole in many}
+        self._sort()
