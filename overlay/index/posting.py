@@ -112,7 +112,7 @@ class Posting:
     @ivar top: no code is larger.
     """
 
-    __slots__ = ("_mapped", "codes", "marked", "rows", "top", "usual")
+    __slots__ = ("_levels", "_mapped", "codes", "marked", "rows", "top", "usual")
 
     def __init__(self, rows: BitMap | None = None, meant: Iterable[tuple[int, int]] = (), usual: int = PLAIN) -> None:
         """
@@ -125,6 +125,8 @@ class Posting:
         self.codes = bytearray(code for _, code in marked)
         self.top = max(max(self.codes, default=PLAIN), usual)
         self._mapped: BitMap | None = None
+        # Kept for the next who asks where it takes long, until something changes.
+        self._levels: dict[int, BitMap] | None = None
 
     @property
     def mapped(self) -> BitMap:
@@ -143,10 +145,15 @@ class Posting:
 
     @property
     def levels(self) -> dict[int, BitMap]:
-        """Rows by level of occurrences (see L{overlay.index.bm25.level}), without level 1, made anew for each who asks."""
-        levels = sorted({LEVEL_OF[code] for code in (self.usual, *set(self.codes))} - {1})
-        made = {level: self._having([level == one for one in LEVEL_OF]) for level in levels}
-        return {level: rows for level, rows in made.items() if rows}
+        """Rows by level of occurrences (see L{overlay.index.bm25.level}), without level 1; not to be changed by the caller."""
+        held = self._levels
+        if held is None:
+            levels = sorted({LEVEL_OF[code] for code in (self.usual, *set(self.codes))} - {1})
+            made = {level: self._having([level == one for one in LEVEL_OF]) for level in levels}
+            held = {level: rows for level, rows in made.items() if rows}
+            if len(self.marked) >= MAPPED:
+                self._levels = held
+        return held
 
     def _having(self, table: Sequence[int]) -> BitMap:
         """
@@ -181,6 +188,7 @@ class Posting:
         return found
 
     def add(self, row: int, level: int, named: bool) -> None:
+        self._levels = None
         self.rows.add(row)
         code = CODES[level, named]
         if code == self.usual:
@@ -199,6 +207,7 @@ class Posting:
             self._mapped.add(row)
 
     def remove(self, row: int) -> None:
+        self._levels = None
         self.rows.discard(row)
         self._unmark(row)
         if self._mapped is not None:
@@ -210,6 +219,7 @@ class Posting:
             del self.marked[at], self.codes[at]
 
     def removeAll(self, gone: BitMap) -> None:
+        self._levels = None
         self.rows -= gone
         if not self.marked:
             return
@@ -226,6 +236,7 @@ class Posting:
 
     def shrink(self) -> None:
         """Give back what is held in reserve for rows that may come, and mark the fewest rows."""
+        self._levels = None
         self.rows.shrink_to_fit()
         if 2 * len(self.marked) > len(self.rows):
             self._becomeUsual()
@@ -273,7 +284,7 @@ class _View(Posting):
 
     def __init__(self) -> None:
         """The rest is set by whoever makes it, or when it is asked for."""
-        self._mapped = None
+        self._mapped = self._levels = None
         self.usual = PLAIN
 
     def __getattr__(self, name: str) -> object:

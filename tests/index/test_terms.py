@@ -57,6 +57,8 @@ def test_termsAreLikeADictionary(
             held = {one: {at: value for at, value in rows.items() if at >= row} for one, rows in held.items()}
         elif act == "shrink":
             made.shrink()
+        here = made.get(term)
+        assert content(here) == held.get(term, {})
         assert made.beginning("ab") == sorted(one for one, rows in held.items() if one.startswith("ab") and rows)
     if reload:
         again = Terms()
