@@ -14,8 +14,9 @@ LATE = 3.0
 """A look that comes so many seconds after its time means that this machine itself has slept: silence meanwhile says nothing of others."""
 DEAF = 5.0
 """
-When nothing comes over any of many links for so many seconds, it is this peer that is cut off, and their silence says nothing of them
-either. What leaves have sent meanwhile comes late, and they send little.
+When nothing comes over any of many links for so many seconds, it may be this peer that is cut off, and their silence says nothing of them
+either. What leaves have sent meanwhile comes late, and they send little. Where there are only leaves, who all say little, it may also
+just be quiet; so of each link that is believed once, until something comes over it.
 """
 FEW = 4
 """Links that are looked at only when they want it."""
@@ -24,7 +25,7 @@ FEW = 4
 class KeepAlive:
     """Of one peer. It looks twice in each interval between two signs of super-peers, a peer with few links less often."""
 
-    __slots__ = ("_deaf", "_due", "_links", "_paces", "_timer")
+    __slots__ = ("_deaf", "_due", "_excused", "_links", "_paces", "_timer")
 
     def __init__(self, links: "Links") -> None:
         self._links = links
@@ -32,6 +33,7 @@ class KeepAlive:
         self._timer: IDelayedCall | None = None
         self._due = 0.0
         self._deaf = False
+        self._excused = float("-inf")
 
     def start(self) -> None:
         """Begin to look."""
@@ -70,14 +72,19 @@ class KeepAlive:
     def _look(self) -> None:
         seconds = self._links.commons.seconds()
         late = seconds - self._due > LATE
-        deaf = self._links.serving and len(self._links) > FEW and not any(seconds - link.heardAt < DEAF for link in self._links)
-        late, self._deaf = late or (self._deaf and not deaf), deaf
-        dead = self._links.commons.settings.beats.dead
+        beats = self._links.commons.settings.beats
+        quiet = max(DEAF, beats.suspect)
+        deaf = self._links.serving and len(self._links) > FEW and not any(seconds - link.heardAt < quiet for link in self._links)
+        hears, self._deaf = self._deaf and not deaf, deaf
         # Until it is cut off for so long that all others have given it up.
-        bears = deaf and seconds - max(link.heardAt for link in self._links) < dead
+        bears = deaf and seconds - max(link.heardAt for link in self._links) < beats.dead
         for link in self._links:
-            if (seconds >= link.next or late) and not link.closed and not (bears and seconds - link.heardAt >= dead):
-                link.tick(seconds, late, self.paceOf(link))
+            excused = late or (hears and link.heardAt > self._excused)
+            if (seconds >= link.next or excused) and not link.closed and not (bears and seconds - link.heardAt >= beats.dead):
+                link.tick(seconds, excused, self.paceOf(link))
+        if hears:
+            # What was heard later than this was heard since.
+            self._excused = seconds - beats.keepAlive
         self._lookAfter(self._wait(seconds))
 
     def _lookAfter(self, wait: float) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from overlay.errors import UsageError
+from overlay.identity.network import proveMembership
 from overlay.lab.network import VirtualNetwork
 from overlay.lab.time import VirtualTime
 from overlay.link.link import BEAT, MEASURE_EVERY
@@ -348,3 +349,50 @@ def test_silentLinksAreNotFloodedWithQuestions() -> None:
     ends = Ends(SUPER, SUPER)
     ends.pause(19.0)
     assert len(asked(ends.wire)) == 1 and 7 <= len(ends.wire.sent) <= 10
+
+
+def leavesOf(count: int) -> tuple[Place, list[Wire], Clock]:
+    """A super-peer with so many leaves and no other super-peer."""
+    place, wires, clock = alone()
+    place.links.serving = True
+    leaves = []
+    for number in range(10, 10 + count):
+        identity = identityOf(number)
+        wire = Wire(identity, dialled=False)
+        wires.accept(wire)
+        proof = proveMembership(CLOSED.key, wire.binding, True, identity.peerId, place.peerId)
+        wire.receive(helloOf(place, wire, proof=proof, advert=advertOf(identity, CLOSED)))
+        leaves.append(wire)
+    assert len(place.links) == count
+    return place, leaves, clock
+
+
+@pytest.mark.parametrize("dead", [1, 5])
+def test_whoeverIsSilentWhereAllAreQuietIsGivenUp(dead: int) -> None:
+    """Leaves that speak only when they are asked, and all at once, make it quiet for a while; whoever never answers is given up anyway."""
+    place, leaves, clock = leavesOf(8)
+    answered = dict.fromkeys(leaves, 0)
+    for _ in range(600):
+        clock.advance(0.1)
+        for wire in leaves[dead:]:
+            questions = asked(wire)
+            wire.receive(*[Pong(one.token, WALL) for one in questions[answered[wire] :]])
+            answered[wire] = len(questions)
+    lost = [event for event in place.observer.events if event[0] == "lost"]
+    assert lost == [("lost", wire.remoteId, "dead", False) for wire in leaves[:dead]]
+
+
+def test_whoeverIsCutOffLosesNoLeaf() -> None:
+    """When nothing comes from anybody for a while it is this peer that is cut off: all may answer once it hears again."""
+    place, leaves, clock = leavesOf(8)
+    advance(clock, 1.0)
+    for number, wire in enumerate(leaves):
+        wire.receive(Pong(asked(wire)[-1].token, WALL))
+        advance(clock, 1.0 if number % 2 else 0.5)
+    advance(clock, 16.0)
+    leaves[-1].receive(Ping(BEAT, WALL))
+    advance(clock, 1.0)
+    for wire in leaves[:-1]:
+        wire.receive(Ping(BEAT, WALL))
+    advance(clock, 5.0)
+    assert not [event for event in place.observer.events if event[0] == "lost"] and len(place.links) == 8
