@@ -9,6 +9,7 @@ from errno import ECONNABORTED, EWOULDBLOCK
 from socket import SHUT_RDWR, socket
 
 from OpenSSL import SSL
+from OpenSSL._util import lib
 
 RECORD = 16 * 1024
 """Most bytes of one TLS record."""
@@ -31,7 +32,11 @@ class SecuredSocket(SSL.Connection):
         @param opened: called once, when both ends have shown who they are.
         """
         super().__init__(context, bare)
+        # Else one call would read all that is no data (as changes of keys, of which there may be any number) for as long as it comes, and
+        # nothing else would be done meanwhile. What is left the reactor tells of again.
+        lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_AUTO_RETRY)
         self._bare = bare
+        self._over: OSError | None = None
         self._waiting: Callable[[], None] | None = opened
         if dials:
             self.set_connect_state()
@@ -61,6 +66,8 @@ class SecuredSocket(SSL.Connection):
         """
         What has come, as a socket's: with an C{OSError} if that is nothing, or if the connection is gone.
         """
+        if self._over is not None:
+            raise self._over
         if self._waiting is not None:
             self._shakeHands()
             if self._waiting is not None:
@@ -80,8 +87,9 @@ class SecuredSocket(SSL.Connection):
         except SSL.ZeroReturnError:
             pass
         except SSL.Error as problem:
+            self._over = self._ended(problem)
             if not found:
-                raise self._ended(problem) from problem
+                raise self._over from problem
         return found[0] if len(found) == 1 else b"".join(found)
 
     def recvmsg(self, size: int, *more: int) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
@@ -103,14 +111,19 @@ class SecuredSocket(SSL.Connection):
                     raise BlockingIOError(EWOULDBLOCK, "the other side does not read") from problem
                 break
             except SSL.Error as problem:
-                raise self._ended(problem) from problem
+                if not sent:
+                    raise self._ended(problem) from problem
+                break
         return sent
 
     def _ended(self, problem: SSL.Error) -> OSError:
         """What a socket would say. (Who reads nothing, and has TLS of its own answered, is given up as well.)"""
         if isinstance(problem, SSL.SysCallError):
+            # OpenSSL would say it once more of the next connection of which there is something to say.
+            lib.ERR_clear_error()
             return ConnectionResetError(*problem.args)
-        if self.problem is None:
+        # Of what has ended already TLS says no more why.
+        if self.problem is None and problem.args and problem.args[0]:
             self.problem = problem
         return ConnectionAbortedError(ECONNABORTED, "TLS")
 

@@ -1,9 +1,13 @@
 """A socket with TLS inside."""
 
+import hashlib
+import hmac
 import socket
+import struct
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
@@ -135,3 +139,82 @@ def test_noTls(first: bytes) -> None:
     assert isinstance(listener.problem, SSL.Error) and listener.problem.args
     bare.close()
     listener.close()
+
+
+def record(secret: bytes, number: int, inner: bytes) -> bytes:
+    """A record as the dialler's TLS would send it; the last byte of C{inner} is the kind (RFC 8446, sections 5.2 and 7)."""
+
+    def expand(label: bytes, size: int) -> bytes:
+        label = b"tls13 " + label
+        return hmac.new(secret, struct.pack("!HB", size, len(label)) + label + b"\0\1", hashlib.sha384).digest()[:size]
+
+    nonce = bytes(one ^ other for one, other in zip(expand(b"iv", 12), number.to_bytes(12, "big"), strict=True))
+    head = b"\x17\x03\x03" + struct.pack("!H", len(inner) + 16)
+    return head + AESGCM(expand(b"key", 32)).encrypt(nonce, inner, head)
+
+
+def updated(secret: bytes) -> bytes:
+    """The secret after a change of keys."""
+    label = b"tls13 traffic upd"
+    return hmac.new(secret, struct.pack("!HB", 48, len(label)) + label + b"\0\1", hashlib.sha384).digest()
+
+
+def spoken() -> tuple[SecuredSocket, SecuredSocket, bytes]:
+    """Two ends after their handshake, and the secret of what the dialler sends."""
+    secrets: dict[bytes, bytes] = {}
+    context = makeContext(DIALLER)
+    context.set_keylog_callback(lambda connection, line: secrets.update({line.split()[0]: bytes.fromhex(line.split()[2].decode())}))
+    one, other = pair(dialler=context)
+    shakeHands(one, other)
+    assert one.get_cipher_name() == "TLS_AES_256_GCM_SHA384"
+    return one, other, secrets[b"CLIENT_TRAFFIC_SECRET_0"]
+
+
+def test_changesOfKeysHoldUpNobody() -> None:
+    """Of any number of records that are no data one is read at a time: between them there is time for all else, and data comes after."""
+    one, other, secret = spoken()
+    bare: socket.socket = one._bare
+    for _ in range(20):
+        bare.send(record(secret, 0, b"\x18\0\0\1\0\x16"))
+        secret = updated(secret)
+    bare.send(record(secret, 0, b"data\x17"))
+    for _ in range(20):
+        assert read(other) is None
+    assert read(other) == b"data"
+    other.send(b"answer")
+    assert read(one) == b"answer"
+    one.close()
+    other.close()
+
+
+def test_whatWasWrongIsKeptThoughDataCameBeforeIt() -> None:
+    """What came before the end is read, then the end as it was: garbage is a problem, a connection that was cut is none."""
+    for garbage in (b"\x17\x03\x03\0\x20" + bytes(32), b""):
+        one, other, _ = spoken()
+        one.send(b"data")
+        one._bare.send(garbage)
+        if not garbage:
+            one.close()
+        assert read(other) == b"data"
+        for _ in range(2):
+            with pytest.raises(ConnectionAbortedError if garbage else ConnectionResetError):
+                other.recv(65536)
+        assert (other.problem is not None) is bool(garbage) and (not garbage or other.problem.args[0])  # type: ignore[union-attr]
+        one.close()
+        other.close()
+
+
+def test_whatIsGoneTakesNothing() -> None:
+    """Of a connection that the other end has cut nothing is said but that, and nothing of it is said of another connection."""
+    (one, other, _), (third, fourth, _) = spoken(), spoken()
+    one.close()
+    with pytest.raises(ConnectionResetError, match="EPIPE"):
+        other.send(b"x")
+    third.close()
+    with pytest.raises(ConnectionResetError, match="EOF"):
+        fourth.recv(65536)
+    with pytest.raises(ConnectionError):
+        other.send(b"x")
+    assert other.problem is None and fourth.problem is None
+    other.close()
+    fourth.close()
