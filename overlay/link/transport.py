@@ -5,6 +5,7 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IPullProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -117,8 +118,9 @@ class TlsChannel:
         self._timer = self._reactor.callLater(self._handshake, self._end, "the TLS handshake takes too long")
         try:
             self._secured.begin()
-        except OSError as problem:
-            self._end(str(problem))
+        except OSError:
+            # What has come already is no TLS, or the connection is gone again.
+            self._end(_sentence(Failure(ConnectionLost()), self._secured.problem))
 
     def _authenticated(self) -> None:
         """The TLS handshake is over."""

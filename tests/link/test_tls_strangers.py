@@ -1,6 +1,7 @@
 """What may come over a real socket instead of a peer."""
 
 import os
+import socket
 from typing import Any
 
 import pytest
@@ -10,20 +11,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet import reactor as _reactor
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from overlay.errors import NotReached
 from overlay.identity.network import proveMembership
 from overlay.link import tls
 from overlay.link.frames import FrameReader, framesOf
-from overlay.link.tls import TlsNetwork, certificateOf, makeContext
-from overlay.link.transport import _LABEL
+from overlay.link.tls import TlsNetwork, certificateOf, keyOf, makeContext
+from overlay.link.transport import _LABEL, TlsChannel
+from overlay.link.turn import Turn
 from overlay.questions import Deed
 from overlay.wire import limits
 from overlay.wire.codec import decode, encode
@@ -279,6 +284,39 @@ async def test_dialsThatFail() -> None:
     with pytest.raises(NotReached, match=f"127.0.0.1:{port}"):
         await one.links.dial(f"127.0.0.1:{port}")
     await stop(one)
+
+
+class Early:
+    """The transport of a dialler whose other end has spoken before TLS could."""
+
+    def __init__(self, said: bytes) -> None:
+        self.socket, self.other = socket.socketpair()
+        self.socket.setblocking(False)
+        self.other.send(said)
+        self.channel: TlsChannel | None = None
+
+    def getPeer(self) -> UNIXAddress:
+        return UNIXAddress("")
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        assert not streaming
+
+    def abortConnection(self) -> None:
+        self.socket.close()
+        self.other.close()
+        assert self.channel is not None
+        self.channel.connectionLost(Failure(ConnectionAborted()))
+
+
+def test_whoeverSpeaksFirstIsNoPeer() -> None:
+    """A server that greets at once, before a dialler has said anything, is told from a peer like any other that does not speak TLS."""
+    transport, clock = Early(b"SSH-2.0-OpenSSH_9.6\r\n"), Clock()
+    channel = transport.channel = TlsChannel(clock, Turn(clock), makeContext(STRANGER), keyOf, 5.0, dialledAddress="10.0.0.1:22")
+    channel.dialled_ = Deferred()
+    said: list[str] = []
+    channel.dialled_.addErrback(lambda failure: said.append(failure.trap(NotReached) and failure.getErrorMessage()))
+    channel.makeConnection(transport)  # type: ignore[arg-type]
+    assert len(said) == 1 and "10.0.0.1:22: it is no peer, or broken" in said[0] and clock.getDelayedCalls() == []
 
 
 @within(20)
