@@ -36,7 +36,8 @@ class SecuredSocket(SSL.Connection):
         # nothing else would be done meanwhile. What is left the reactor tells of again.
         lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_AUTO_RETRY)
         self._bare = bare
-        self._over: OSError | None = None
+        # What is to be said once all has been read that came before.
+        self._over: SSL.Error | None = None
         self._waiting: Callable[[], None] | None = opened
         if dials:
             self.set_connect_state()
@@ -67,7 +68,7 @@ class SecuredSocket(SSL.Connection):
         What has come, as a socket's: with an C{OSError} if that is nothing, or if the connection is gone.
         """
         if self._over is not None:
-            raise self._over
+            raise self._ended(self._over)
         if self._waiting is not None:
             self._shakeHands()
             if self._waiting is not None:
@@ -87,9 +88,9 @@ class SecuredSocket(SSL.Connection):
         except SSL.ZeroReturnError:
             pass
         except SSL.Error as problem:
-            self._over = self._ended(problem)
             if not found:
-                raise self._over from problem
+                raise self._ended(problem) from problem
+            self._over = problem.with_traceback(None)
         return found[0] if len(found) == 1 else b"".join(found)
 
     def recvmsg(self, size: int, *more: int) -> tuple[bytes, list[tuple[int, int, bytes]], int]:
@@ -124,7 +125,8 @@ class SecuredSocket(SSL.Connection):
             return ConnectionResetError(*problem.args)
         # Of what has ended already TLS says no more why.
         if self.problem is None and problem.args and problem.args[0]:
-            self.problem = problem
+            # Where it came from would keep this object, which is large, until the collector comes.
+            self.problem = problem.with_traceback(None)
         return ConnectionAbortedError(ECONNABORTED, "TLS")
 
     def shutdown(self, how: int = SHUT_RDWR) -> None:  # type: ignore[override]

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import socket
 import struct
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -218,3 +219,30 @@ def test_whatIsGoneTakesNothing() -> None:
     assert other.problem is None and fourth.problem is None
     other.close()
     fourth.close()
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_nothingIsLeftOfWhatHasEnded(early: bool) -> None:
+    """Of a connection that was no TLS, or none any more, nothing waits for the collector of unreachable objects."""
+    bare: socket.socket
+    if early:
+        bare, other = socket.socketpair()
+        other.setblocking(False)
+        end = SecuredSocket(makeContext(LISTENER), other, False, lambda: None)
+    else:
+        one, end, _ = spoken()
+        one.send(b"data")
+        bare = one._bare
+    bare.send(b"GET / HTTP/1.1\r\n\r\n")
+    said: list[bytes] = []
+    for _ in range(2):
+        try:
+            said.append(end.recv(65536))
+        except ConnectionAbortedError:
+            said.append(b"ended")
+    assert said == [b"ended" if early else b"data", b"ended"] and end.problem is not None
+    bare.close()
+    end.close()
+    left = weakref.ref(end)
+    del end
+    assert left() is None
