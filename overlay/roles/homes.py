@@ -10,7 +10,7 @@ from overlay.commons import Commons, Component, Receivers
 from overlay.errors import SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
-from overlay.link.room import FULL_RETRY
+from overlay.link.room import FULL, FULL_RETRY
 from overlay.questions import Deed
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
 from overlay.wire import limits
@@ -251,9 +251,10 @@ class Homes(Component):
 
     def _unanswered(self, failure: Failure, home: Home, addresses: list[str]) -> None:
         failure.trap(SuperpeerError)
-        if failure.check(TurnedAway) and self._homes.get(home.peerId) is home:
-            # It lives, and has no room, at whatever address.
-            home.life.gone(CROWDED)
+        said = failure.value
+        if isinstance(said, TurnedAway) and self._homes.get(home.peerId) is home:
+            # It lives, and would say the same at whatever address.
+            home.life.gone(CROWDED if said.reason == FULL else said.reason)
         else:
             self._dial(home, addresses)
 

@@ -1,10 +1,16 @@
 """How many leaves a super-peer takes: a refusal must not keep anybody out of the network for good."""
 
 import attrs
+import pytest
+from twisted.internet.defer import fail
 
+from overlay.errors import TurnedAway
 from overlay.lab.world import LabPeer, World
+from overlay.link.links import Links
+from overlay.link.room import FULL_RETRY
 from overlay.questions import HeadRoom
 from overlay.roles.homes import HOMELESS_RETRY
+from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY
 from overlay.roles.reign import ROOM_EVERY
 from overlay.wire.registration import RegisterAnswer
 from tests.roles.test_handover import Told
@@ -61,3 +67,20 @@ def test_whatTheMachineBears() -> None:
     leave(home, HeadRoom(10**9, 10**4))
     world.run(ROOM_EVERY + 1.4 * HOMELESS_RETRY)
     assert world.registered() and home.peer.hosting.count == LIMIT + 1
+
+
+@pytest.mark.parametrize(("code", "wait"), [("full", FULL_RETRY), ("blocked", LONGEST_RETRY), ("leaving", FIRST_RETRY)])
+def test_turnedAway(monkeypatch: pytest.MonkeyPatch, code: str, wait: float) -> None:
+    """A crowded super-peer is asked again after a while, one that stops soon, one that will not have this peer ever more rarely."""
+    world = World(3, specs={"election": f"fittest:wanted={LIMIT // 2}"})
+    home = world.add("home")
+    assert world.until(lambda: home.isSuper, 30)
+    leaf = world.add("leaf", [home], settings=attrs.evolve(world.settings, role="leaf"))
+    assert world.until(world.registered, 60)
+    monkeypatch.setattr(Links, "dial", lambda links, address, expected=None: fail(TurnedAway("no", code)))
+    leaf.peer.links.drop(home.peerId, "lost")
+    waits = []
+    for _ in range(900):
+        world.run(1)
+        waits.append(leaf.peer.homes._avoid.get(home.peerId, (0.0, 0.0))[1])
+    assert waits[-1] == max(waits) == wait and leaf.peer.homes.homeless
