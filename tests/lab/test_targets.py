@@ -119,7 +119,7 @@ def test_whoIsSelected() -> None:
 
 def test_settling(capsys: pytest.CaptureFixture[str]) -> None:
     """Three founders are joined by as many as the load asks for; every target has its figure."""
-    words = ["settle", "--peers", "40", "--registrations", "10", "--dialable", "0.6", "--sharers", "1", "--settle", "60"]
+    words = ["settle", "--peers", "40", "--registrations", "10", "--dialable", "0.6", "--sharers", "1", "--settle", "150"]
     lab([*words, "--minutes", "0.5", "--joining", "20", "--json"])
     found = json.loads(capsys.readouterr().out)
     assertShape(found, "settle")
