@@ -74,6 +74,9 @@ class LmdbStore(IndexedStore):
         super().__init__(rows)
         if doubtful or rows.shortened:
             self._mark(_VERIFYING)
+            # It may know of changes that the disk has lost; their numbers are given again.
+            with suppress(OSError):
+                (self._folder / SNAPSHOT).unlink(missing_ok=True)
             self._rebuild()
         elif not self._loadSnapshot(rows):
             self._rebuild()

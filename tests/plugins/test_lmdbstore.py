@@ -442,6 +442,23 @@ def test_readingThatKilledTheProcessIsNotTriedTwice(tmp_path: Path) -> None:
     again.close()
 
 
+def test_snapshotOfWhatThePowerCutTookIsNotUsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot may know of changes that the disk has lost; other changes have their numbers soon."""
+    filled(tmp_path).close()
+    lost = (folderOf(tmp_path) / "data.mdb").read_bytes()
+    store = lmdbStore(tmp_path)
+    store.apply(change(ANNA, "a/lost", text="gone", sequence=2))
+    store.close()
+    (folderOf(tmp_path) / "data.mdb").write_bytes(lost)
+    (folderOf(tmp_path) / OPEN).write_text("another start", "ascii")
+    store = lmdbStore(tmp_path)
+    store.apply(change(ANNA, "a/new", text="kept", sequence=2))
+    kill(store)
+    again = lmdbStore(tmp_path)
+    assert (found(again, "gone"), found(again, "kept")) == ([], ["a/new"])
+    again.close()
+
+
 def test_withoutABootIdNothingIsDoubted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the machine gives its starts no names, a killed process is as usual."""
     monkeypatch.setattr(storeModule, "_BOOT_ID", tmp_path / "none")
