@@ -36,7 +36,7 @@ _NOWHERE = 0
 
 class FlatRows:
     """
-    Any method but L{close} may raise an OSError: then the copy is of no use any more.
+    If a method that writes raises anything, the copy is of no use any more.
 
     @param path: of the file with the rows; where they stand is told by another one beside it.
     """
@@ -47,13 +47,15 @@ class FlatRows:
         # By row: where it stands, in units; the first unit is no row's.
         self._places = array("I")
         self._end = 1
-        self._free: dict[int, list[int]] = {}
+        # By size, in units: places that no row takes.
+        self._free: dict[int, array[int]] = {}
         self._wasted = 0
         self._map: mmap.mmap | None = None
 
     def close(self) -> None:
         if self._map is not None:
-            self._map.close()
+            with suppress(BufferError):  # somebody still looks at it, and lets it go later
+                self._map.close()
             self._map = None
         if self._file >= 0:
             os.close(self._file)
@@ -143,7 +145,10 @@ class FlatRows:
         at = place * UNIT
         units = -(-(_LENGTH + _size(self._map, at)[0]) // UNIT)
         self._places[row] = _NOWHERE
-        self._free.setdefault(units, []).append(place)
+        free = self._free.get(units)
+        if free is None:
+            free = self._free[units] = array("I")
+        free.append(place)
         self._wasted += units
 
     def _write(self, data: bytes, place: int) -> None:
@@ -179,17 +184,26 @@ class FlatRows:
         @param stamp: of the store, with whose rows the copy agrees.
         @param sync: whether all of it has to be on the disk itself.
         """
-        free = {units: array("I", places).tobytes() for units, places in self._free.items() if places}
+        free = {units: places.tobytes() for units, places in self._free.items() if places}
         dumped = msgspec.msgpack.encode((_FORMAT, sys.byteorder, stamp, self._end, self._wasted, self._places.tobytes(), free))
         if sync:
-            os.fdatasync(self._file)
+            self.sync()
         new = self._beside.with_suffix(".new")
-        with new.open("wb") as file:
-            file.writelines((hashlib.sha256(dumped).digest(), dumped))
-            if sync:
-                file.flush()
-                os.fdatasync(file.fileno())
-        os.replace(new, self._beside)
+        try:
+            with new.open("wb") as file:
+                file.writelines((hashlib.sha256(dumped).digest(), dumped))
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(new, self._beside)
+        except BaseException:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise
+
+    def sync(self) -> None:
+        """Have all rows on the disk itself."""
+        os.fsync(self._file)
 
     def load(self) -> int:
         """
@@ -212,12 +226,13 @@ class FlatRows:
             raise Damaged("a copy of the rows of another kind, or cut off")
         self._end, self._wasted = end, wasted
         self._places.frombytes(places)
-        self._free = {int(units): list(array("I", held)) for units, held in free.items()}
+        self._free = {int(units): array("I", held) for units, held in free.items()}
         self._map = mmap.mmap(self._file, size, access=mmap.ACCESS_READ)
         return int(stamp)
 
     def fill(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """Begin anew, with these rows."""
+        self._unsave()
         if self._map is not None:
             self._map.close()
             self._map = None
@@ -225,3 +240,17 @@ class FlatRows:
         self._places, self._end, self._free, self._wasted = array("I"), 1, {}, 0
         self.change(rows, ())
 
+    def _unsave(self) -> None:
+        """
+        Forget what L{save} has kept, on the disk itself: if the process or the machine stops before the next one, the old places would
+        be looked for among rows that stand elsewhere by now.
+        """
+        try:
+            self._beside.unlink()
+        except FileNotFoundError:
+            return
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

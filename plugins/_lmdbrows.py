@@ -227,10 +227,10 @@ class LmdbRows:
         if self._copy is not None:
             try:
                 self._copy.change(packed, gone)
-            except OSError:
-                # Searches go on without it, and the next start makes another.
-                self._copy.remove()
-                self._copy = None
+                if self._copy.scattered:
+                    self._copy.fill(self._whole())
+            except Exception:  # whatever becomes of the copy, the change is made
+                self._giveUpCopy()
 
     def forgetLog(self, stamp: int) -> None:
         """A snapshot of this stamp is on disk: what changed before is not asked for again."""
@@ -252,6 +252,9 @@ class LmdbRows:
                 if isinstance(problem.__cause__, lmdb.MapFullError) and self._grow():
                     continue
                 self._reopen(problem)
+                if not isinstance(problem.__cause__, lmdb.MapFullError | lmdb.TxnFullError) and self._giveUpCopy():
+                    # Its room may be what is wanted.
+                    continue
                 raise
             except Damaged as problem:
                 self._reopen(problem)
@@ -311,14 +314,34 @@ class LmdbRows:
     def saveCopy(self, stamp: int) -> None:
         """
         @param stamp: of now.
-        @raise OSError: the next start has to make another copy.
         """
         if self._copy is not None:
-            self._copy.save(stamp, self._sync)
+            try:
+                self._copy.save(stamp, self._sync)
+            except OSError:
+                self._giveUpCopy()
+
+    def _giveUpCopy(self) -> bool:
+        """
+        Searches go on without it, and the next start makes another.
+
+        @return: whether there was one.
+        """
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.remove()
+        return copy is not None
 
     def sync(self) -> None:
+        """
+        Have all on the disk itself.
+
+        @raise StoreFull: the disk does not take it.
+        """
         with _translated():
             self._env.sync(True)
+            if self._copy is not None:
+                self._copy.sync()
 
     def close(self) -> None:
         if self._copy is not None:

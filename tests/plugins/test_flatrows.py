@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from overlay.errors import Damaged
 from overlay.index.expression import Word
 from overlay.index.store import Change, Request
 from overlay.plugins import _flatrows as flatModule
+from overlay.plugins import _lmdbrows as rowsModule
 from overlay.plugins._flatrows import FlatRows
 from overlay.plugins._lmdbrows import COPY
-from overlay.plugins.lmdbstore import LmdbStore
+from overlay.plugins.lmdbstore import OPEN, SNAPSHOT, LmdbStore
 from tests.index.material import NOW, document, identity, record
 from tests.plugins.stores import lmdbStore
 
@@ -95,6 +97,19 @@ def test_badCopyIsDamage(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         places.write_bytes(stored)
     elif how == "cut off":
         os.truncate(tmp_path / "rows.flat", 200)
+    again = FlatRows(tmp_path / "rows.flat")
+    with pytest.raises(Damaged):
+        again.load()
+    again.close()
+
+
+def test_placesOfBeforeAreNotBelieved(tmp_path: Path) -> None:
+    """Where rows stood before a copy was made anew is forgotten at once: the process may stop before it is said anew."""
+    copy = FlatRows(tmp_path / "rows.flat")
+    copy.fill([(0, b"one" * 20), (1, b"two")])
+    copy.save(5, False)
+    copy.fill([(0, b"one"), (1, b"two" * 20)])
+    copy.close()
     again = FlatRows(tmp_path / "rows.flat")
     with pytest.raises(Damaged):
         again.load()
@@ -187,3 +202,121 @@ def test_withoutRoomForACopyThereIsNone(tmp_path: Path, monkeypatch: pytest.Monk
     again = lmdbStore(tmp_path)
     assert len(shown(again)) == 1 and not readOnlyFromTheCopy(again) and again.problem == ""
     again.close()
+
+
+def test_fullDiskTakesTheCopyFirst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the store cannot be written the copy gives its room back, and the change is tried again."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    number = rowsModule._number
+
+    def full(value: int) -> bytes:
+        if readOnlyFromTheCopy(store):
+            raise lmdb.DiskError("no space left")
+        return number(value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rowsModule, "_number", full)
+        store.apply(change("a/y", sequence=2))
+    assert len(shown(store)) == 2 and not readOnlyFromTheCopy(store) and store.problem == ""
+    assert not (tmp_path / "registrations" / COPY).exists()
+    store.close()
+    again = lmdbStore(tmp_path)
+    assert len(shown(again)) == 2 and readOnlyFromTheCopy(again)
+    again.close()
+
+
+def test_copyThatFailsOtherwiseCostsNoChange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the store is in the index too, whatever becomes of the copy."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    with monkeypatch.context() as patched:
+
+        def fail(*_: object) -> None:
+            raise MemoryError
+
+        patched.setattr(FlatRows, "change", fail)
+        store.apply(change("a/y", sequence=2))
+    assert len(shown(store)) == 2 and not readOnlyFromTheCopy(store)
+    store.close()
+
+
+def test_copyThatCannotBeSavedCostsNoSnapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start makes another copy, and reads the snapshot of the index; nothing half written stays."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    replace = os.replace
+    with monkeypatch.context() as patched:
+
+        def cannot(old: Path, new: Path) -> None:
+            if new.name == PLACES:
+                raise OSError(28, "No space left on device")
+            replace(old, new)
+
+        patched.setattr("overlay.plugins._flatrows.os.replace", cannot)
+        store.close()
+    folder = tmp_path / "registrations"
+    assert (folder / SNAPSHOT).exists() and not (folder / "rows.new").exists()
+    again = lmdbStore(tmp_path)
+    assert len(shown(again)) == 1 and readOnlyFromTheCopy(again)
+    again.close()
+
+
+def readWithout(store: LmdbStore) -> list[tuple[bytes, bytes]]:
+    """What is shown if there is no copy."""
+    assert store._rows is not None
+    copy, store._rows._copy = store._rows._copy, None
+    try:
+        return shown(store)
+    finally:
+        store._rows._copy = copy
+
+
+def test_copyMadeAnewAfterAPowerCutAndThenKilled(tmp_path: Path) -> None:
+    """After the machine has stopped the copy is made anew; where rows stood before is not believed when the process is killed then."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", "a/y", "a/z", sequence=1))
+    # A larger row takes the first one's number, and another place, so that they are not in order.
+    store.apply(change(sequence=2, removals=[record(ANNA, document("a/x")).recordId]))
+    store.apply(change("a/x" + "x" * 40, sequence=3))
+    store.close()
+    store = lmdbStore(tmp_path)
+    assert store._rows is not None
+    store._rows.close()
+    (tmp_path / "registrations" / OPEN).write_text("another start", "ascii")
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/w", sequence=4))
+    before = shown(store)
+    assert store._rows is not None
+    store._rows.close()
+    again = lmdbStore(tmp_path)
+    assert readOnlyFromTheCopy(again) and shown(again) == readWithout(again) == before
+    again.close()
+
+
+def test_copyIsOnTheDiskAfterAnOrderlyStop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store counts as closed only when all of the copy is on the disk itself: a power cut would leave what is not to be read then."""
+    store = lmdbStore(tmp_path)
+    store.apply(change("a/x", sequence=1))
+    with monkeypatch.context() as patched:
+
+        def cannot(_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        patched.setattr(FlatRows, "sync", cannot)
+        store.close()
+    assert (tmp_path / "registrations" / OPEN).exists()
+
+
+def test_copyStaysInProportion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often rows of other sizes take the place of all, the copy is never much more than twice as large as they are."""
+    monkeypatch.setattr(flatModule, "_LEAST", 256)
+    store = lmdbStore(tmp_path)
+    for number in range(1, 30):
+        locations = [f"a/{one}{'x' * 16 * number}" for one in range(4)]
+        store.apply(change(*locations, sequence=number, clear=True))
+        rows = shown(store)
+        assert readOnlyFromTheCopy(store) and len(rows) == 4 and rows == readWithout(store)
+        size = sum(len(packed) + 32 for _, packed in rows)
+        assert (tmp_path / "registrations" / COPY).stat().st_size <= 3 * size
+    store.close()
