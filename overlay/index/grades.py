@@ -74,6 +74,8 @@ def worthOf(average: float, k1: float, b: float) -> np.ndarray:
     @param average: words of a record on average.
     @return: a line for each grade, of 256 numbers.
     """
-    occurrences = LEVEL_OF_GRADE.astype(np.float64)[:, np.newaxis]
-    worth: np.ndarray = occurrences * (k1 + 1) / (occurrences + k1 * (1 - b + b * _LENGTHS / average))
+    # What is not there is worth nothing, even in a record of no words, of which the formula may say 0 / 0.
+    occurrences = LEVEL_OF_GRADE[1:].astype(np.float64)[:, np.newaxis]
+    worth = np.zeros((len(LEVEL_OF_GRADE), len(_LENGTHS)))
+    worth[1:] = occurrences * (k1 + 1) / (occurrences + k1 * (1 - b + b * _LENGTHS / average))
     return worth

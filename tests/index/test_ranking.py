@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from overlay.index import evaluation, grades, posting, ranking, terms
 from overlay.index.bm25 import lengthClass
-from overlay.index.expression import And, Expression, Not, Or, Prefix, Word
+from overlay.index.expression import And, Expression, MediaType, Not, Or, Prefix, Word
 from overlay.index.indexed import IndexedStore
 from overlay.index.rowtable import MemoryRows
 from overlay.index.scoring import Front, Parts, covers, normal
 from overlay.index.store import Change, Request, StoredRecord
+from overlay.questions import Formula
 from tests.index.material import NOW, Naive, document, evaluate, identity, occurrences, record, scoringParts
 
 ANNA, BERT = identity(1), identity(2)
@@ -102,3 +103,15 @@ def test_everyWayFindsTheBest(
             or any(at == content and covers(parts, mine) for parts, at in shown)
         ), (mine, content, front)
 
+
+@pytest.mark.parametrize("handful", [0, 1000])
+def test_recordsOfNoWordsScoreNothing(handful: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of no words at all, which only a filter finds, scores 0, also where length counts in full."""
+    monkeypatch.setattr(ranking, "HANDFUL", handful)
+    store = IndexedStore(MemoryRows())
+    made = [record(ANNA, document("-", "")), record(ANNA, document("s/a.txt", "bloom"))]
+    store.apply(Change(ANNA.peerId, ANNA.publicKey, additions=made))
+    expression = Or((Word("bloom"), MediaType("text")))
+    rows = store.search(Request(expression, 5, NOW, formula=Formula(b=1.0))).rows
+    assert [row.recordId for row in rows] == [made[1].recordId, made[0].recordId]
+    assert rows[0].score > 0 == rows[1].score
