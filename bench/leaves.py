@@ -5,7 +5,6 @@ that is a process of its own. What counts is by how much that process grows betw
 
 import gc
 import json
-import random
 import statistics
 import subprocess
 import sys
@@ -15,27 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater, react
 from twisted.protocols.basic import LineReceiver
 
-from bench.corpus import NETWORK, NOW, SCHEME
 from bench.figure import Figure
+from bench.peers import startPeer
 from bench.places import storeIn
 from bench.store import anonymous
-from overlay.commons import Surroundings
 from overlay.garbage import keepForGood
-from overlay.identity.identity import Identity
-from overlay.link.tls import TlsNetwork
 from overlay.logs import keepNoLog
 from overlay.peer import Peer
-from overlay.policies import Policies
-from overlay.policy import PolicySurroundings
 from overlay.settings import Settings
-from overlay.storage import MemoryStorage
 
 reactor: Any = _reactor
 FEW, MANY = 200, 900
@@ -49,20 +41,8 @@ _SPECS = {"election": "fittest:wanted=1000,settle=1000000", "store": "memory"}
 
 
 async def makePeer(number: int, role: str, listen: str, store: Any = None) -> Peer:
-    """One that is as the daemon makes it, but for its plan."""
-    rng = random.Random(f"peer {number}")
-    identity = Identity.generate(rng, SCHEME)
-    storage = MemoryStorage()
-    began = time.monotonic()
-    surroundings = Surroundings(
-        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen), SCHEME
-    )
-    policies = Policies.build(PolicySurroundings(reactor, rng, identity.peerId, storage), _SPECS)
-    if store is not None:
-        policies = attrs.evolve(policies, store=store)
-    peer = Peer(identity, NETWORK, surroundings, Settings(role=role, homes=1), policies, storage)
-    await peer.start()
-    return peer
+    """One that serves nobody else, or everybody."""
+    return await startPeer(Peer, number, listen, Settings(role=role, homes=1), _SPECS, store)
 
 
 class Watched(LineReceiver):

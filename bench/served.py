@@ -1,34 +1,28 @@
 """The super-peer that is measured, which does what the process at the other end says."""
 
 import json
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import attrs
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 
-from bench.corpus import NETWORK, NOW, SCHEME
+from bench.corpus import NOW
+from bench.peers import startPeer
 from bench.places import storeIn
 from bench.raw import FanOut, RawServer
-from overlay.commons import Surroundings
 from overlay.garbage import keepForGood
-from overlay.identity.identity import Identity
 from overlay.index.store import Request
 from overlay.lab.pinned import SETTINGS, PinnedPeer, everybody
 from overlay.link import tls
-from overlay.link.tls import TlsNetwork, makeContext
+from overlay.link.tls import makeContext
 from overlay.link.transport import TlsChannel
 from overlay.plugins.memory import MemoryStore
-from overlay.policies import Policies
-from overlay.policy import PolicySurroundings, findPlugins
 from overlay.search.language import parseQuery
-from overlay.storage import MemoryStorage
 
 reactor: Any = _reactor
 SPECS = {
@@ -56,19 +50,7 @@ class TappedChannel(TlsChannel):
 
 async def makePeer(number: int, store: Any, listen: str) -> PinnedPeer:
     """A super-peer of its own at a port of this machine."""
-    rng = random.Random(f"peer {number}")
-    identity = Identity.generate(rng, SCHEME)
-    storage = MemoryStorage()
-    began = time.monotonic()
-    surroundings = Surroundings(
-        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen), SCHEME
-    )
-    policies = Policies.build(
-        PolicySurroundings(reactor, rng, identity.peerId, storage), SPECS, findPlugins().joined([everybody])
-    )
-    peer = PinnedPeer(identity, NETWORK, surroundings, SETTINGS, attrs.evolve(policies, store=store), storage)
-    await peer.start()
-    return peer
+    return await startPeer(PinnedPeer, number, listen, SETTINGS, SPECS, store, [everybody])
 
 
 def channelOf(peer: Any, other: bytes) -> Any:

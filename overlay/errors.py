@@ -1,7 +1,7 @@
 """
 The exceptions of the project.
 
-The docstring of each class is the sentence that its reader sees; C{code} is what travels in a refusal or a goodbye.
+The first paragraph of the docstring of each class is the sentence that its reader sees; C{code} is what travels in a refusal or a goodbye.
 """
 
 from typing import ClassVar
@@ -14,7 +14,7 @@ class SuperpeerError(Exception):
 
     def __str__(self) -> str:
         said = super().__str__()
-        meaning = (type(self).__doc__ or "").strip()
+        meaning = (type(self).__doc__ or "").strip().partition("\n\n")[0]
         return f"{meaning.rstrip('.')}: {said}" if said else meaning
 
 
@@ -78,10 +78,6 @@ class TurnedAway(NotReached):
         super().__init__(message)
         self.reason = reason
         self.retry = retry
-
-    def __str__(self) -> str:
-        """What it said, behind what that means."""
-        return f"The other side answered, and would not have the link: {self.args[0]}"
 
 
 class UsageError(SuperpeerError):

@@ -11,6 +11,7 @@ from overlay.identity.ids import PeerId
 from overlay.index.own import rowOfHomes
 from overlay.lab.founding import found, superPeersFor
 from overlay.lab.past import PastStorage
+from overlay.lab.roll import Roll
 from overlay.lab.sessions import ISessions, Trace
 from overlay.lab.shares import Shares
 from overlay.lab.sides import isFar
@@ -122,15 +123,19 @@ class Population:
         self._known = random.Random(f"{world.seed} introductions")
         self._away: list[tuple[int, LabPeer]] = []
         self._byId: dict[PeerId, Member] = {}
-        # Those that can be dialled, and where in the list each is.
-        self._able: list[Member] = []
-        self._places: dict[int, int] = {}
+        # Those that can be dialled.
+        self._able: Roll[Member] = Roll()
 
     def __iter__(self) -> Iterator[Member]:
         return iter(list(self.members.values()))
 
     def __len__(self) -> int:
         return len(self.members)
+
+    @property
+    def superPeers(self) -> list[Member]:
+        """Those that serve now."""
+        return [one for one in self if one.peer.isSuper]
 
     def of(self, peer: bytes) -> Member | None:
         """The living member with an id."""
@@ -265,10 +270,9 @@ class Population:
 
     def _introductions(self, member: Member) -> list[str]:
         """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
-        able = self._able
-        if self.plan.apart:
-            able = [one for one in able if self.isFar(one) == self.isFar(member)]
-        return [one.peer.address for one in self._known.sample(able, min(INTRODUCTIONS, len(able)))]
+        far = self.isFar(member)
+        able = self._able.draw(self._known, INTRODUCTIONS, (lambda one: self.isFar(one) == far) if self.plan.apart else None)
+        return [one.peer.address for one in able]
 
     def _make(
         self, born: float, dies: float, number: int | None = None, former: LabPeer | None = None, dialable: bool | None = None
@@ -314,8 +318,7 @@ class Population:
         self.members[member.number] = member
         self._byId[member.peerId] = member
         if peer.dialable:
-            self._places[member.number] = len(self._able)
-            self._able.append(member)
+            self._able.enter(member.number, member)
         for observer in self.came:
             observer(member)
         peer.start()
@@ -357,12 +360,7 @@ class Population:
         for observer in self.left:
             observer(member)
         del self._byId[member.peerId]
-        place = self._places.pop(member.number, None)
-        if place is not None:
-            last = self._able.pop()
-            if last is not member:
-                self._able[place] = last
-                self._places[last.number] = place
+        self._able.leave(member.number)
         member.leaving = None
         if how == "orderly":
             member.peer.leave()

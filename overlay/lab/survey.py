@@ -51,7 +51,8 @@ class Survey:
 
     @ivar counts: whether what is seen now counts for the figures: not while the network settles.
     @ivar recalls: (virtual seconds, value) of each search for recall that began since the last L{restart} and has ended.
-    @ivar within: gives the part of the network to which a member belongs: who searches should find the owners of its own part.
+    @ivar within: gives the part of the network to which a member belongs: who searches should find the owners of its own part. At first
+        the parts are those that do not know of each other.
     @ivar looked: called at each look.
     @ivar searched: called of each search for recall that began since the last L{restart} and has ended: with the virtual time of its
         beginning, who searched, the owners that there were to be found, and those of them that were found.
@@ -63,7 +64,7 @@ class Survey:
         self.every = every
         self.counts = False
         self.recalls: list[tuple[float, float]] = []
-        self.within: Callable[[Member], object] = lambda member: None
+        self.within: Callable[[Member], object] = population.isFar
         self.looked: list[Callable[[], None]] = []
         self.searched: list[Callable[[float, Member, set[PeerId], set[PeerId]], None]] = []
         self._world = population.world
@@ -93,7 +94,7 @@ class Survey:
         self._world.time.callLater(self.every, self._look)
         if self._paused:
             return
-        serving = sum(one.peer.isSuper for one in self.population)
+        serving = len(self.population.superPeers)
         self.note("peers", len(self.population))
         self.note("super_peers", serving)
         settled, homed = self._homed(serving)

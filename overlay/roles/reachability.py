@@ -17,7 +17,6 @@ from overlay.roles.observations import DialBack
 from overlay.wire.messages import DialBackAnswer, DialBackWanted, Impression
 
 if TYPE_CHECKING:
-
     from overlay.link.link import Link
     from overlay.membership.membership import Membership
     from overlay.roles.election import Election

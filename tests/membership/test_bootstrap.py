@@ -131,12 +131,17 @@ def test_aLeafThatKnowsNobodyYet(world: World) -> None:
     assert first.peerId in newcomer.peer.links and not newcomer.isSuper
 
 
-def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, until there is room."""
+def refused(world: World, monkeypatch: pytest.MonkeyPatch) -> LabPeer:
+    """A newcomer to a network whose only super-peer has no room for a link."""
     first = world.add()
     world.run(1)
     monkeypatch.setattr("overlay.link.room.MOST", 0)
-    newcomer = world.add(bootstrap=[first.address])
+    return world.add(bootstrap=[first.address])
+
+
+def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is refused by a super-peer that is full knows that the network lives: it waits as it is asked to, until there is room."""
+    newcomer = refused(world, monkeypatch)
     world.run(200)
     # The first wait is asked for, and those after it are.
     assert not newcomer.isSuper and not newcomer.peer.bootstrap.joined
@@ -149,10 +154,7 @@ def test_aNetworkThatHasNoRoomYet(world: World, monkeypatch: pytest.MonkeyPatch)
 
 def test_oneThatIsFullForEver(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may say that it is full: after ten minutes a peer serves all the same."""
-    first = world.add()
-    world.run(1)
-    monkeypatch.setattr("overlay.link.room.MOST", 0)
-    newcomer = world.add(bootstrap=[first.address])
+    newcomer = refused(world, monkeypatch)
     world.run(600)
     assert not newcomer.isSuper
     assert world.until(lambda: newcomer.isSuper, 100)

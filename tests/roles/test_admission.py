@@ -8,6 +8,7 @@ from overlay.errors import TurnedAway
 from overlay.lab.world import LabPeer, World
 from overlay.link.links import Links
 from overlay.link.room import FULL_RETRY
+from overlay.membership.bootstrap import UNUSED
 from overlay.questions import HeadRoom
 from overlay.roles.homes import HOMELESS_RETRY
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY
@@ -84,3 +85,14 @@ def test_turnedAway(monkeypatch: pytest.MonkeyPatch, code: str, wait: float) -> 
         world.run(1)
         waits.append(leaf.peer.homes._avoid.get(home.peerId, (0.0, 0.0))[1])
     assert waits[-1] == max(waits) == wait and leaf.peer.homes.homeless
+
+
+def test_whoWaitsKeepsItsLink() -> None:
+    """A leaf without any home does not give up the link to a super-peer that may take it later, though nothing else needs it."""
+    world, home = crowd(LIMIT + 1)
+    leave(home, HeadRoom(0, 0))
+    world.run(20)
+    (homeless,) = [one for one in world.peers.values() if one.peer.homes.homeless and one is not home]
+    link = homeless.peer.links.get(home.peerId)
+    world.run(3 * UNUSED)
+    assert link is not None and homeless.peer.homes.homeless and homeless.peer.links.get(home.peerId) is link

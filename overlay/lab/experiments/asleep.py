@@ -10,6 +10,9 @@ from overlay.lab.experiments.settle import loadFor
 from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.survey import Survey
 
+ELECTED = 0.9
+"""Part of those who serve that have mandates when it is over: a few have always begun to serve only a moment ago."""
+
 
 @attrs.define(kw_only=True)
 class Asleep(Shaken):
@@ -31,7 +34,7 @@ class Asleep(Shaken):
 
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.beginWell(seed, measured)
-        measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
+        measured.figure("super_peers_before", len(population.superPeers))
         measured.figure("asleep_at", world.time.seconds())
         population.sleep()
         world.run(self.off)
@@ -61,13 +64,10 @@ class Elected:
     """
     Looks, with a survey, at how many of those who serve have mandates that hold.
 
-    @ivar seconds: from the beginning until nine in ten of them had, for good: a few have always begun to serve only a moment ago. Infinite
-        if they do not have them now.
+    @ivar seconds: from the beginning until C{ELECTED} of them had, for good; infinite if they do not have them now.
     @ivar serving: how many serve now.
     @ivar toLoad: times what the load asks for.
     """
-
-    PART = 0.9
 
     def __init__(self, survey: Survey, since: float, homes: int, wanted: int) -> None:
         self.seconds = math.inf
@@ -80,12 +80,12 @@ class Elected:
 
     def _look(self) -> None:
         population = self._survey.population
-        serving = [one for one in population if one.peer.isSuper]
+        serving = population.superPeers
         mandated = sum(one.peer.peer.election.state == "mandated" for one in serving)
         self.serving = len(serving)
         self.toLoad = len(serving) / loadFor(len(population), self._homes, self._wanted) if len(population) else 0.0
         self._survey.measured.sample("mandated", population.world.time.seconds(), mandated)
-        if not serving or mandated < self.PART * len(serving):
+        if not serving or mandated < ELECTED * len(serving):
             self.seconds = math.inf
         elif math.isinf(self.seconds):
             self.seconds = population.world.time.seconds() - self._since

@@ -30,12 +30,9 @@ class Islands(Shaken):
     def plan(self) -> Plan:
         return attrs.evolve(super().plan(), apart=self.part)
 
-    def surveyed(self, population: Population, survey: Survey) -> None:
-        survey.within = population.isFar
-
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.beginWell(seed, measured)
-        measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
+        measured.figure("super_peers_before", len(population.superPeers))
         survey.within = lambda member: None
         survey.restart()
         measured.figure("met_at", world.time.seconds())
@@ -56,7 +53,7 @@ class Islands(Shaken):
     def _figures(measured: Measured, survey: Survey) -> None:
         survey.figures()
         survey.recoveries()
-        measured.figure("super_peers_after", sum(one.peer.isSuper for one in survey.population))
+        measured.figure("super_peers_after", len(survey.population.superPeers))
         back = measured.figures.get("seconds_to_0.99")
         if back is not None:
             since = measured.figures["met_at"] + back

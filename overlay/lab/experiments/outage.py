@@ -68,7 +68,7 @@ class Outage(Shaken):
         world, population, survey = self.beginWell(seed, measured)
         survey.restart()
         rng = random.Random(f"{seed} outage")
-        serving = [member for member in population if member.peer.isSuper]
+        serving = population.superPeers
         victims = rng.sample(serving, round(self.kill * len(serving)))
         measured.figure("outage_at", world.time.seconds())
         for member in victims:

@@ -61,7 +61,7 @@ class Partition(Shaken):
 
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.beginWell(seed, measured)
-        measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
+        measured.figure("super_peers_before", len(population.superPeers))
         far = [member.peerId for member in population if self._isFar(member)]
         world.net.partition([], far)
         measured.figure("split_at", world.time.seconds())
@@ -101,13 +101,13 @@ class Partition(Shaken):
         if values:
             measured.mean("recall_split", values)
             measured.figure("recall_split_min", min(values))
-        measured.figure("super_peers_split", sum(one.peer.isSuper for one in survey.population))
+        measured.figure("super_peers_split", len(survey.population.superPeers))
 
     @staticmethod
     def _figures(measured: Measured, survey: Survey) -> None:
         survey.figures()
         survey.recoveries()
-        measured.figure("super_peers_after", sum(one.peer.isSuper for one in survey.population))
+        measured.figure("super_peers_after", len(survey.population.superPeers))
 
     def _isFar(self, member: Member) -> bool:
         return isFar(member.number, self.part)

@@ -106,7 +106,6 @@ class Populated(Experiment):
         plan = self.plan()
         population = Population(world, plan)
         survey = Survey(population, measured, self.sample)
-        self.surveyed(population, survey)
         population.begin()
         survey.start()
         world.run(min(JOINING, self.settle))
@@ -116,9 +115,6 @@ class Populated(Experiment):
         survey.restart()
         survey.counts = True
         return world, population, survey
-
-    def surveyed(self, population: Population, survey: Survey) -> None:
-        """The survey is made, and nobody lives yet: an experiment may tell it what to look at."""
 
     @staticmethod
     def steps(world: World, seconds: float, step: float = 60.0) -> Iterator[None]:

@@ -48,7 +48,7 @@ class Queue:
     def look(self) -> None:
         """See who is registered by now, and what super-peers carry."""
         population = self._survey.population
-        serving = [one.peer.peer for one in population if one.peer.isSuper]
+        serving = [one.peer.peer for one in population.superPeers]
         self.most = max([self.most, *(one.hosting.count for one in serving)])
         self.overloaded = max(self.overloaded, sum(overloaded(one.commons.policies, one.election.load()) for one in serving))
         for number, member in list(self.waiting.items()):
@@ -79,7 +79,7 @@ class Rush(Populated):
 
     def run(self, seed: int, measured: Measured) -> None:
         world, population, survey = self.begin(seed, measured)
-        measured.figure("super_peers_before", sum(one.peer.isSuper for one in population))
+        measured.figure("super_peers_before", len(population.superPeers))
         survey.restart()
         population.expected += self.leaves
         began = world.time.seconds()

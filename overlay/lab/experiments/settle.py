@@ -64,7 +64,7 @@ class Selection:
 
     def _look(self) -> None:
         survey = self._survey
-        serving = [one for one in survey.population if one.peer.isSuper]
+        serving = survey.population.superPeers
         survey.note("super_peers_to_load", len(serving) / self._asked)
         if not serving:
             return
