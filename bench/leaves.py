@@ -30,8 +30,8 @@ from overlay.peer import Peer
 from overlay.settings import Settings
 
 reactor: Any = _reactor
-FEW, MANY = 200, 900
-"""Leaves between which the process grows; a peer has at most 1,000 links."""
+FEW, MANY = 200, 800
+"""Leaves between which the process grows; of its 1,000 links a peer keeps some for super-peers."""
 AT_ONCE = 4
 """Leaves that dial at a time: each handshake takes milliseconds of both ends, which share a machine."""
 IDLE = 15.0
