@@ -232,16 +232,19 @@ class Population:
         if not self._asleep:
             self._arriveFor(length)
 
-    def arrive(self, dialable: bool | None = None, told: list[str] | None = None) -> Member:
+    def arrive(self, dialable: bool | None = None, told: list[str] | None = None, length: float | None = None) -> Member:
         """
-        One more peer comes, for a session of a length drawn from the plan.
+        One more peer comes.
 
         @param dialable: whether others can dial it; None to leave that to chance.
         @param told: the addresses with which it begins; None to leave that to chance.
+        @param length: of its session, seconds; None to draw it from the plan.
         """
-        sessions = self.plan.sessions
-        assert not isinstance(sessions, Trace)
-        return self._arriveFor(sessions.fresh(self._coming), dialable, told)
+        if length is None:
+            sessions = self.plan.sessions
+            assert not isinstance(sessions, Trace)
+            length = sessions.fresh(self._coming)
+        return self._arriveFor(length, dialable, told)
 
     def stay(self, count: int) -> None:
         """Of a population that has not begun, but arrived: from now on so many come as leave, if there are C{count}."""

@@ -266,6 +266,9 @@ class Homes(Component):
         staying = [one for one in self._homes.values() if one.accepted and one.peerId not in self._leaving]
         if self._own.setHomes([one.peerId for one in staying]):
             self._ownChanged()
+        if len(staying) >= self.wanted:
+            # At once, since many a peer does not stay for long; those who have fewer homes do it when they look around.
+            self.introduce()
         if self._leaving and len([one for one in staying if one.state == "registered"]) >= min(self.wanted, len(staying)):
             for peer in list(self._leaving):
                 self._leave(peer)

@@ -1,5 +1,6 @@
 """Whether two networks of one name become one when somebody knows of both."""
 
+import math
 from typing import ClassVar
 
 import attrs
@@ -14,7 +15,7 @@ from overlay.lab.survey import Survey
 class Islands(Shaken):
     """
     Two networks have grown apart under one name and key, and neither knows anybody of the other. Then a few newcomers are told an address
-    of each. Whatever is shared on either side should be found from both.
+    of each, and stay. Whatever is shared on either side should be found from both.
     """
 
     name: ClassVar[str] = "islands"
@@ -38,7 +39,7 @@ class Islands(Shaken):
         measured.figure("met_at", world.time.seconds())
         near, far = self._open(population, False), self._open(population, True)
         for at in range(self.bridges):
-            population.arrive(told=[side[at % len(side)].peer.address for side in (near, far) if side])
+            population.arrive(told=[side[at % len(side)].peer.address for side in (near, far) if side], length=math.inf)
         for _ in self.steps(world, self.after):
             self._figures(measured, survey)
         survey.finish()
