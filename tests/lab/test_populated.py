@@ -172,7 +172,7 @@ def test_aNight(capsys: pytest.CaptureFixture[str]) -> None:
 def test_islands(capsys: pytest.CaptureFixture[str]) -> None:
     """Two networks that know nothing of each other become one as soon as one newcomer is told of both."""
     words = ["--peers", "60", "--sessions", "forever", "--settle", "60", "--before", "30", "--registrations", "10", "--sharers", "1"]
-    found = report(capsys, "islands", *words, "--after", "100", "--part", "0.4")
+    found = report(capsys, "islands", *words, "--after", "60", "--part", "0.4", "--sample", "0.5")
     assertShape(found, "islands")
     figures = found["figures"]
     assert figures["recall_before"] == 1 and figures["met_at"] == 90 and found["series"]["peers"][-1][1] == 61
