@@ -140,16 +140,18 @@ class Evaluation:
         if said is None:
             terms: Sequence[Word | Prefix] = scoring(request.expression)
             names, times = list(map(_named, terms)), timesOf(request.expression)
-            rows = self._rows(request.expression, alive)
             found = [self._word(one.term) if isinstance(one, Word) else self._joined(one.start) for one in terms]
         else:
             names, times = list(said), tuple(said.values())
             found = list(map(postings.terms.get, names))
-            rows = self._having(found, alive)
         whole = documents == len(postings)
         counts = [
             0 if one is None else (len(one.rows) if whole else one.rows.intersection_cardinality(counted)) for one in found
         ]
+        if said is not None and not all(found):
+            # Most super-peers have never heard of a rare word.
+            return Found([], 0, [], 0.0, documents, length, dict(zip(names, counts, strict=True)), ranked=True)
+        rows = self._rows(request.expression, alive) if said is None else self._having(found, alive)
         numbers = request.statistics
         if numbers is None or len(numbers.frequencies) != len(names):
             numbers = Statistics(documents, length, tuple(counts), times)

@@ -333,7 +333,8 @@ class Registry:
         return tally.census()
 
     def _refused(self) -> frozenset[bytes]:
-        return frozenset((*self._commons.blocked, *self._commons.network.expelled))
+        blocked, expelled = self._commons.blocked, self._commons.network.expelled
+        return expelled.union(blocked) if blocked else expelled
 
     def search(
         self, expression: Expression, want: int, without: Collection[bytes] = frozenset(), formula: Formula = BM25,
@@ -350,7 +351,7 @@ class Registry:
         try:
             found: Found = self._store.search(
                 Request(
-                    expression, want, self._commons.now(), self._refused().union(without), self._commons.network.dialect,
+                    expression, want, self._commons.now(), self._refused().union(without) if without else self._refused(), self._commons.network.dialect,
                     self.census(among).uncounted, formula, statistics, least,
                 )
             )

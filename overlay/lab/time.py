@@ -69,12 +69,6 @@ class VirtualCall:
         if self._function is None:
             raise AlreadyCalled() if self._args is None else AlreadyCancelled()
 
-    def _run(self) -> None:
-        function, args = self._function, self._args
-        self._function = self._args = None
-        if function is not None and args is not None and not self._clock.dead:
-            function(*args)
-
 
 def _isDue(entry: Entry) -> bool:
     """Whether a call is still to be made, at the time of this entry: it may have been cancelled, or put off."""
@@ -176,41 +170,21 @@ class VirtualTime:
         found = {id(call): call for _, _, function, call in filter(_isDue, self._entries()) if function is None}
         return list(found.values())
 
-    def step(self, until: float) -> bool:
+    def _runAll(self, until: float, predicate: Callable[[], object] | None = None) -> bool:
         """
-        Run the next call if it is due by C{until}.
+        Run the calls that are due by C{until}, as long as C{predicate} does not hold: nothing in the lab runs more often than this loop.
 
-        @return: whether there was one.
+        @return: whether it holds.
         """
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
-        while (entry := self._next()) is not None and entry[0] <= until:
-            heapq.heappop(self._heap)
-            if not _isDue(entry):
-                continue
-            when, _, function, call = entry
-            if when > self._now:
-                self._now = when
-            self.calls += 1
-            if function is not None:
-                function(*call)
-            else:
-                call._run()
-            return True
-        return False
-
-    def _runAll(self, until: float) -> None:
-        """The same for all calls that are due by C{until}: nothing in the lab runs more often than this loop."""
         pop = heapq.heappop
-        while True:
+        while predicate is None or not predicate():
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
             if not self._heap and self._next() is None:
-                return
+                return False
             if self._heap[0][0] > until:
-                return
+                return False
             when, _, function, call = pop(self._heap)
             if function is not None:
                 if when > self._now:
@@ -228,6 +202,7 @@ class VirtualTime:
             call._function = call._args = None
             if args is not None and not call._clock.dead:
                 function(*args)
+        return True
 
     def interrupt(self) -> None:
         """Have C{KeyboardInterrupt} raised before the next call, where no callback of a Deferred swallows it."""
@@ -246,11 +221,10 @@ class VirtualTime:
         @return: whether it holds.
         """
         until = self._now + limit
-        while not predicate():
-            if not self.step(until):
-                self._now = max(self._now, until)
-                return bool(predicate())
-        return True
+        if self._runAll(until, predicate):
+            return True
+        self._now = max(self._now, until)
+        return bool(predicate())
 
 
 @implementer(IReactorTime)
