@@ -16,7 +16,8 @@ class Flood:
     """
 
     def next(self, progress: Progress) -> Route:
-        ask = tuple(one.peerId for one in progress.neighbours if one.peerId not in progress.asked)
+        asked = progress.asked
+        ask = tuple([one.peerId for one in progress.neighbours if one.peerId not in asked])
         return Route(ask, reasons=(Reason("neighbours not yet asked", len(ask)),))
 
 

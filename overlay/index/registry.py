@@ -348,10 +348,11 @@ class Registry:
         @param least: no row with a lower score is wanted.
         @param among: see L{census}.
         """
+        refused = self._refused()
         try:
             found: Found = self._store.search(
                 Request(
-                    expression, want, self._commons.now(), self._refused().union(without) if without else self._refused(), self._commons.network.dialect,
+                    expression, want, self._commons.now(), refused.union(without) if without else refused, self._commons.network.dialect,
                     self.census(among).uncounted, formula, statistics, least,
                 )
             )

@@ -325,6 +325,7 @@ class Links(OpenLinks):
 
     def _enter(self, link: Link) -> None:
         self._links[link.peerId] = link
+        self.changes += 1
         self._keepAlive.soon()
         self.commons.tally.count("links", "made")
         if link.generation < self.commons.network.generation and self.networkChange is not None:
@@ -342,6 +343,7 @@ class Links(OpenLinks):
         if self._links.get(peer) is not link:
             return
         del self._links[peer]
+        self.changes += 1
         commons = self.commons
         commons.tally.count("links", "lost" if not orderly else "closed")
         if not orderly:

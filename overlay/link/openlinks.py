@@ -9,12 +9,17 @@ from overlay.link.link import Link
 
 
 class OpenLinks:
-    """In the order in which they were made; what belongs to nobody any more is ended here."""
+    """
+    In the order in which they were made; what belongs to nobody any more is ended here.
 
-    __slots__ = ("_links", "commons")
+    @ivar changes: how often one was made or has ended.
+    """
+
+    __slots__ = ("_links", "changes", "commons")
 
     def __init__(self, commons: Commons) -> None:
         self.commons = commons
+        self.changes = 0
         self._links: dict[bytes, Link] = {}
 
     def __iter__(self) -> Iterator[Link]:

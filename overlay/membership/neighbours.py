@@ -75,7 +75,7 @@ class Neighbours(Component):
     """
 
     __slots__ = (
-        "_agreed", "_asked", "_avoid", "_looks", "_membership", "_order", "_soon", "_timer", "active", "needed",
+        "_agreed", "_asked", "_avoid", "_linked", "_looks", "_membership", "_order", "_soon", "_timer", "active", "needed",
     )
 
     def __init__(self, commons: Commons, membership: "Membership") -> None:
@@ -86,6 +86,8 @@ class Neighbours(Component):
         self._asked: dict[bytes, float] = _NOBODY
         self._avoid: dict[bytes, float] = _NOBODY
         self._order: Sequence[PeerId] = ()
+        # What L{linked} has found, after how many changes of the links; each query asks for it.
+        self._linked: tuple[int, Sequence[PeerId], Sequence[Link]] = (-1, (), ())
         self._timer: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
         self._looks = 0
@@ -107,9 +109,14 @@ class Neighbours(Component):
 
     # --- what others ask ---------------------------------------------------------------------------------------------
 
-    def linked(self) -> "list[Link]":
-        """The links to the neighbours, by id."""
-        return self.commons.links.several(self._order)
+    def linked(self) -> "Sequence[Link]":
+        """The links to the neighbours, by id; not to be changed by the caller."""
+        links = self.commons.links
+        changes, order, found = self._linked
+        if changes != links.changes or order is not self._order:
+            found = links.several(self._order)
+            self._linked = (links.changes, self._order, found)
+        return found
 
     def isNeighbour(self, peer: bytes) -> bool:
         return peer in self._agreed

@@ -6,6 +6,7 @@ calls seats, L{overlay.roles.elector} votes, L{overlay.roles.heirs} provides for
 rooms of the peer.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -217,7 +218,7 @@ class Election(Component):
         later = CALM * ((-self._wellFor - 1) % WELL_LOOKS) if calm else 0.0
         return max(0.0, self._timer.getTime() - self.commons.seconds()) + later
 
-    def observers(self) -> "list[Link]":
+    def observers(self) -> "Sequence[Link]":
         """Super-peers that may be asked whether they can dial this peer."""
         return self._neighbours.linked() if self.membership.serving else self.homes.links()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
+import msgspec
 
 from overlay.index.census import MODULUS, NAME_BYTES, Numbers
 from overlay.index.scoring import Front, Parts, Statistics
@@ -55,8 +56,7 @@ def namesOf(joined: bytes, size: int = NAME_BYTES) -> list[bytes]:
     return [joined[at : at + size] for at in range(0, len(joined) - size + 1, size)]
 
 
-@attrs.define(slots=True, eq=False)
-class Account:
+class Account(msgspec.Struct, eq=False):
     """
     A receipt while it grows. For every copy sent exactly one of C{answered}, C{duplicate}, C{refused}, C{lost} and C{cancelled} is counted.
 
@@ -69,8 +69,8 @@ class Account:
     @ivar spared: parts of hits held back here that fewer than C{want} others cover, with the first content of each.
     """
 
-    answeredBy: dict[bytes, None] = attrs.field(factory=dict)
-    pruned: dict[bytes, None] = attrs.field(factory=dict)
+    answeredBy: dict[bytes, None] = {}
+    pruned: dict[bytes, None] = {}
     sent: int = 0
     answered: int = 0
     duplicate: int = 0
@@ -79,22 +79,22 @@ class Account:
     notReached: int = 0
     prunedCopies: int = 0
     matched: int = 0
-    held: dict[bytes, None] = attrs.field(factory=dict)
+    held: dict[bytes, None] = {}
     heldMore: int = 0
     bound: float = 0.0
     documents: int = 0
     length: int = 0
-    frequencies: dict[str, int] = attrs.field(factory=dict)
+    frequencies: dict[str, int] = {}
     unfiltered: int = 0
-    excluded: dict[str, int] = attrs.field(factory=dict)
+    excluded: dict[str, int] = {}
     ranked: int = 0
     balance: int = 0
-    fronts: list[tuple[bytes, bytes]] = attrs.field(factory=list)
+    fronts: list[tuple[bytes, bytes]] = []
     cancelled: int = 0
-    unknown: dict[str, int] = attrs.field(factory=dict)
+    unknown: dict[str, int] = {}
     doubled: int = 0
-    silent: dict[bytes, None] = attrs.field(factory=dict)
-    spared: dict[Parts, int] = attrs.field(factory=dict)
+    silent: dict[bytes, None] = {}
+    spared: dict[Parts, int] = {}
 
     def add(self, receipt: Receipt) -> None:
         """Take in the receipt of a branch."""

@@ -25,7 +25,7 @@ class Views:
         self._neighbours = neighbours
         self._tree = tree
         self._views: dict[PeerId, NeighbourView] = {}
-        self._last: tuple[list[Link], list[tuple[bool, bool]], list[float | None], PeerId | None] | None = None
+        self._last: tuple[Sequence[Link], list[tuple[bool, bool]], list[float | None], PeerId | None] | None = None
         self._found: list[NeighbourView] = []
 
     def of(
