@@ -74,7 +74,7 @@ class Settings:
     @ivar advert: between two adverts of one peer when nothing changed.
     @ivar mandate: how long a mandate lasts.
     @ivar searchTimeout: budget of a search that names none.
-    @ivar askAtOnce: super-peers missing from a receipt that are asked directly at a time.
+    @ivar askAtOnce: super-peers missing from a receipt that are asked directly at a time, as long as they answer at once.
     @ivar quotaRecords: records of one owner that a home keeps.
     @ivar quotaBytes: bytes of one owner that it keeps.
     @ivar textLimit: bytes of text in a record.

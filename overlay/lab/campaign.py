@@ -21,8 +21,9 @@ from overlay.lab.experiments.partition import Partition
 from overlay.lab.experiments.populated import Populated
 from overlay.lab.experiments.rush import Rush
 from overlay.lab.experiments.settle import Settle
+from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.interruption import Interruption
-from overlay.lab.measuring import measure
+from overlay.lab.measuring import measure, measureTogether
 from overlay.lab.report import INTERRUPTED, MET, MISSED, WRONG, printTable
 
 PEERS, SEEDS, SMALLEST = 10_000, 5, 10
@@ -88,19 +89,20 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
     done: list[tuple[Trial, Report]] = []
     interrupted = False
     with Interruption() as interruption:
-        for trial, experiment in experiments:
+        for some in grouped(experiments):
             try:
-                report, interrupted = measure(experiment, args.seed, args.seeds, args.jobs, interruption)
+                for (trial, experiment), (report, interrupted) in zip(some, _measured(some, args, interruption), strict=False):
+                    done.append((trial, report))
+                    print(f"{trial.title}:")
+                    printTable(experiment, report)
+                    print(flush=True)
+                    if args.out:
+                        _write(Path(args.out), done, len(experiments), interrupted)
             except SuperpeerError as problem:
-                print(f"superpeer lab: {trial.title}: {problem}", file=sys.stderr)
+                print(f"superpeer lab: {some[0][0].title}: {problem}", file=sys.stderr)
                 return WRONG
-            done.append((trial, report))
-            print(f"{trial.title}:")
-            printTable(experiment, report)
-            print(flush=True)
-            if args.out:
-                _write(Path(args.out), done, len(experiments), interrupted)
-            if interrupted:
+            if interrupted or interruption.heard:
+                interrupted = True
                 break
     for line in summary(done):
         print(line)
@@ -108,6 +110,25 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
         print("superpeer lab: interrupted; this is what was measured so far", file=sys.stderr)
         return INTERRUPTED
     return MET if all(report.met for _, report in done) else MISSED
+
+
+def grouped(experiments: "Sequence[tuple[Trial, Populated]]") -> "list[list[tuple[Trial, Populated]]]":
+    """Those with one beginning together, where the first of them was."""
+    groups: dict[object, list[tuple[Trial, Populated]]] = {}
+    for trial, experiment in experiments:
+        key: object = experiment.beginning() if isinstance(experiment, Shaken) else trial.title
+        groups.setdefault(key, []).append((trial, experiment))
+    return list(groups.values())
+
+
+def _measured(
+    some: "Sequence[tuple[Trial, Populated]]", args: argparse.Namespace, interruption: Interruption
+) -> Iterator[tuple[Report, bool]]:
+    together = [experiment for _, experiment in some if isinstance(experiment, Shaken)]
+    if len(together) > 1:
+        yield from measureTogether(together, args.seed, args.seeds, args.jobs, interruption)
+    else:
+        yield measure(some[0][1], args.seed, args.seeds, args.jobs, interruption)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,12 +5,16 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import attrs
+
 from overlay.errors import SuperpeerError
 from overlay.lab.experiment import Experiment, Measured, Report, Run
+from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.interruption import Interruption
 from overlay.lab.jobs import inProcesses
 from overlay.lab.progress import Progress
@@ -38,6 +42,33 @@ def measure(experiment: Experiment, seed: int, seeds: int, jobs: int, interrupti
             runs.append(run(number, shown=True))
             if runs[-1].interrupted or runs[-1].problem:
                 break
+    return _reported(experiment, seed, seeds, runs, time.perf_counter() - began, interruption)
+
+
+def measureTogether(
+    experiments: Sequence[Shaken], seed: int, seeds: int, jobs: int, interruption: Interruption
+) -> Iterator[tuple[Report, bool]]:
+    """
+    The same for several that have one L{Shaken.beginning}, which is run once for each seed; from there each goes on in a process of its
+    own, so that nothing in its report differs from what L{measure} gives, but for the seconds that have passed.
+
+    @return: of each what L{measure} returns, in their order; of those that were not begun because of an interruption nothing.
+    """
+    began = time.perf_counter()
+    runs = list(inProcesses(partial(_runTogether, experiments, interruption), range(seed, seed + seeds), jobs, interruption))
+    spent = time.perf_counter() - began
+    for at, experiment in enumerate(experiments):
+        some = [ofSeed[at] for ofSeed in runs if len(ofSeed) > at]
+        if some:
+            yield _reported(experiment, seed, seeds, some, spent, interruption)
+
+
+def _reported(
+    experiment: Experiment, seed: int, seeds: int, runs: list[Run], spent: float, interruption: Interruption
+) -> tuple[Report, bool]:
+    """
+    @param spent: seconds that have passed.
+    """
     interrupted = bool(interruption.heard) or any(one.interrupted for one in runs)
     # One that had hardly begun has nothing to say.
     runs = [one for one in runs if one.figures or one.series or one.problem] or runs or [Run(seed=seed, figures={})]
@@ -45,7 +76,7 @@ def measure(experiment: Experiment, seed: int, seeds: int, jobs: int, interrupti
     if problem:
         raise Unmeasurable(problem)
     cost = {
-        "wall_seconds": round(time.perf_counter() - began, 3), "cpu_seconds": round(sum(one.cpu for one in runs), 3),
+        "wall_seconds": round(spent, 3), "cpu_seconds": round(sum(one.cpu for one in runs), 3),
         "peak_mib": round(max(one.memory for one in runs), 1), "delivered": sum(one.delivered for one in runs),
     }
     return joined(experiment, seed, seeds, runs, cost, interrupted), interrupted
@@ -55,7 +86,42 @@ def _runSeed(experiment: Experiment, interruption: Interruption, seed: int, show
     """
     @param shown: whether a terminal is told how far it has come.
     """
+    return _run(partial(experiment.run, seed), Measured(), interruption, seed, shown)
+
+
+def _runTogether(experiments: Sequence[Shaken], interruption: Interruption, seed: int) -> list[Run]:
+    """
+    Run the beginning that they share, then each of them.
+
+    @return: one for each, in their order; if the beginning went wrong or was interrupted, that of the first alone.
+    """
     measured = Measured()
+    begun: list[Any] = []
+
+    def begin(measured: Measured) -> None:
+        begun.extend(experiments[0].beginWell(seed, measured))
+
+    beginning = _run(begin, measured, interruption, seed)
+    if not begun:
+        return [beginning]
+    # The less of it is written to, the more of the memory is shared.
+    gc.collect()
+    gc.freeze()
+
+    def goOn(at: int) -> Run:
+        run = _run(lambda measured: experiments[at].goOn(seed, measured, *begun), measured, interruption, seed)
+        return attrs.evolve(run, cpu=beginning.cpu + run.cpu)
+
+    return list(inProcesses(goOn, range(len(experiments)), 1, interruption, "experiment"))
+
+
+def _run(
+    run: Callable[[Measured], object], measured: Measured, interruption: Interruption, seed: int, shown: bool = False
+) -> Run:
+    """
+    @param measured: is written to.
+    @return: what has come of it, whatever ended it.
+    """
 
     def stop() -> bool:
         """Whether there is a world that can be left between two events; an interruption in the midst of one might be swallowed."""
@@ -72,7 +138,7 @@ def _runSeed(experiment: Experiment, interruption: Interruption, seed: int, show
         try:
             interruption.allow(stop)
             with progress:
-                experiment.run(seed, measured)
+                run(measured)
         finally:
             interruption.refuse()
     except SuperpeerError as failure:

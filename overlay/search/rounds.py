@@ -1,4 +1,4 @@
-"""Direct questions to many super-peers, a few at a time, those without a link dialled first."""
+"""Direct questions to many super-peers, a few at a time, and more where few answer; those without a link are dialled first."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SLOW_DIAL = 2.0
 """Seconds after which a dial is not waited for: one that is answered at all mostly takes less, even if its first packet is lost."""
+PATIENCE = 0.25
+"""Seconds after which twice as many are asked at a time: where many have died without a sign, the living must not wait behind them."""
+DOUBLINGS = 4
 _SOON = 1e-9
 """Seconds: no clock reckons more exactly."""
 
@@ -55,21 +58,23 @@ class Round:
         self._ended = ended
         self._ceasedAnswers = ceasedAnswers
         self._left: list[PeerId] = []
+        self._began = 0.0
         self._asking: dict[PeerId, Copy | None] = {}
         self._silent: list[PeerId] = []
         # Of those that are asked: who is not waited for, and since when who is dialled.
         self._aside: dict[PeerId, None] = {}
         self._dials: dict[PeerId, float] = {}
         self._timer: IDelayedCall | None = None
-        self._slow: IDelayedCall | None = None
+        self._look: IDelayedCall | None = None
         self._over = False
         self._busy = False
 
     def begin(self, peers: Iterable[PeerId]) -> None:
         """Ask them."""
         self._left = list(peers)
+        self._began = self._commons.seconds()
         if self._left:
-            wait = max(0.0, self._deadline - self._commons.seconds())
+            wait = max(0.0, self._deadline - self._began)
             self._timer = self._commons.clock.callLater(wait, self._timeOver)
         self._askMore()
 
@@ -78,7 +83,8 @@ class Round:
             # Whoever cannot even be asked is noted below, where this goes on: hundreds of them must not be as many calls deep.
             return
         self._busy = True
-        while self._left and len(self._asking) - len(self._aside) < self._commons.settings.askAtOnce and not self._over:
+        most = self._atOnce()
+        while self._left and len(self._asking) - len(self._aside) < most and not self._over:
             peer = self._left.pop(0)
             self._asking[peer] = None
             link = self._commons.links.get(peer)
@@ -90,12 +96,31 @@ class Round:
         self._busy = False
         if not self._left and len(self._aside) >= len(self._asking):
             self._end()
-        elif self._dials and self._slow is None and not self._over:
-            wait = max(0.0, min(self._dials.values()) + SLOW_DIAL - self._commons.seconds())
-            self._slow = self._commons.clock.callLater(wait, self._lookAtDials)
+        elif not self._over:
+            self._lookLater()
 
-    def _lookAtDials(self) -> None:
-        self._slow = None
+    def _atOnce(self) -> int:
+        doublings = int((self._commons.seconds() - self._began + _SOON) / PATIENCE)
+        return self._commons.settings.askAtOnce * 2 ** min(doublings, DOUBLINGS)
+
+    def _lookLater(self) -> None:
+        """When more may be asked, or who is dialled is not waited for any more."""
+        seconds = self._commons.seconds()
+        times = [min(self._dials.values()) + SLOW_DIAL] if self._dials else []
+        if self._left:
+            passed = int((seconds - self._began + _SOON) / PATIENCE)
+            if passed < DOUBLINGS:
+                times.append(self._began + (passed + 1) * PATIENCE)
+        if not times:
+            return
+        if self._look is not None and self._look.active():
+            if self._look.getTime() <= min(times):
+                return
+            self._look.cancel()
+        self._look = self._commons.clock.callLater(max(0.0, min(times) - seconds), self._lookAgain)
+
+    def _lookAgain(self) -> None:
+        self._look = None
         seconds = self._commons.seconds()
         for peer in [one for one, since in self._dials.items() if seconds >= since + SLOW_DIAL - _SOON]:
             del self._dials[peer]
@@ -184,7 +209,7 @@ class Round:
     def stop(self) -> None:
         """Ask no more and wait no longer; C{ended} is not called."""
         self._over = True
-        for timer in (self._timer, self._slow):
+        for timer in (self._timer, self._look):
             if timer is not None and timer.active():
                 timer.cancel()
         for copy in self._asking.values():

@@ -15,9 +15,11 @@ from overlay.lab.command import lab
 from overlay.lab.experiment import Measured, Run, Target
 from overlay.lab.experiments.growth import Growth
 from overlay.lab.experiments.outage import Held, Outage
+from overlay.lab.experiments.partition import Partition
 from overlay.lab.experiments.rush import Queue, Rush, overloaded
 from overlay.lab.experiments.settle import Selection, Settle, loadFor, medianRank
-from overlay.lab.measuring import joined
+from overlay.lab.interruption import Interruption
+from overlay.lab.measuring import joined, measure
 from overlay.lab.plot import plot
 from tests.lab.test_experiments import report
 from tests.lab.test_populated import assertShape
@@ -297,3 +299,25 @@ def test_measuredOfAnAxis(tmp_path: Path) -> None:
     found = joined(Growth(sizes="1,10,100"), 1, 1, [Run(seed=1, figures=measured.figures, series=measured.series)], COST)
     plot(Growth(), found, tmp_path / "x.png")
     assert (tmp_path / "x.png").stat().st_size > 5000
+
+
+def test_oneBeginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trials that begin alike share one beginning, and report what each reports alone; one that begins otherwise is run by itself."""
+    out = tmp_path / "lab.json"
+    few = {"before": 5.0, "after": 20.0, "returning": 0.2}
+    trials = [
+        small(Outage, kill=0.5, **few), small(Partition, split=60.0, **few), small(Outage, kill=0.5, silent=True, **few),
+        small(Outage, kill=0.5, **{**few, "before": 6.0}),
+    ]
+    made = [(trial, trial.experiment(14, {})) for trial in trials]
+    assert [len(some) for some in room.grouped(made)] == [3, 1]
+    campaign(["--peers", "14", "--seeds", "2", "--seed", "3", "--out", str(out)], trials)
+    capsys.readouterr()
+    together = json.loads(out.read_text())["reports"]
+    assert len(together) == 4 and together[0]["figures"] != together[2]["figures"] != {}
+    with Interruption() as interruption:
+        for (_, experiment), found in zip(made, together, strict=True):
+            alone, _ = measure(experiment, 3, 2, 1, interruption)
+            for name in ("parameters", "figures", "series", "targets"):
+                assert found[name] == json.loads(json.dumps(alone.asDict()))[name], name
+            assert found["cost"]["delivered"] == alone.cost["delivered"]

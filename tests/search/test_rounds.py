@@ -4,12 +4,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from overlay.errors import NotReached, SuperpeerError, TurnedAway
 from overlay.identity.ids import PeerId
 from overlay.lab.time import VirtualTime
 from overlay.search.rounds import Round
+from overlay.wire.query import Done, Receipt
 
 
 @pytest.mark.parametrize("count", [1, 17, 1500])
@@ -48,3 +49,41 @@ def test_whoTurnsAwayIsSilentAndNotDead(problem: SuperpeerError, deaths: int) ->
     peer = PeerId(b"p" * 20)
     Round(commons, membership, None, 1.0, *[lambda *ignored: None] * 3, ended.append).begin([peer])  # type: ignore[arg-type]
     assert ended == [[peer]] and len(dead) == deaths and len(dialled) == 1 + deaths
+
+
+def test_theLivingDoNotWaitBehindTheDead() -> None:
+    """Few are asked at a time; where those do not answer, more and more, so that a living one behind many dead is asked soon."""
+    time = VirtualTime()
+    asked: list[tuple[float, PeerId]] = []
+    peers = [PeerId(number.to_bytes(20, "big")) for number in range(200)]
+    living = peers[-1]
+
+    def dial(address: str, peer: PeerId) -> Deferred[Any]:
+        asked.append((time.seconds(), peer))
+        return succeed(SimpleNamespace(peerId=peer, silent=False)) if peer == living else Deferred()
+
+    links = SimpleNamespace(get=lambda peer: None, dial=dial)
+    membership: Any = SimpleNamespace(addresses=lambda peer: ["a:1"])
+    commons: Any = SimpleNamespace(
+        seconds=time.seconds, clock=time, links=links, settings=SimpleNamespace(askAtOnce=16), report=lambda *ignored: None
+    )
+    answered: list[PeerId] = []
+    ended: list[list[PeerId]] = []
+    round_ = Round(
+        commons, membership, SimpleNamespace(drop=lambda copy: None), 4.0,  # type: ignore[arg-type]
+        lambda link, receiver, budget: SimpleNamespace(link=link), lambda *ignored: None,  # type: ignore[arg-type, return-value]
+        lambda peer, receipt: answered.append(peer), ended.append,
+    )
+    round_.begin(peers)
+    assert len(asked) == 16
+    time.advance(0.5)
+    assert len(asked) == 64
+    time.advance(1.0)
+    assert asked[-1] == (1.0, living) and len(asked) == len({peer for _, peer in asked}) == 200
+    round_.copyEnded(round_._asking[living], Done(b"i" * 16, 1, "answered", Receipt()))  # type: ignore[arg-type]
+    assert answered == [living] and not ended
+    # The last were dialled a second after the first, and are waited for as long as any.
+    time.advance(1.4)
+    assert not ended
+    time.advance(0.2)
+    assert ended == [peers[:-1]]

@@ -8,7 +8,9 @@ import attrs
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.settle import loadFor
 from overlay.lab.experiments.shaken import Shaken
+from overlay.lab.population import Population
 from overlay.lab.survey import Survey
+from overlay.lab.world import World
 
 ELECTED = 0.9
 """Part of those who serve that have mandates when it is over: a few have always begun to serve only a moment ago."""
@@ -32,8 +34,7 @@ class Asleep(Shaken):
     after: float = parameter(400.0, "virtual seconds that are measured after it is over", low=1.0, high=1e6)
     sample: float = parameter(2.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
-    def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.beginWell(seed, measured)
+    def goOn(self, seed: int, measured: Measured, world: World, population: Population, survey: Survey) -> None:
         measured.figure("super_peers_before", len(population.superPeers))
         measured.figure("asleep_at", world.time.seconds())
         population.sleep()

@@ -9,6 +9,7 @@ from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.population import Member, Plan, Population
 from overlay.lab.survey import Survey
+from overlay.lab.world import World
 
 
 @attrs.define(kw_only=True)
@@ -31,8 +32,7 @@ class Islands(Shaken):
     def plan(self) -> Plan:
         return attrs.evolve(super().plan(), apart=self.part)
 
-    def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.beginWell(seed, measured)
+    def goOn(self, seed: int, measured: Measured, world: World, population: Population, survey: Survey) -> None:
         measured.figure("super_peers_before", len(population.superPeers))
         survey.within = lambda member: None
         survey.restart()

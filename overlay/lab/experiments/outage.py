@@ -8,8 +8,9 @@ import attrs
 from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
-from overlay.lab.population import Member
+from overlay.lab.population import Member, Population
 from overlay.lab.survey import Survey
+from overlay.lab.world import World
 
 INSTANT = 0.1
 """Virtual seconds after the deaths at which the first search begins."""
@@ -64,8 +65,7 @@ class Outage(Shaken):
             Target("seconds_to_0.995", high=90.0),
         )
 
-    def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.beginWell(seed, measured)
+    def goOn(self, seed: int, measured: Measured, world: World, population: Population, survey: Survey) -> None:
         survey.restart()
         rng = random.Random(f"{seed} outage")
         serving = population.superPeers

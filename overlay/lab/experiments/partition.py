@@ -8,9 +8,10 @@ import attrs
 from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Measured, Target, parameter
 from overlay.lab.experiments.shaken import Shaken
-from overlay.lab.population import Member
+from overlay.lab.population import Member, Population
 from overlay.lab.sides import isFar
 from overlay.lab.survey import Survey, recovery
+from overlay.lab.world import World
 
 NOTICED = 50.0
 """Seconds after a split in which each part may still look for homes among those beyond: to it they have died silently."""
@@ -57,10 +58,9 @@ class Partition(Shaken):
 
     part: float = parameter(0.5, "part of the peers on the smaller side", low=0.01, high=0.5)
     split: float = parameter(600.0, "virtual seconds that it is split", low=1.0, high=1e6)
-    sample: float = parameter(5.0, "virtual seconds between two looks", low=0.5, high=3600.0)
+    sample: float = parameter(2.0, "virtual seconds between two looks", low=0.5, high=3600.0)
 
-    def run(self, seed: int, measured: Measured) -> None:
-        world, population, survey = self.beginWell(seed, measured)
+    def goOn(self, seed: int, measured: Measured, world: World, population: Population, survey: Survey) -> None:
         measured.figure("super_peers_before", len(population.superPeers))
         far = [member.peerId for member in population if self._isFar(member)]
         world.net.partition([], far)
