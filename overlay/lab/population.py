@@ -105,6 +105,7 @@ class Population:
     @ivar left: called with each member that has just gone, before anything of it is forgotten.
     @ivar arrivals: how many have come since the beginning; C{departures} likewise.
     @ivar expected: peers that there are on average, as arrivals see to it.
+    @ivar apart: part of the peers that are on the smaller of two sides, neither of which tells newcomers of the other; 0 for one side.
     """
 
     def __init__(self, world: World, plan: Plan) -> None:
@@ -116,6 +117,7 @@ class Population:
         self.arrivals = 0
         self.departures = 0
         self.expected = plan.peers
+        self.apart = plan.apart
         self._stays = False
         self._asleep: list[tuple[Member, float]] = []
         self._number = 0
@@ -158,8 +160,8 @@ class Population:
         self._awaitNext()
 
     def isFar(self, member: Member) -> bool:
-        """Whether a member is of the second network, if there are two."""
-        return isFar(member.number, self.plan.apart)
+        """Whether a member is on the smaller side, if there are two."""
+        return isFar(member.number, self.apart)
 
     def _found(self, members: list[Member]) -> None:
         """A network of these."""
@@ -272,9 +274,9 @@ class Population:
         return member
 
     def _introductions(self, member: Member) -> list[str]:
-        """Whom a newcomer was told of: living peers that can be dialled, whatever their role."""
+        """Whom a newcomer was told of, by somebody on its own side: living peers there that can be dialled, whatever their role."""
         far = self.isFar(member)
-        able = self._able.draw(self._known, INTRODUCTIONS, (lambda one: self.isFar(one) == far) if self.plan.apart else None)
+        able = self._able.draw(self._known, INTRODUCTIONS, (lambda one: self.isFar(one) == far) if self.apart else None)
         return [one.peer.address for one in able]
 
     def _make(

@@ -9,7 +9,9 @@ from overlay.questions import Lead
 from overlay.wire import limits
 
 FIRST_WAIT = 1.0
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 30.0
+"""Of what does not answer: so soon after a split is healed it is found."""
+RETRY_MOST = 60.0
 MOST = 2 * limits.ADVERT_IDS_PER_MESSAGE
 """Addresses beside those that the user named."""
 KNOWN = "gossip"
@@ -54,7 +56,7 @@ class Target:
         @param retry: seconds for which whoever answered asks to be left alone.
         """
         self._ended(seconds, said)
-        self.next = seconds + max(self.wait, min(retry, LONGEST_WAIT)) * rng.uniform(0.8, 1.2)
+        self.next = seconds + max(self.wait, min(retry, RETRY_MOST)) * rng.uniform(0.8, 1.2)
         self.wait = min(LONGEST_WAIT, 1.6 * self.wait)
 
     def reached(self, seconds: float, said: str, pause: float) -> None:

@@ -21,6 +21,7 @@ from overlay.lab.experiments.settle import Selection, Settle, loadFor, medianRan
 from overlay.lab.interruption import Interruption
 from overlay.lab.measuring import joined, measure
 from overlay.lab.plot import plot
+from overlay.lab.population import Population
 from tests.lab.test_experiments import report
 from tests.lab.test_populated import assertShape
 from tests.lab.test_survey import surveyed, worldOf
@@ -321,3 +322,27 @@ def test_oneBeginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
             for name in ("parameters", "figures", "series", "targets"):
                 assert found[name] == json.loads(json.dumps(alone.asDict()))[name], name
             assert found["cost"]["delivered"] == alone.cost["delivered"]
+
+
+def test_whoComesIntoAPartIsToldOfThatPart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no packet passes nobody can be told of a network by somebody beyond; before and after that anybody can."""
+    came: list[tuple[float, Any, list[str]]] = []
+    enter = Population._enter
+
+    def entered(population: Population, member: Any, addresses: list[str]) -> None:
+        came.append((population.world.time.seconds(), member, addresses))
+        enter(population, member, addresses)
+
+    monkeypatch.setattr(Population, "_enter", entered)
+    experiment = Partition(peers=30, sessions="fixed:40", dialable=1.0, settle=5.0, before=30.0, split=60.0, after=30.0, sample=10.0)
+    experiment.run(1, Measured())
+    sides = {member.peer.address: experiment._isFar(member) for _, member, _ in came}
+
+    def strangers(since: float, until: float) -> list[int]:
+        return [
+            sum(sides[one] != experiment._isFar(member) for one in told) for when, member, told in came if since <= when < until and told
+        ]
+
+    within = strangers(35, 95)
+    assert len(within) > 15 and not any(within)
+    assert any(strangers(5, 35)) and any(strangers(95, 125))

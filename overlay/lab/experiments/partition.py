@@ -64,6 +64,7 @@ class Partition(Shaken):
         measured.figure("super_peers_before", len(population.superPeers))
         far = [member.peerId for member in population if self._isFar(member)]
         world.net.partition([], far)
+        population.apart = self.part
         measured.figure("split_at", world.time.seconds())
 
         def assign(member: Member) -> None:
@@ -80,6 +81,7 @@ class Partition(Shaken):
         survey.finish()
         self._splitFigures(measured, survey, parts)
         world.net.heal()
+        population.apart = 0.0
         measured.figure("healed_at", world.time.seconds())
         population.came.remove(assign)
         survey.within = lambda member: None
