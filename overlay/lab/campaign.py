@@ -90,6 +90,7 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
     interrupted = False
     with Interruption() as interruption:
         for some in grouped(experiments):
+            before = len(done)
             try:
                 for (trial, experiment), (report, interrupted) in zip(some, _measured(some, args, interruption), strict=False):
                     done.append((trial, report))
@@ -99,7 +100,7 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
                     if args.out:
                         _write(Path(args.out), done, len(experiments), interrupted)
             except SuperpeerError as problem:
-                print(f"superpeer lab: {some[0][0].title}: {problem}", file=sys.stderr)
+                print(f"superpeer lab: {some[len(done) - before][0].title}: {problem}", file=sys.stderr)
                 return WRONG
             if interrupted or interruption.heard:
                 interrupted = True
