@@ -240,6 +240,13 @@ class FlatRows:
         self._places, self._end, self._free, self._wasted = array("I"), 1, {}, 0
         self.change(rows, ())
 
+    def giveWayTo(self, other: "FlatRows") -> None:
+        """Another copy takes the place of this one on the disk, which is of no use any more."""
+        self._unsave()
+        self.close()
+        os.replace(other._path, self._path)
+        other._path = self._path
+
     def _unsave(self) -> None:
         """
         Forget what L{save} has kept, on the disk itself: if the process or the machine stops before the next one, the old places would

@@ -1,6 +1,6 @@
 """
 Rows and registrations in LMDB. Each change is one transaction, which also logs the rows that it touched, so that a snapshot of
-the index, or a copy of the rows (L{overlay.plugins._flatrows}), that is a little older can be brought up to date. Rows lie in the order of
+the index, or a copy of the rows (L{overlay.plugins._rowscopy}), that is a little older can be brought up to date. Rows lie in the order of
 their numbers, so that they fill their pages, and are found by comparing numbers.
 """
 
@@ -8,7 +8,7 @@ import os
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from overlay.identity.ids import ID_BYTES, PeerId
 from overlay.index.packed import NAME_BYTES, nameOf, pack, unpack
 from overlay.index.rowtable import Placed
 from overlay.index.store import Registration, StoredRecord
-from overlay.plugins._flatrows import FlatRows
+from overlay.plugins._rowscopy import RowsCopy
 
 COPY = "rows.flat"
 _VERSION = b"version"
@@ -74,7 +74,7 @@ class LmdbRows:
         self._sync = sync
         self._most = most
         self.shortened = False
-        self._copy: FlatRows | None = None
+        self._copy: RowsCopy | None = None
         self._environment: lmdb.Environment | None = None
         try:
             self._open()
@@ -227,8 +227,6 @@ class LmdbRows:
         if self._copy is not None:
             try:
                 self._copy.change(packed, gone)
-                if self._copy.scattered:
-                    self._copy.fill(self._whole())
             except Exception:  # whatever becomes of the copy, the change is made
                 self._giveUpCopy()
 
@@ -289,14 +287,14 @@ class LmdbRows:
         @param trusted: whether what is on the disk is what was written last.
         @raise OSError: there can be none.
         """
-        copy = FlatRows(self._folder / COPY)
+        copy = RowsCopy(self._folder / COPY, self._whole)
         try:
             try:
                 changed = self.touchedSince(copy.load()) if trusted else None
             except Damaged:
                 changed = None
             if changed is None or copy.scattered:
-                copy.fill(self._whole())
+                copy.fill()
             elif changed:
                 with _translated(), self._env.begin(db=self._rows) as reading:
                     held = [(row, value) for row in sorted(changed) if (value := reading.get(_key(row))) is not None]
@@ -306,10 +304,12 @@ class LmdbRows:
             raise
         self._copy = copy
 
-    def _whole(self) -> Iterator[tuple[int, bytes]]:
+    def _whole(self, since: int) -> Generator[tuple[int, bytes]]:
         with _translated(), self._env.begin(db=self._rows) as reading:
-            for key, value in reading.cursor():
-                yield int.from_bytes(key, sys.byteorder), value
+            cursor = reading.cursor()
+            if cursor.set_range(_key(since)):
+                for key, value in cursor:
+                    yield int.from_bytes(key, sys.byteorder), value
 
     def saveCopy(self, stamp: int) -> None:
         """

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from overlay.index.expression import Word
 from overlay.index.store import Change, Request
 from overlay.plugins import _flatrows as flatModule
 from overlay.plugins import _lmdbrows as rowsModule
+from overlay.plugins import _rowscopy as copyModule
 from overlay.plugins._flatrows import FlatRows
 from overlay.plugins._lmdbrows import COPY
+from overlay.plugins._rowscopy import RowsCopy
 from overlay.plugins.lmdbstore import OPEN, SNAPSHOT, LmdbStore
 from tests.index.material import NOW, document, identity, record
 from tests.plugins.stores import lmdbStore
@@ -320,3 +323,72 @@ def test_copyStaysInProportion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         size = sum(len(packed) + 32 for _, packed in rows)
         assert (tmp_path / "registrations" / COPY).stat().st_size <= 3 * size
     store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(changes, st.integers(1, 5))
+def test_replacedWhileInUse(done: list[tuple[dict[int, bytes], set[int]]], copied: int) -> None:
+    """A copy that is mostly holes gives way to another, a few rows with each change; whatever changes meanwhile, what is read is right."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(flatModule, "_LEAST", 64)
+        patched.setattr(copyModule, "COPIED", copied)
+        path = Path(folder) / "rows.flat"
+        held: dict[int, bytes] = {}
+
+        def whole(since: int) -> Generator[tuple[int, bytes]]:
+            yield from ((row, held[row]) for row in sorted(held) if row >= since)
+
+        copy = RowsCopy(path, whole)
+        copy.fill()
+        for put, gone in done:
+            held = {row: packed for row, packed in held.items() if row not in gone} | put
+            copy.change(list(put.items()), gone)
+            assert copy.packed(sorted(held)) == [held[row] for row in sorted(held)]
+        for _ in range(20):
+            # Rows that only change their sizes leave holes behind, until the file has been replaced.
+            for size in (200, 1):
+                gone = {row for row in held if row >= 8}
+                held = dict.fromkeys(range(8), bytes(size))
+                copy.change(list(held.items()), gone)
+                assert copy.packed(range(8)) == [held[row] for row in range(8)]
+        copy.save(3, True)
+        copy.close()
+        assert sorted(one.name for one in Path(folder).iterdir()) == ["rows.flat", PLACES]
+        again = RowsCopy(path, whole)
+        assert again.load() == 3 and again.packed(sorted(held)) == list(held.values())
+        again.remove()
+        assert list(Path(folder).iterdir()) == []
+
+
+def test_fewRowsAtATime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no change more rows are copied than may be; the file that was replaced is gone, and what a killed process left behind, too."""
+    monkeypatch.setattr(flatModule, "_LEAST", 64)
+    monkeypatch.setattr(copyModule, "COPIED", 100)
+    held = {row: bytes(300) for row in range(1000)}
+    read: list[int] = []
+
+    def whole(since: int) -> Generator[tuple[int, bytes]]:
+        for row in range(since, 1001):
+            if row in held:
+                read.append(row)
+                yield row, held[row]
+
+    (tmp_path / copyModule.NEXT).write_bytes(b"left behind")
+    copy = RowsCopy(tmp_path / "rows.flat", whole)
+    copy.fill()
+    assert len(read) == 1000 and [one.name for one in tmp_path.iterdir()] == ["rows.flat"]
+    before = os.stat(tmp_path / "rows.flat").st_size
+    gone = range(0, 1000, 3)
+    for row in (*gone, *range(1, 1000, 3)):
+        del held[row]
+    read.clear()
+    copy.change([], [row for row in range(1000) if row % 3 != 2])
+    for turn in range(1, 5):
+        assert len(read) == 100 * min(turn, 3) + 34 * (turn > 3)
+        assert (tmp_path / copyModule.NEXT).exists() == (turn < 4)
+        held[2] = bytes([turn])
+        held[1000] = bytes([turn] * 30)
+        copy.change([(2, held[2]), (1000, held[1000])], [])
+        assert copy.packed([2, 5, 1000]) == [held[2], held[5], held[1000]]
+    assert os.stat(tmp_path / "rows.flat").st_size < before / 2
+    copy.close()
