@@ -48,11 +48,18 @@ class Deadlines(Generic[_T]):
             return
         del self._standing[number]
         if not self._standing:
+            # The timer goes on: most often there is another one before its time, which then needs none.
             self._due.clear()
-            self._stopTimer()
         elif len(self._due) > SPARE + 2 * len(self._standing):
             self._due = [entry for entry in self._due if entry[1] in self._standing]
             heapify(self._due)
+
+    def stop(self) -> None:
+        """Forget all."""
+        self._due.clear()
+        self._numbers.clear()
+        self._standing.clear()
+        self._stopTimer()
 
     def _stopTimer(self) -> None:
         timer, self._timer = self._timer, None

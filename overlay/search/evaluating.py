@@ -25,22 +25,24 @@ def evaluate(
     found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
     names = list(found.frequencies)
     ranked = found.ranked and len(names) <= limits.QUERY_TERMS
-    hits = checker.genuine(hitsOf(found, ranked), own)
+    hits = checker.genuine(hitsOf(found, ranked), own) if found.rows else []
     if ranked and wanted.formula.order != "newest":
         selection.numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
         selection.formula = wanted.formula
-    chosen = selection.choose(hits)
+    chosen = selection.choose(hits) if hits else []
     account.answeredBy[own[:NAME_BYTES]] = None
     account.matched += found.matched
     account.count(found.documents, found.length, {name: found.frequencies[name] for name in names[: limits.QUERY_TERMS]}, 1)
-    account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
+    if found.unfiltered:
+        account.leaveOut(found.unfiltered, {render(one): count for one, count in found.excluded})
     if ranked:
         account.ranked += 1
         if found.front:
             account.fronts.append((own[:NAME_BYTES], found.front))
     account.balance = (account.balance + registry.census().balance) % MODULUS
-    selection.holdBack((recordId[:KEY_BYTES] for recordId in found.held), found.bound)
-    account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
+    if found.matched:
+        selection.holdBack((recordId[:KEY_BYTES] for recordId in found.held), found.bound)
+        account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
     return chosen
 
 

@@ -372,3 +372,4 @@ class Flood:
         """End all branches."""
         for branch in list(self._branches):
             branch.abandon()
+        self._deadlines.stop()
