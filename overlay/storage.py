@@ -96,7 +96,18 @@ class MemoryTable:
         self._rows = rows if len(rows) > _FEW else tuple(one for row in rows.items() for one in row)
 
     def put(self, key: bytes, value: bytes) -> None:
-        self.putMany([(key, value)])
+        rows = self._rows
+        if isinstance(rows, dict):
+            rows[key] = value
+            return
+        for at in range(0, len(rows), 2):
+            if rows[at] == key:
+                self._rows = (*rows[: at + 1], value, *rows[at + 2 :])
+                return
+        if len(rows) < 2 * _FEW:
+            self._rows = (*rows, key, value)
+        else:
+            self.putMany([(key, value)])
 
     def putMany(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         rows = self._whole()

@@ -8,6 +8,7 @@ from overlay.errors import UsageError
 DEFAULT_PORT = 7116
 
 
+@lru_cache(16_384)
 def parseAddress(text: str, what: str = "address") -> tuple[str, int]:
     """
     @return: host without brackets, and port; a missing port is 7116.
