@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,16 @@ def test_betweenTwoEvents() -> None:
         clock.runUntil(lambda: False, 1.0)
 
 
+@contextmanager
+def heard() -> Iterator[None]:
+    """Ctrl-C as Python answers it, also where the suite was started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_whenItIsLetThrough() -> None:
     """Noted while it is refused, raised when it is allowed; asked to wait for a better moment it does, once."""
 
@@ -214,7 +225,10 @@ def test_whenItIsLetThrough() -> None:
         with pytest.raises(KeyboardInterrupt):
             press()
         interruption.refuse()
-    with pytest.raises(KeyboardInterrupt):
+    # Afterwards it is as it was before.
+    with heard(), pytest.raises(KeyboardInterrupt):
+        with Interruption():
+            pass
         press()
 
 
