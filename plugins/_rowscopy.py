@@ -4,7 +4,7 @@ into which some rows are copied with each change, so that no search waits until 
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -95,6 +95,5 @@ class RowsCopy:
 
     def remove(self) -> None:
         """Close it and give its room back."""
-        with suppress(OSError):
-            self._giveUpNext()
+        self._giveUpNext()
         self._rows.remove()

@@ -148,7 +148,7 @@ class Evaluation:
         counts = [
             0 if one is None else (len(one.rows) if whole else one.rows.intersection_cardinality(counted)) for one in found
         ]
-        if said is not None and not all(found):
+        if said is not None and None in found:
             # Most super-peers have never heard of a rare word.
             return Found([], 0, [], 0.0, documents, length, dict(zip(names, counts, strict=True)), ranked=True)
         rows = self._rows(request.expression, alive) if said is None else self._having(found, alive)

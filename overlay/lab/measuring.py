@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from overlay.errors import SuperpeerError
 from overlay.lab.experiment import Experiment, Measured, Report, Run
-from overlay.lab.experiments.shaken import Shaken
 from overlay.lab.interruption import Interruption
 from overlay.lab.jobs import inProcesses
 from overlay.lab.progress import Progress
+
+if TYPE_CHECKING:
+    from overlay.lab.experiments.shaken import Shaken
 
 
 class Unmeasurable(SuperpeerError):
@@ -46,7 +48,7 @@ def measure(experiment: Experiment, seed: int, seeds: int, jobs: int, interrupti
 
 
 def measureTogether(
-    experiments: Sequence[Shaken], seed: int, seeds: int, jobs: int, interruption: Interruption
+    experiments: "Sequence[Shaken]", seed: int, seeds: int, jobs: int, interruption: Interruption
 ) -> Iterator[tuple[Report, bool]]:
     """
     The same for several that have one L{Shaken.beginning}, which is run once for each seed; from there each goes on in a process of its
@@ -89,7 +91,7 @@ def _runSeed(experiment: Experiment, interruption: Interruption, seed: int, show
     return _run(partial(experiment.run, seed), Measured(), interruption, seed, shown)
 
 
-def _runTogether(experiments: Sequence[Shaken], interruption: Interruption, seed: int) -> list[Run]:
+def _runTogether(experiments: "Sequence[Shaken]", interruption: Interruption, seed: int) -> list[Run]:
     """
     Run the beginning that they share, then each of them.
 

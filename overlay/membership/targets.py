@@ -12,6 +12,7 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 """Of what does not answer: so soon after a split is healed it is found."""
 RETRY_MOST = 60.0
+"""For so long, at most, whoever answers may ask to be left alone."""
 MOST = 2 * limits.ADVERT_IDS_PER_MESSAGE
 """Addresses beside those that the user named."""
 KNOWN = "gossip"

@@ -25,6 +25,7 @@ SLOW_DIAL = 2.0
 PATIENCE = 0.25
 """Seconds after which twice as many are asked at a time: where many have died without a sign, the living must not wait behind them."""
 DOUBLINGS = 4
+"""How often that happens at most."""
 _SOON = 1e-9
 """Seconds: no clock reckons more exactly."""
 
@@ -83,7 +84,7 @@ class Round:
             # Whoever cannot even be asked is noted below, where this goes on: hundreds of them must not be as many calls deep.
             return
         self._busy = True
-        most = self._atOnce()
+        most = self._commons.settings.askAtOnce * 2 ** self._doublings()
         while self._left and len(self._asking) - len(self._aside) < most and not self._over:
             peer = self._left.pop(0)
             self._asking[peer] = None
@@ -99,18 +100,15 @@ class Round:
         elif not self._over:
             self._lookLater()
 
-    def _atOnce(self) -> int:
-        doublings = int((self._commons.seconds() - self._began + _SOON) / PATIENCE)
-        return self._commons.settings.askAtOnce * 2 ** min(doublings, DOUBLINGS)
+    def _doublings(self) -> int:
+        return min(DOUBLINGS, int((self._commons.seconds() - self._began + _SOON) / PATIENCE))
 
     def _lookLater(self) -> None:
         """When more may be asked, or who is dialled is not waited for any more."""
         seconds = self._commons.seconds()
         times = [min(self._dials.values()) + SLOW_DIAL] if self._dials else []
-        if self._left:
-            passed = int((seconds - self._began + _SOON) / PATIENCE)
-            if passed < DOUBLINGS:
-                times.append(self._began + (passed + 1) * PATIENCE)
+        if self._left and self._doublings() < DOUBLINGS:
+            times.append(self._began + (self._doublings() + 1) * PATIENCE)
         if not times:
             return
         if self._look is not None and self._look.active():

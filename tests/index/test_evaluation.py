@@ -187,6 +187,15 @@ def test_nothingHeldFindsNothing() -> None:
     assert found.frequencies == {"x": 0}
 
 
+def test_oneUnknownWord() -> None:
+    """Where a word is in no record nothing matches, and what is counted is as if it were: the order of others goes by it."""
+    store, _ = filled([(0, "a/tree.txt", "tree", 1, 9, "text/plain", 0), (1, "b/notes", "tree", 1, 9, "text/plain", 0)])
+    found = store.search(Request(And((Word("tree"), Word("nowhere"))), 5, NOW))
+    other = store.search(Request(Word("tree"), 5, NOW))
+    assert (found.matched, list(found.rows), found.frequencies) == (0, [], {"tree": 2, "nowhere": 0})
+    assert (found.documents, found.length, found.ranked) == (other.documents, other.length, True) and other.documents == 2
+
+
 def test_expiryIsInclusive() -> None:
     """A record is found in the second of its expiry and not in the next, and counts as little as it is found."""
     store, _ = filled([(0, "a/tree_2.txt", "tree", 1, 1, "text/plain", 0), (0, "b/notes", "tree", 1, 1, "text/plain", 9)])

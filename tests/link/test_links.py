@@ -299,3 +299,13 @@ def test_nobodyGetsInWhileStopping() -> None:
     assert late.ended == caller.ended == "aborted" and late.sent == caller.sent == []
     assert fired(result).check(NotReached)
     assert fired(place.links.dial("10.0.0.9:7116")).check(NotReached) and len(wires.dials) == 1
+
+
+def test_changesAreCounted() -> None:
+    """Whoever remembers something about links learns from the count when it has to look again: when one is made, and when one ends."""
+    place, wires, _clock = alone()
+    assert place.links.changes == 0
+    wire, _ = dialled(place, wires)
+    assert place.links.changes == 1
+    wire.receive(Goodbye("leaving", ""))
+    assert place.links.changes == 2 and not len(place.links)
