@@ -14,3 +14,11 @@ def keepForGood() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 20, 20)
+
+
+def collectSeldom() -> None:
+    """
+    Look for garbage as seldom as the lab can afford it. Thousands of peers in one process are many millions of objects that live to the
+    end: looking through them would take most of the time.
+    """
+    gc.set_threshold(200_000, 50, 1000)

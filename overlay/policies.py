@@ -85,18 +85,6 @@ class Guarded:
                 found.append((name, when, subject, answer))
         return found
 
-    def _keep(self, question: int, about: Any, answer: Any) -> None:
-        """A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment."""
-        rows = self._kept
-        if rows is None:
-            rows = self._kept = [None] * len(self.questions)
-        subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
-        before = rows[question]
-        if before is not None:
-            when, whom, said, older = before
-            alike = isinstance(answer, Verdict) and whom == subject and said.decision == answer.decision
-            before = older if alike else (when, whom, said, None)
-        rows[question] = (self._clock.seconds(), subject, answer, before)
 
 
 _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "formula": Formula, "budget": Sequence}
@@ -116,7 +104,19 @@ def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[...
             self._failed(method, problem)
             answer = safe(*args)
         if kept:
-            self._keep(question, args[0], answer)
+            # Far more is asked than is ever shown, so this is not left to a method.
+            rows = self._kept
+            if rows is None:
+                rows = self._kept = [None] * len(self.questions)
+            about = args[0]
+            subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
+            before = rows[question]
+            if before is not None:
+                when, whom, said, older = before
+                # A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment.
+                alike = wanted is Verdict and whom == subject and said.decision == answer.decision
+                before = older if alike else (when, whom, said, None)
+            rows[question] = (self._clock.seconds(), subject, answer, before)
         return answer
 
     return ask

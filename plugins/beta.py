@@ -34,6 +34,8 @@ WEIGHTS: dict[Deed, tuple[float, float]] = {
 """For each deed, the good and the bad evidence of one."""
 _TITLES = {name: str(deed) for name, deed in Deed.__members__.items()}
 REMEMBERED = 10_000
+STEADY = 1e-6
+"""Part of a half-life within which a score does not change by as much as anybody would notice: less than a millionth of it."""
 SAVE_EVERY = 60.0
 """Seconds between two savings; what was seen since the last one may be lost with a killed process."""
 
@@ -50,12 +52,14 @@ class _Evidence(msgspec.Struct, eq=False, gc=False):
     """
     @ivar good: decayed to C{when}; likewise C{bad}.
     @ivar deeds: how often each was seen, undecayed.
+    @ivar verdict: what was said of it last; None if there is more evidence since.
     """
 
     good: float
     bad: float
     when: float
     deeds: dict[str, int]
+    verdict: Verdict | None = None
 
 
 @cache
@@ -101,6 +105,7 @@ class Beta:
         evidence.good *= factor
         evidence.bad *= factor
         evidence.when = now
+        evidence.verdict = None
 
     def observed(self, peer: PeerId, deed: Deed, weight: float) -> None:
         good, bad = WEIGHTS.get(deed, (0.0, 0.0))
@@ -132,7 +137,10 @@ class Beta:
         evidence = self._evidence.get(peer)
         if evidence is None:
             return self._nothing
-        self._decay(evidence, self._clock.seconds())
+        now = self._clock.seconds()
+        if evidence.verdict is not None and now - evidence.when < self._halfLife * STEADY:
+            return evidence.verdict
+        self._decay(evidence, now)
         prior = 2 * self._unknown
         score = (evidence.good + prior) / (evidence.good + evidence.bad + 2)
         reasons = [
@@ -140,7 +148,8 @@ class Beta:
             Reason("bad evidence", round(evidence.bad, 3)),
             *(Reason(_TITLES[name], count) for name, count in sorted(evidence.deeds.items()) if name in _TITLES),
         ]
-        return Verdict.yes(*reasons, score=score)
+        verdict = evidence.verdict = Verdict.yes(*reasons, score=score)
+        return verdict
 
     def _save(self) -> None:
         now = self._clock.seconds()

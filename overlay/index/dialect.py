@@ -33,7 +33,7 @@ def _unstemmed(found: list[str]) -> list[str]:
     return found
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, cache_hash=True)
 class Analysis:
     """
     Text to terms as one network does it; see L{analysisOf}.

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ from typing import Any, NoReturn, TextIO
 
 from overlay.console.render import isTerminal
 from overlay.errors import SuperpeerError, UsageError
+from overlay.garbage import collectSeldom
 from overlay.index.dialect import analysisOf, dialectOf
 from overlay.lab.collection import readDocuments, readQueries
 from overlay.lab.retrieval import Ranked, Retrieval, lines
@@ -96,8 +96,7 @@ def _retrieval(args: argparse.Namespace) -> int:
     analysisOf(dialect)
     began = time.perf_counter(), time.process_time()
     documents, queries = readDocuments(args.documents), readQueries(args.queries)
-    # All that is made lives to the end: looking through it for garbage would take most of the time.
-    gc.set_threshold(200_000, 50, 1000)
+    collectSeldom()
     said: dict[str, Any] = {
         "documents": len(documents), "owners": len({one.owner for one in documents}), "super-peers": args.super_peers,
         "queries": len(queries), "rows": 0, "estimated": [], "empty": [], "shortened": [],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from overlay.errors import SuperpeerError
+from overlay.garbage import collectSeldom
 from overlay.lab.experiment import Experiment, Measured, Report, Run
 from overlay.lab.interruption import Interruption
 from overlay.lab.jobs import inProcesses
@@ -132,8 +133,7 @@ def _run(
         return bool(measured.worlds)
 
     before = time.process_time()
-    # Ten thousand peers are many millions of objects that live to the end: looking through them for garbage would take most of the time.
-    gc.set_threshold(200_000, 50, 1000)
+    collectSeldom()
     problem, interrupted = "", False
     progress = Progress(measured, seed, sys.stderr) if shown else nullcontext()
     try:

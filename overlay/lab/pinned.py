@@ -12,6 +12,7 @@ from overlay.interfaces import IElection
 from overlay.lab.experiment import Measured
 from overlay.lab.graphs import Edge
 from overlay.lab.network import Latency
+from overlay.lab.pages import useLargePages
 from overlay.lab.world import LabPeer, World
 from overlay.membership.gossip import Gossip
 from overlay.membership.membership import Membership
@@ -145,9 +146,11 @@ def pinnedGraph(world: World, count: int, edges: Sequence[Edge], slowest: float 
     """
     peers = [world.add() for _ in range(count)]
     world.run(0.0)
+    useLargePages()
     for one, other in edges:
         peers[one].peer.links.dial(peers[other].address, peers[other].peerId)
     world.run(SETTLING + LATENCIES * slowest)
+    useLargePages()
     for one, other in edges:
         for near, far in ((peers[one], peers[other]), (peers[other], peers[one])):
             neighbours = near.peer.neighbours

@@ -125,7 +125,17 @@ class VirtualTime:
 
     def post(self, when: float, function: Callable[..., Any], args: tuple) -> None:
         """A call that is never cancelled nor put off, as of a message that arrives: nobody is given anything to do so with."""
-        self._put((when, next(self._order), function, args))
+        # As L{_put} does it: nothing is called more often.
+        at = when * PER_SECOND
+        slot = int(at) if at < LAST else LAST
+        entry = (when, next(self._order), function, args)
+        if slot <= self._slot:
+            heapq.heappush(self._heap, entry)
+        elif (later := self._later.get(slot)) is not None:
+            later.append(entry)
+        else:
+            self._later[slot] = [entry]
+            heapq.heappush(self._slots, slot)
 
     def _push(self, call: VirtualCall) -> None:
         self._put((call._when, next(self._order), None, call))

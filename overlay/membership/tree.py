@@ -111,7 +111,9 @@ class Tree(Component):
     @property
     def settled(self) -> bool:
         """Whether this peer has its place: it is the root, or has a parent."""
-        return self.root or self._place.parent is not None
+        # Each query asks.
+        place = NOWHERE if self._serving is None else self._serving.place
+        return place.parent is not None or (place.label is not None and place.label.root == self.commons.peerId)
 
     @property
     def label(self) -> Label | None:

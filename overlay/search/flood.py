@@ -48,6 +48,12 @@ class Branch:
     @ivar deadline: monotonic time at which it ends in any case.
     """
 
+    __slots__ = (
+        "_account", "_again", "_announced", "_answered", "_asked", "_asker", "_beyond", "_children", "_distinct", "_early", "_enough",
+        "_evaluates", "_flood", "_gone", "_last", "_more", "_origin", "_over", "_policy", "_proofs", "_pruned", "_router", "_selection",
+        "_started", "_ttl", "_wanted", "deadline", "id",
+    )
+
     def __init__(
         self, flood: "Flood", asker: object, id: bytes, wanted: Wanted, ttl: int, budget: float, origin: bytes | None,
         router: str, evaluates: bool,
@@ -245,8 +251,10 @@ class Branch:
             self._account.refused += 1
         else:
             self._account.lost += 1
-        self._route()
-        self._endIfComplete()
+        if self._more:
+            self._route()
+        if not self._children.waited or self._enough:
+            self._endIfComplete()
 
     def silenceChanged(self, copy: Copy) -> None:
         if not self._over:

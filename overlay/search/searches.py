@@ -1,6 +1,5 @@
 """Searches at one peer: its user's own, those of its leaves, and its part in those of others."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +64,7 @@ class Searches(Component):
         # Most peers never take part in the searches of others.
         self._parts: tuple[Flood, Announcing] | None = None
         self._replies: dict[tuple[bytes, int], Reply] = {}
-        self._perLink: Counter[bytes] = Counter()
+        self._perLink: dict[bytes, int] = {}
         self._own: dict[Search, None] = {}
         self._last: list[dict[str, Any]] = []
         self.lastRows: Explained | None = None
@@ -73,7 +72,7 @@ class Searches(Component):
     @property
     def flood(self) -> Flood:
         """This peer's part in searches."""
-        return self._joined()[0]
+        return (self._parts or self._joined())[0]
 
     def _joined(self) -> tuple[Flood, Announcing]:
         if self._parts is None:
@@ -203,7 +202,7 @@ class Searches(Component):
                 commons.report(link.peerId, Deed.OVER_BUDGET, OVER_BUDGET)
             self._refuse(link, query, "rate", "too many queries", admitted.wait)
             return
-        if self._perLink[link.peerId] >= PER_LINK or self.flood.full:
+        if self._perLink.get(link.peerId, 0) >= PER_LINK or self.flood.full:
             self._refuse(link, query, "busy", "too many queries run at once", 1.0)
             return
         try:
@@ -261,7 +260,8 @@ class Searches(Component):
         reply.branchEnded("answered", account.receipt())
 
     def _floodOn(self, link: "Link", query: Query, wanted: Wanted) -> None:
-        new = self.flood.seen.isNew(query.id, query.ttl)
+        flood = self.flood
+        new = flood.seen.isNew(query.id, query.ttl)
         if new is None:
             link.send(Done(query.id, query.copy, "duplicate"))
             return
@@ -271,7 +271,7 @@ class Searches(Component):
             reply.cancel_ = branch.cancel
             reply.abandon_ = branch.abandon
 
-        self.flood.begin(
+        flood.begin(
             reply, query.id, wanted, query.ttl, query.budget, link.peerId, query.router, new, started,
         )
 
@@ -290,15 +290,16 @@ class Searches(Component):
     def _replyTo(self, link: "Link", query: Query) -> Reply:
         reply = Reply(link, query, self.replied)
         self._replies[(link.peerId, query.copy)] = reply
-        self._perLink[link.peerId] += 1
+        self._perLink[link.peerId] = self._perLink.get(link.peerId, 0) + 1
         return reply
 
     def replied(self, reply: Reply) -> None:
         """A reply has ended."""
         if self._replies.pop(reply.key, None) is not None:
-            self._perLink[reply.key[0]] -= 1
-            if self._perLink[reply.key[0]] <= 0:
-                del self._perLink[reply.key[0]]
+            peer = reply.key[0]
+            left = self._perLink[peer] = self._perLink[peer] - 1
+            if left <= 0:
+                del self._perLink[peer]
 
     def _cancelReceived(self, link: "Link", message: Cancel) -> None:
         reply = self._replies.get((link.peerId, message.copy))

@@ -49,14 +49,14 @@ class UnderWay:
         @param heard: whether its peer has spoken; else the link died.
         @return: whether it was under way.
         """
+        if copy in self.waited:
+            del self.waited[copy]
+            return True
         if copy in self.aside:
             del self.aside[copy]
             self._account.lost -= 1
             if heard:
                 self._account.silent.pop(copy.link.peerId[:NAME_BYTES], None)
-            return True
-        if copy in self.waited:
-            del self.waited[copy]
             return True
         return False
 

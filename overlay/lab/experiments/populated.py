@@ -123,6 +123,8 @@ class Populated(Experiment):
         """
         while seconds > 0:
             world.run(min(step, seconds))
+            # What has come since then is in small pages, and so is what a forked process has written to.
+            useLargePages()
             seconds -= step
             yield
 
