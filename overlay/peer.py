@@ -91,8 +91,8 @@ class Peer:
         )
         self.links = commons.links = Links(commons)
         self.links.observer = self
-        self.governance = Governance(commons)
         self.membership = self.makeMembership(commons)
+        self.governance = Governance(commons, self.membership)
         self.neighbours = self.makeNeighbours(commons, self.membership)
         self.suspicion = Suspicion(commons, self.membership, self.neighbours)
         self.tree = self.makeTree(commons, self.membership, self.neighbours)

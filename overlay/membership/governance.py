@@ -18,6 +18,7 @@ from overlay.wire.statements import NetworkChange, Signed, seal, unseal
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
+    from overlay.membership.membership import Membership
 
 _TABLE = "network"
 _NETWORK = b"network"
@@ -77,10 +78,11 @@ class Governance(Component):
     key reaches every member that is not expelled and nobody else.
     """
 
-    __slots__ = ("_blocks", "change")
+    __slots__ = ("_blocks", "_membership", "change")
 
-    def __init__(self, commons: Commons) -> None:
+    def __init__(self, commons: Commons, membership: "Membership") -> None:
         super().__init__(commons)
+        self._membership = membership
         self._blocks = commons.storage.table("blocked")
         if self._blocks.count():
             commons.blocked.update(self._blocks.keys())
@@ -122,11 +124,13 @@ class Governance(Component):
             raise UsageError("a peer cannot block itself")
         self._blocks.put(peer, b"")
         self.commons.blocked.add(peer)
+        self._membership.refusalsChanged()
         self.commons.links.refuseBlocked()
 
     def unblock(self, peer: PeerId) -> None:
         self._blocks.remove(peer)
         self.commons.blocked.discard(peer)
+        self._membership.refusalsChanged()
 
     def _issue(self, key: bytes, expelled: frozenset[bytes]) -> None:
         network = self.commons.network
@@ -164,6 +168,7 @@ class Governance(Component):
         saveNetwork(commons.storage, network)
         self.change = commons.links.networkChange = change
         commons.links.adoptNetwork(network)
+        self._membership.refusalsChanged()
         for link in list(commons.links):
             if link is not source:
                 link.send(NetworkChanged(change))

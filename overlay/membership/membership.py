@@ -138,11 +138,14 @@ class Membership(Presence):
         """The same, not to be altered: the very same object as long as nobody comes, goes, or gains or loses a mandate."""
         if self._serving is None:
             refused = self.commons.isRefused
-            self._serving = tuple(
-                self._known[peer] for peer in sorted(self._known)
-                if (one := self._known[peer]).alive and one.recognised and not refused(peer)
-            )
+            # An id tells one from all others, so nothing else is compared.
+            serving = sorted([(peer, one) for peer, one in self._known.items() if one.alive and one.recognised])
+            self._serving = tuple([one for peer, one in serving if not refused(peer)])
         return self._serving
+
+    def refusalsChanged(self) -> None:
+        """Somebody is blocked or expelled, or no longer."""
+        self._serving = None
 
     def mandated(self) -> list[Known]:
         """Those of L{superPeers} whose mandate holds."""
@@ -159,8 +162,13 @@ class Membership(Presence):
 
     def sample(self, count: int = 4, without: frozenset[bytes] = frozenset()) -> list[Signed]:
         """Adverts of random living super-peers, our own first if we serve."""
-        others = [known.signed for known in self.superPeers() if known.peerId not in without]
-        picked = others if len(others) <= count else self.commons.random.sample(others, count)
+        others: Sequence[Known] = self.superPeerView()
+        if len(others) > count + len(without):
+            # So many that what is left out can be: there are some more than are wanted.
+            others = self.commons.random.sample(others, count + len(without))
+        picked = [known.signed for known in others if known.peerId not in without]
+        if len(picked) > count:
+            picked = self.commons.random.sample(picked, count)
         if self.serving and self.commons.peerId not in without:
             picked = [self.ownSigned(), *picked][:count]
         return picked
@@ -222,12 +230,14 @@ class Membership(Presence):
         else:
             news = not held.alive or held.differs(advert)
         before = (held.advert.role, held.recognised, held.alive)
+        served = held.alive and held.recognised
         held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
         if news:
             self._judge(held)
             if held.recognised:
                 self.cache.put(held, link.peerId if link is not None else b"")
-            self._serving = None
+            if held.recognised != served:
+                self._serving = None
         linked = commons.links.get(peer)
         if linked is not None:
             linked.showed(advert, signed)
@@ -270,8 +280,10 @@ class Membership(Presence):
         return False
 
     def _forget(self, peer: PeerId) -> None:
-        if self._known.pop(peer, None) is not None:
-            self._serving = None
+        known = self._known.pop(peer, None)
+        if known is not None:
+            if known.alive and known.recognised:
+                self._serving = None
             self._tell(peer)
 
     def _tell(self, peer: bytes) -> None:
