@@ -76,6 +76,22 @@ def test_evidenceFadesAndLasts() -> None:
     assert again.trust(ME).score == 0.5
 
 
+def test_betaSaysTheSameForAWhile() -> None:
+    """What it has said stands until there is more evidence, or what there is has lost some of its weight."""
+    clock = Clock()
+    beta = build("reputation", "beta", clock, half_life="1e6")
+    beta.observed(OTHER, Deed.FORGED_RECORD, 1.0)
+    said = beta.trust(OTHER)
+    clock.advance(0.5)
+    assert beta.trust(OTHER) is said
+    clock.advance(1.0)
+    assert beta.trust(OTHER) is not said and beta.trust(OTHER).score > said.score
+    said = beta.trust(OTHER)
+    beta.observed(OTHER, Deed.REGISTERED, 1.0)
+    assert beta.trust(OTHER).score > said.score + 0.01
+    assert {one.name: one.value for one in beta.trust(OTHER).reasons}["good evidence"] == 0.5
+
+
 def test_betaIsBounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of too many peers those of whom least is known are forgotten; a full disk is borne."""
     import overlay.plugins.beta as module

@@ -1,0 +1,79 @@
+"""The living super-peers as one peer sees them: gathered anew when one comes or goes, and only then."""
+
+from collections import Counter
+
+from overlay.lab.world import LabPeer, World
+from tests.roles.test_election import network
+
+
+def seen(by: LabPeer) -> set[bytes]:
+    return {one.peerId for one in by.peer.membership.superPeerView()}
+
+
+def first(world: World) -> tuple[LabPeer, LabPeer]:
+    """Two super-peers."""
+    one, other, *_ = world.superPeers()
+    return one, other
+
+
+def test_leavesChangeNothing() -> None:
+    """Leaves come and go, and super-peers say how loaded they are: whoever serves is the same."""
+    world = network()
+    one, other = first(world)
+    view = one.peer.membership.superPeerView()
+    leaf = world.add("late", [one], dialable=False)
+    assert world.until(lambda: leaf.peerId in one.peer.links, 10)
+    assert one.peer.membership.get(leaf.peerId) is not None
+    assert other.peerId in seen(one)
+    leaf.kill()
+    assert world.until(lambda: one.peer.membership.get(leaf.peerId) is None, 60)
+    assert one.peer.membership.superPeerView() is view
+
+
+def test_whoComesAndGoes() -> None:
+    """One that dies is no longer among them, and one that lives after all is."""
+    world = network()
+    one, other = first(world)
+    membership = one.peer.membership
+    whole = seen(one)
+    membership.markDead(other.peerId, False)
+    assert seen(one) == whole - {other.peerId}
+    membership.revived(other.peerId)
+    assert seen(one) == whole
+    membership.markDead(other.peerId, False)
+    membership.take(other.peer.membership.ownSigned(), one.peer.links.get(other.peerId))
+    assert seen(one) == whole
+    membership._forget(other.peerId)
+    assert seen(one) == whole - {other.peerId}
+
+
+def test_theBlockedAreLeftOutAtOnce() -> None:
+    """Whoever is blocked here is none of them, as long as it is."""
+    world = network()
+    one, other = first(world)
+    whole = seen(one)
+    one.peer.governance.block(other.peerId)
+    assert seen(one) == whole - {other.peerId}
+    one.peer.governance.unblock(other.peerId)
+    assert seen(one) == whole
+
+
+def test_samplesAreFair() -> None:
+    """Each of those who may be shown is, as often as any other; whoever is to be left out is not."""
+    world = network(peers=24, wanted=3)
+    one = world.superPeers()[0]
+    membership = one.peer.membership
+    others = sorted(seen(one))
+    assert len(others) >= 6
+    left = frozenset({others[0], one.peerId, b"nobody" * 3})
+    counts: Counter[bytes] = Counter()
+    for _ in range(1000):
+        shown = [signed.signer for signed in membership.sample(2, left)]
+        assert len(set(shown)) == 2
+        counts.update(shown)
+    assert set(counts) == set(others[1:])
+    expected = 2000 / (len(others) - 1)
+    assert all(0.75 * expected < count < 1.25 * expected for count in counts.values()), counts
+    # Where there are no more, all are shown.
+    assert {signed.signer for signed in membership.sample(len(others), left)} == set(others[1:])
+    assert [signed.signer for signed in membership.sample(1)] == [one.peerId]
