@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import repeat
 
 from pyroaring import BitMap
 
 from overlay.index import phrase
 from overlay.index.bm25 import NAME_WEIGHT
-from overlay.index.dialect import analysisOf
+from overlay.index.dialect import Analysis, analysisOf
 from overlay.index.expression import (
     And,
     Expression,
@@ -228,14 +229,16 @@ class Evaluation:
         """What makes the snippet of a text."""
         expression, dialect = self._request.expression, self._request.dialect
 
-        def passage(text: str) -> str:
+        # Made with the first text, for all of them.
+        @cache
+        def shown() -> tuple[list[str], list[str], list[tuple[str, ...]], Analysis]:
             terms = scoring(expression)
-            return snippetOf(
-                text, [one.term for one in terms if isinstance(one, Word)], [one.start for one in terms if isinstance(one, Prefix)],
+            return (
+                [one.term for one in terms if isinstance(one, Word)], [one.start for one in terms if isinstance(one, Prefix)],
                 phrasesOf(expression), analysisOf(dialect),
             )
 
-        return passage
+        return lambda text: snippetOf(text, *shown())
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
