@@ -76,6 +76,8 @@ class Driver:
         peer = await makePeer(number, MemoryStore(), "")
         await peer.links.dial(f"127.0.0.1:{self.began['port']}", self.id)  # type: ignore[arg-type]
         await deferLater(reactor, 0.2)
+        # Else the link would be ended as one that is not used: what comes by it is not looked at.
+        peer.neighbours.pin(self.id)  # type: ignore[arg-type, attr-defined]
         channelOf(peer, self.id).tap = self._came
         return peer
 
