@@ -86,7 +86,6 @@ class Guarded:
         return found
 
 
-
 _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "formula": Formula, "budget": Sequence}
 """What a method has to answer with, if it is no verdict."""
 
