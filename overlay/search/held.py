@@ -28,6 +28,7 @@ class Held:
     @ivar names: of the super-peers that it speaks for.
     @ivar doubts: super-peers that may hold anything.
     @ivar doubtful: how many they are.
+    @ivar stuffed: whether it is so full that it proves nothing: by itself, or for so few super-peers.
     """
 
     version: int = 0
@@ -36,6 +37,7 @@ class Held:
     numbers: Numbers = attrs.field(factory=Numbers)
     doubts: tuple[Doubt, ...] = ()
     doubtful: int = 0
+    stuffed: bool = False
     _coming: tuple[int, int] = (0, 0)
     _gained: BitMap = attrs.field(factory=BitMap)
     _lost: BitMap = attrs.field(factory=BitMap)
@@ -46,11 +48,6 @@ class Held:
     def fill(self) -> float:
         """Part of the filter that is set, 0 to 1."""
         return len(self.positions) / FIELD
-
-    @property
-    def stuffed(self) -> bool:
-        """Whether it is so full that it proves nothing: by itself, or for so few super-peers."""
-        return self.fill > min(FULL, OWN_FULL * max(1, len(self.names)))
 
     def take(self, message: SummaryGiven) -> "Difference | None":
         """
@@ -88,6 +85,8 @@ class Held:
             del self.names[one]
         self.version = message.version
         count = len(self.names)
+        # To be asked far more often than it changes.
+        self.stuffed = self.fill > min(FULL, OWN_FULL * max(1, count))
         documents = min(message.documents, count * limits.INDEXED)
         self.numbers = Numbers(documents, min(message.length, documents * limits.WORDS), message.balance)
         self.doubts, self.doubtful = tuple(message.doubts), max(message.doubtful, len(message.doubts))
