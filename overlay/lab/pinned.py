@@ -89,7 +89,10 @@ class TrustingMembership(Membership):
     """Takes whoever says so for a super-peer; where nobody is elected there are no mandates to look at, again and again."""
 
     def _judge(self, known: "Known") -> None:
-        known.recognised = known.advert.role == "super"
+        recognised = known.advert.role == "super"
+        if known.recognised != recognised:
+            self._serving = None
+        known.recognised = recognised
 
 
 class QuietMembership(TrustingMembership):

@@ -167,8 +167,9 @@ class Governance(Component):
         commons.storage.table(_TABLE).put(_CHANGE, msgspec.msgpack.encode(change))
         saveNetwork(commons.storage, network)
         self.change = commons.links.networkChange = change
-        commons.links.adoptNetwork(network)
+        # Before links to the expelled end, and others hear of that.
         self._membership.refusalsChanged()
+        commons.links.adoptNetwork(network)
         for link in list(commons.links):
             if link is not source:
                 link.send(NetworkChanged(change))

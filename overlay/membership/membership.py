@@ -230,14 +230,13 @@ class Membership(Presence):
         else:
             news = not held.alive or held.differs(advert)
         before = (held.advert.role, held.recognised, held.alive)
-        served = held.alive and held.recognised
+        if not held.alive:
+            self._serving = None
         held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
         if news:
             self._judge(held)
             if held.recognised:
                 self.cache.put(held, link.peerId if link is not None else b"")
-            if held.recognised != served:
-                self._serving = None
         linked = commons.links.get(peer)
         if linked is not None:
             linked.showed(advert, signed)
@@ -292,6 +291,8 @@ class Membership(Presence):
 
     def _judge(self, known: Known) -> None:
         if known.advert.role != "super":
+            if known.recognised:
+                self._serving = None
             known.mandated = known.heir = known.recognised = False
             known.problem = ""
             return
@@ -306,6 +307,9 @@ class Membership(Presence):
             link = self.commons.links.get(known.peerId)
             if link is not None and known.recognised != recognised:
                 self.commons.report(known.peerId, Deed.BAD_MANDATE)
+        if known.recognised != recognised:
+            # To know how many mandates there are it may have been gathered in between.
+            self._serving = None
         known.recognised = recognised
 
     def rejudge(self, whole: bool = True) -> None:

@@ -30,9 +30,9 @@ class IReceiver(Interface):
         """Its peer has fallen silent (C{copy.link.silent}), or speaks again: it may answer yet, but need not be waited for."""
 
 
-class Copy(msgspec.Struct, eq=False, gc=False):
+class Copy(msgspec.Struct, eq=False):
     """
-    One copy on its way. Whoever waits for it forgets it when it has ended, so the collector of garbage need not know of it.
+    One copy on its way.
 
     @ivar hits: that have come for it.
     """

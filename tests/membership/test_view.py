@@ -2,7 +2,11 @@
 
 from collections import Counter
 
+import msgspec
+import pytest
+
 from overlay.lab.world import LabPeer, World
+from overlay.wire.statements import NetworkChange, seal
 from tests.roles.test_election import network
 
 
@@ -47,6 +51,22 @@ def test_whoComesAndGoes() -> None:
     assert seen(one) == whole - {other.peerId}
 
 
+def test_whoComesBackWithoutAMandate() -> None:
+    """One that was dead, and serves no longer by right when it is back, is not among them."""
+    world = network(peers=24, wanted=3)
+    one, other = first(world)
+    membership = one.peer.membership
+    whole = seen(one)
+    known = membership.get(other.peerId)
+    assert known is not None and known.mandated and other.peerId in whole
+    membership.markDead(other.peerId, False)
+    assert other.peerId not in seen(one)
+    advert = msgspec.structs.replace(known.advert, sequence=known.advert.sequence + 1, mandate=None, heirs=None)
+    assert membership.take(seal(other.peer.commons.identity, advert)) is known
+    assert known.alive and not known.recognised
+    assert seen(one) == whole - {other.peerId}
+
+
 def test_theBlockedAreLeftOutAtOnce() -> None:
     """Whoever is blocked here is none of them, as long as it is."""
     world = network()
@@ -56,6 +76,20 @@ def test_theBlockedAreLeftOutAtOnce() -> None:
     assert seen(one) == whole - {other.peerId}
     one.peer.governance.unblock(other.peerId)
     assert seen(one) == whole
+
+
+def test_theExpelledAreLeftOutAtOnce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a link ends because its other end is expelled, that is none of them already."""
+    world = network()
+    one, other = first(world)
+    whole = seen(one)
+    found: list[set[bytes]] = []
+    monkeypatch.setattr(type(one.peer), "linkLost", lambda peer, link, code, orderly: found.append(seen(one)))
+    governance = one.peer.governance
+    network_ = one.peer.commons.network
+    statement = NetworkChange(network_.id, network_.generation + 1, b"k" * 32, [other.peerId], int(one.peer.commons.now()))
+    governance._apply(seal(one.peer.commons.identity, statement), statement, None)
+    assert found == [whole - {other.peerId}]
 
 
 def test_samplesAreFair() -> None:

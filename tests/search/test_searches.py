@@ -1,5 +1,6 @@
 """Searches in whole networks: accounting, duplicates, cancelling, refusals, forgeries."""
 
+import gc
 from typing import Any
 
 import attrs
@@ -14,9 +15,13 @@ from overlay.lab.world import LabPeer, World
 from overlay.questions import Deed, Formula
 from overlay.search.checking import REMEMBERED, Checker
 from overlay.search.evaluating import hitsOf
+from overlay.search.flood import Branch
+from overlay.search.gathering import Gathering
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
+from overlay.search.rounds import Round
+from overlay.search.search import Search
 from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire import limits
@@ -399,6 +404,25 @@ def test_whoSwallowsAnswersHidesOnlyItsOwn() -> None:
     outcome = searcher.search("dawn", want=50)
     assert outcome.answered >= len(world.superPeers()) - 1
     assert outcome.receipt.sent >= 1
+
+
+@pytest.mark.parametrize("asker", ["super-peer", "leaf"])
+def test_searchesThatWereNotAnsweredLeaveNothing(asker: str) -> None:
+    """Nor do those whose copies were still under way when they ended: all of it is garbage then."""
+    gc.collect()
+    others = {id(one): one for one in gc.get_objects() if isinstance(one, Round | Gathering | Search | Branch)}
+    world = small()
+    for one in world.superPeers()[1:] if asker == "super-peer" else world.superPeers():
+        one.peer.searches.flood.begin = lambda *args, **kwargs: None  # type: ignore[method-assign, assignment]
+    searcher = world.superPeers()[0] if asker == "super-peer" else world.leaves()[0]
+    ended = [searcher.search("dawn", timeout=2.0) for _ in range(3)]
+    assert all(outcome.missing or outcome.status != "complete" for outcome in ended)
+    world.run(30)
+    del ended
+    searcher.peer.searches._last.clear()
+    gc.collect()
+    left = [one for one in gc.get_objects() if isinstance(one, Round | Gathering | Search | Branch)]
+    assert [one for one in left if id(one) not in others] == []
 
 
 def test_aPluginThatRaises() -> None:
