@@ -9,6 +9,8 @@ import ctypes
 import re
 from pathlib import Path
 
+WORTH = 256 * 1024 * 1024
+"""Bytes of memory below which it is not worth the while: small networks are soon over."""
 _PAGE = 2 * 1024 * 1024
 _HUGE, _COLLAPSE = 14, 25
 """MADV_HUGEPAGE and MADV_COLLAPSE, as Linux numbers them."""
@@ -28,11 +30,10 @@ def useLargePages() -> int:
         return 0
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     moved = 0
-    for line in lines:
-        found = _ANONYMOUS.match(line)
-        if found is None:
-            continue
-        start, end = (int(one, 16) for one in found.groups())
+    regions = [tuple(int(one, 16) for one in found.groups()) for found in map(_ANONYMOUS.match, lines) if found is not None]
+    if sum(end - start for start, end in regions) < WORTH:
+        return 0
+    for start, end in regions:
         start, end = -(-start // _PAGE) * _PAGE, end // _PAGE * _PAGE
         if end > start and advise(start, end - start, _HUGE) == 0 and advise(start, end - start, _COLLAPSE) == 0:
             moved += end - start

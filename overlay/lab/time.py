@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, count
+from operator import itemgetter
 from typing import Any
 
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
@@ -123,11 +124,13 @@ class VirtualTime:
         self._push(call)
         return call
 
-    def post(self, when: float, function: Callable[..., Any], args: tuple) -> None:
-        """A call that is never cancelled nor put off, as of a message that arrives: nobody is given anything to do so with."""
-        # As L{_put} does it: nothing is called more often.
-        at = when * PER_SECOND
-        slot = int(at) if at < LAST else LAST
+    def post(self, when: float, function: Callable[..., Any] | None, args: Any) -> None:
+        """
+        A call that is never cancelled nor put off, as of a message that arrives: nobody is given anything to do so with.
+
+        @param function: called with C{args}; None if those are a L{VirtualCall}.
+        """
+        slot = _slotOf(when)
         entry = (when, next(self._order), function, args)
         if slot <= self._slot:
             heapq.heappush(self._heap, entry)
@@ -138,19 +141,9 @@ class VirtualTime:
             heapq.heappush(self._slots, slot)
 
     def _push(self, call: VirtualCall) -> None:
-        self._put((call._when, next(self._order), None, call))
+        self.post(call._when, None, call)
         if self._cancelled > self._bearable:
             self._tidy()
-
-    def _put(self, entry: Entry) -> None:
-        slot = _slotOf(entry[0])
-        if slot <= self._slot:
-            heapq.heappush(self._heap, entry)
-        elif (later := self._later.get(slot)) is not None:
-            later.append(entry)
-        else:
-            self._later[slot] = [entry]
-            heapq.heappush(self._slots, slot)
 
     def _next(self) -> Entry | None:
         """The first of all entries, which stays where it is; None if there is none."""
@@ -170,11 +163,12 @@ class VirtualTime:
         """Timers that are set and cancelled over and over must not fill the memory."""
         self._bearable = max(BEARABLE, (len(self._heap) + sum(map(len, self._later.values()))) // 2)
         if self._cancelled > self._bearable:
-            kept = [entry for entry in self._entries() if _isDue(entry)]
+            # In their order, so that those of one time stay in it.
+            kept = sorted(filter(_isDue, self._entries()), key=itemgetter(0, 1))
             self._heap, self._later, self._slots = [], {}, []
             self._cancelled, self._bearable = 0, BEARABLE
-            for entry in kept:
-                self._put(entry)
+            for when, _, function, call in kept:
+                self.post(when, function, call)
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
         found = {id(call): call for _, _, function, call in filter(_isDue, self._entries()) if function is None}

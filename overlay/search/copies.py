@@ -80,6 +80,12 @@ class Copies:
             self._copies.pop(number, None)
         return copy
 
+    def _awaited(self, link: "Link", message: Hits | Done) -> Copy | None:
+        """What a message answers; None if nobody waits for that."""
+        some = self._copies.get(message.copy)
+        copy = some.get(link.peerId) if some is not None else None
+        return copy if copy is not None and copy.link is link and copy.id == message.id else None
+
     def underWay(self, link: "Link") -> bool:
         """Whether a copy went over this link whose answer is still to come."""
         return any(one.link is link for one in self._all())
@@ -137,9 +143,8 @@ class Copies:
             copy.link.send(Cancel(copy.id, copy.number))
 
     def hitsReceived(self, link: "Link", message: Hits) -> None:
-        some = self._copies.get(message.copy)
-        copy = some.get(link.peerId) if some is not None else None
-        if copy is None or copy.link is not link or copy.id != message.id:
+        copy = self._awaited(link, message)
+        if copy is None:
             self._commons.tally.count("drops", "late-hits")
             return
         copy.hits += len(message.hits)
@@ -149,14 +154,11 @@ class Copies:
         copy.receiver.hitsCame(copy, message.hits)  # type: ignore[attr-defined]
 
     def doneReceived(self, link: "Link", message: Done) -> None:
-        some = self._copies.get(message.copy)
-        copy = some.get(link.peerId) if some is not None else None
-        if some is None or copy is None or copy.link is not link or copy.id != message.id:
+        copy = self._awaited(link, message)
+        if copy is None:
             self._commons.tally.count("drops", "late-done")
             return
-        del some[link.peerId]
-        if not some:
-            del self._copies[message.copy]
+        self._take(message.copy, link.peerId)
         copy.receiver.copyEnded(copy, message)  # type: ignore[attr-defined]
 
     def linkLost(self, link: "Link") -> None:
