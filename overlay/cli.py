@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -303,12 +302,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[:1] == ["lab"]:
             # A world of its own, with options that each experiment declares.
             from overlay.lab.command import lab
+            from overlay.lab.interruption import Interruption
 
-            status = lab(words[1:])
-            if status == INTERRUPTED:
-                # Whoever presses Ctrl-C again gets what has been printed all the same.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-            return status
+            return lab(words[1:], Interruption(last=True))
         if words[:1] == ["bench"]:
             from overlay.lab.bench import bench
 

@@ -69,7 +69,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message.removeprefix("argument "))
 
 
-def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
+def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS, interruption: Interruption | None = None) -> int:
     """
     Run all, print the table of each as it is done, and write the file anew: what was measured is kept, whatever becomes of the rest.
 
@@ -88,11 +88,11 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
         return WRONG
     done: list[tuple[Trial, Report]] = []
     interrupted = False
-    with Interruption() as interruption:
+    with interruption or Interruption() as listening:
         for some in grouped(experiments):
             before = len(done)
             try:
-                for (trial, experiment), (report, interrupted) in zip(some, _measured(some, args, interruption), strict=False):
+                for (trial, experiment), (report, interrupted) in zip(some, _measured(some, args, listening), strict=False):
                     done.append((trial, report))
                     print(f"{trial.title}:")
                     printTable(experiment, report)
@@ -102,7 +102,7 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS) -> int:
             except SuperpeerError as problem:
                 print(f"superpeer lab: {some[len(done) - before][0].title}: {problem}", file=sys.stderr)
                 return WRONG
-            if interrupted or interruption.heard:
+            if interrupted or listening.heard:
                 interrupted = True
                 break
     for line in summary(done):

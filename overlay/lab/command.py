@@ -22,8 +22,9 @@ ALL = "all"
 """The word for every experiment with a declared target."""
 
 
-def lab(words: Sequence[str]) -> int:
+def lab(words: Sequence[str], interruption: Interruption | None = None) -> int:
     """
+    @param interruption: what listens to Ctrl-C while it measures and prints.
     @return: the exit status: 0 done and every target met, 1 a target missed, 2 wrong usage.
     """
     if not words or words[0] in ("-h", "--help"):
@@ -31,7 +32,7 @@ def lab(words: Sequence[str]) -> int:
         return MET
     keepNoLog()
     if words[0] == ALL:
-        return campaign(words[1:])
+        return campaign(words[1:], interruption=interruption)
     try:
         kind = _find(words[0])
         args = _parser(words[0], kind).parse_args(list(words[1:]))
@@ -49,7 +50,8 @@ def lab(words: Sequence[str]) -> int:
     except SuperpeerError as problem:
         print(f"superpeer lab: {problem}", file=sys.stderr)
         return WRONG
-    return _measure(experiment, args)
+    with interruption or Interruption() as listening:
+        return _measure(listening, experiment, args)
 
 
 def _list() -> None:
@@ -126,12 +128,7 @@ def _parser(name: str, kind: type[Experiment]) -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(experiment: Experiment, args: argparse.Namespace) -> int:
-    with Interruption() as interruption:
-        return _measureUntil(interruption, experiment, args)
-
-
-def _measureUntil(interruption: Interruption, experiment: Experiment, args: argparse.Namespace) -> int:
+def _measure(interruption: Interruption, experiment: Experiment, args: argparse.Namespace) -> int:
     try:
         report, interrupted = measure(experiment, args.seed, args.seeds, args.jobs, interruption)
     except SuperpeerError as problem:

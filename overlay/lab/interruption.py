@@ -12,11 +12,14 @@ class Interruption:
     Stands in, as a context, for Python's own answer to Ctrl-C. That raises C{KeyboardInterrupt} wherever the program happens to be: in the
     callback of a Deferred, which swallows it, or while a result is on its way to another process.
 
+    @ivar last: the process ends with what this guards: from the first Ctrl-C on others do nothing afterwards, so that what was printed, and
+        the exit status, stay as they are. Between a handler that is put back and one that is set anew there would be a moment for one more.
     @ivar heard: how many times.
     @ivar pending: whether one was heard that nobody has been told of.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, last: bool = False) -> None:
+        self.last = last
         self.heard = 0
         self.pending = False
         self._allowed = False
@@ -32,7 +35,7 @@ class Interruption:
     def __exit__(self, *ignored: object) -> None:
         self._allowed = False
         if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+            signal.signal(signal.SIGINT, signal.SIG_IGN if self.last and self.heard else self._before)
 
     def allow(self, stop: Callable[[], bool] = lambda: False) -> None:
         """

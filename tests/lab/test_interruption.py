@@ -95,15 +95,16 @@ def test_whatWasMeasuredIsPrinted(words: tuple[str, ...], count: int, send: Call
         os.killpg(running.pid, 0)
 
 
-def test_impatience(tmp_path: Path) -> None:
-    """Ctrl-C again and again does not make it worse."""
+@pytest.mark.parametrize("pause", [0.0002, 0.01])
+def test_impatience(pause: float, tmp_path: Path) -> None:
+    """Ctrl-C again and again, until it has ended, does not make it worse."""
     running = endless(tmp_path, "--seeds", "4", "--jobs", "2")
     try:
         assert begun(running, tmp_path, 2), running.communicate()
-        for _ in range(5):
-            if running.poll() is None:
-                toAll(running)
-            time.sleep(0.01)
+        limit = time.monotonic() + 60
+        while running.poll() is None and time.monotonic() < limit:
+            toAll(running)
+            time.sleep(pause)
         out, err = running.communicate(timeout=60)
     finally:
         running.kill()
@@ -225,6 +226,16 @@ def test_whenItIsLetThrough() -> None:
         with pytest.raises(KeyboardInterrupt):
             press()
         interruption.refuse()
+    # The last thing that a process does leaves no moment in which another is heard; one that was not disturbed can be.
+    with heard():
+        with Interruption(last=True):
+            press()
+        press()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    with heard(), pytest.raises(KeyboardInterrupt):
+        with Interruption(last=True):
+            pass
+        press()
     # Afterwards it is as it was before.
     with heard(), pytest.raises(KeyboardInterrupt):
         with Interruption():
