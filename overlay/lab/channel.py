@@ -165,7 +165,7 @@ class VirtualChannel(Ends):
             # In order, as TCP keeps it.
             wait = until(now, self._arrives)
         self._arrives = now + wait
-        time.post(now + wait, self.other._arrive, (data, size))
+        time.post(now + wait, self._remote.number, self.other._arrive, (data, size))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
@@ -348,7 +348,9 @@ class VirtualChannel(Ends):
 
     def reset(self) -> None:
         """The other end hears that this one is no more; unlike it, what is still to be sent or sent again never comes."""
-        self._net.time.callLater(self._delay, self.other._resetArrives)
+        # As messages go, so that it does not overtake the last of them.
+        time = self._net.time
+        time.post(time.seconds() + self._delay, self._remote.number, self.other._resetArrives, ())
 
     def _resetArrives(self) -> None:
         if self.ended:

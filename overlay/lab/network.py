@@ -97,6 +97,7 @@ class VirtualHost:
     """
     The network as one peer sees it, and the machine that the peer runs on.
 
+    @ivar number: from 1 on, of all that there have been.
     @ivar address: C{HOST:PORT}.
     @ivar dialable: whether others can dial it. What else is sent there vanishes, as most NAT boxes have it, so a dial times out.
     @ivar crashed: the machine is off: it neither sends nor receives any more, and nobody is told.
@@ -105,12 +106,13 @@ class VirtualHost:
     """
 
     __slots__ = (
-        "_limits", "accept", "address", "channels", "crashed", "dialable", "downlink", "identity", "killed", "net", "plain",
-        "processor", "uplink",
+        "_limits", "accept", "address", "channels", "crashed", "dialable", "downlink", "identity", "killed", "net", "number",
+        "plain", "processor", "uplink",
     )
 
     def __init__(self, net: "VirtualNetwork", identity: Identity, address: str, dialable: bool) -> None:
         self.net = net
+        self.number = net.newNumber()
         self.identity = identity
         self.address = address
         self.dialable = dialable
@@ -300,7 +302,7 @@ class VirtualNetwork:
             self.bytes[name] += size
 
     def newNumber(self) -> int:
-        """Of two ends that make one channel."""
+        """Of a host, or of two ends that make one channel."""
         self._made += 1
         return self._made
 

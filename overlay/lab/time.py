@@ -1,9 +1,10 @@
 """
-Virtual time: calls in the order of their times and, at one time, of their making.
+Virtual time: calls in the order of their times. At one time first come those that were set for it before, then what arrives then, all that
+is for one peer together, and in the end what is put off to the same moment; within each of these in the order of their making.
 
 Ten thousand peers have some hundred thousand calls to come, and nearly every one is far off: in one heap each push and each pop would
-walk through entries that no cache holds any more. So time is cut into slots. A slot to come is a list in no order; the one that has come
-is a small heap. (R. Brown, "Calendar queues", Communications of the ACM 31, 1988.)
+walk through entries that no cache holds any more. So time is cut into slots. A slot to come is a list in no order, which is sorted when it
+has come; what is put into it from then on is a small heap. (R. Brown, "Calendar queues", Communications of the ACM 31, 1988.)
 """
 
 import heapq
@@ -13,6 +14,7 @@ from itertools import chain, count
 from operator import itemgetter
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface import implementer
@@ -25,9 +27,13 @@ LAST = 1 << 62
 BEARABLE = 1000
 """Cancelled calls that are kept until their time comes, however few the others are."""
 
-Entry = tuple[float, int, Callable[..., Any] | None, Any]
+_SET = 0
+_PUT_OFF = 1 << 62
+
+Entry = tuple[float, int, int, Callable[..., Any] | None, Any]
 """
-Time, order, and what is to be done: a function and its arguments, of a call that nobody can cancel; or None and the L{VirtualCall}.
+Time, rank among those of one time, order, and what is to be done: a function and its arguments, of a call that nobody can cancel; or None
+and the L{VirtualCall}.
 """
 
 
@@ -73,7 +79,7 @@ class VirtualCall:
 
 def _isDue(entry: Entry) -> bool:
     """Whether a call is still to be made, at the time of this entry: it may have been cancelled, or put off."""
-    when, _, function, call = entry
+    when, _, _, function, call = entry
     return function is not None or (call._function is not None and call._when == when)
 
 
@@ -94,7 +100,8 @@ class VirtualTime:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
-        # The calls of the slot that has come, and of all before it.
+        # The calls of the slot that has come, the last one first, and what was put into it and into those before it since.
+        self._ready: list[Entry] = []
         self._heap: list[Entry] = []
         self._slot = _slotOf(start)
         self._later: dict[int, list[Entry]] = {}
@@ -104,6 +111,7 @@ class VirtualTime:
         self._cancelled = 0
         self._bearable = BEARABLE
         self._interrupted = False
+        self._halted = False
         self.calls = 0
 
     @property
@@ -124,14 +132,16 @@ class VirtualTime:
         self._push(call)
         return call
 
-    def post(self, when: float, function: Callable[..., Any] | None, args: Any) -> None:
+    def post(self, when: float, rank: int, function: Callable[..., Any] | None, args: Any) -> None:
         """
         A call that is never cancelled nor put off, as of a message that arrives: nobody is given anything to do so with.
 
+        @param rank: the number of the peer that it is for, from 1 on. Where latency is constant the messages of thousands arrive at one
+            moment, and a peer that takes all of its own in turn is in the processor's caches for all but the first.
         @param function: called with C{args}; None if those are a L{VirtualCall}.
         """
         slot = _slotOf(when)
-        entry = (when, next(self._order), function, args)
+        entry = (when, rank, next(self._order), function, args)
         if slot <= self._slot:
             heapq.heappush(self._heap, entry)
         elif (later := self._later.get(slot)) is not None:
@@ -141,55 +151,64 @@ class VirtualTime:
             heapq.heappush(self._slots, slot)
 
     def _push(self, call: VirtualCall) -> None:
-        self.post(call._when, None, call)
+        self.post(call._when, _SET if call._when > self._now else _PUT_OFF, None, call)
         if self._cancelled > self._bearable:
             self._tidy()
 
-    def _next(self) -> Entry | None:
-        """The first of all entries, which stays where it is; None if there is none."""
-        if not self._heap:
-            if not self._slots:
-                return None
+    def _turn(self) -> list[Entry]:
+        """Nothing is left of this slot: what the next one has, the last one first; empty if there is none."""
+        if self._slots:
             # Whatever is put into this slot from now on, even if the clock does not come so far yet, finds its place in the heap.
             self._slot = heapq.heappop(self._slots)
-            self._heap = self._later.pop(self._slot)
-            heapq.heapify(self._heap)
-        return self._heap[0]
+            self._ready = self._later.pop(self._slot)
+            self._ready.sort(reverse=True)
+        return self._ready
 
     def _entries(self) -> Iterator[Entry]:
-        return chain(self._heap, *self._later.values())
+        return chain(self._ready, self._heap, *self._later.values())
 
     def _tidy(self) -> None:
         """Timers that are set and cancelled over and over must not fill the memory."""
-        self._bearable = max(BEARABLE, (len(self._heap) + sum(map(len, self._later.values()))) // 2)
+        self._bearable = max(BEARABLE, (len(self._ready) + len(self._heap) + sum(map(len, self._later.values()))) // 2)
         if self._cancelled > self._bearable:
             # In their order, so that those of one time stay in it.
-            kept = sorted(filter(_isDue, self._entries()), key=itemgetter(0, 1))
-            self._heap, self._later, self._slots = [], {}, []
+            kept = sorted(filter(_isDue, self._entries()), key=itemgetter(0, 1, 2))
+            self._ready, self._heap, self._later, self._slots = [], [], {}, []
             self._cancelled, self._bearable = 0, BEARABLE
-            for when, _, function, call in kept:
-                self.post(when, function, call)
+            for when, rank, _, function, call in kept:
+                self.post(when, rank, function, call)
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:
-        found = {id(call): call for _, _, function, call in filter(_isDue, self._entries()) if function is None}
+        found = {id(call): call for _, _, _, function, call in filter(_isDue, self._entries()) if function is None}
         return list(found.values())
 
     def _runAll(self, until: float, predicate: Callable[[], object] | None = None) -> bool:
         """
         Run the calls that are due by C{until}, as long as C{predicate} does not hold: nothing in the lab runs more often than this loop.
 
-        @return: whether it holds.
+        @return: whether it holds, or somebody has called a halt.
         """
         pop = heapq.heappop
         while predicate is None or not predicate():
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
-            if not self._heap and self._next() is None:
-                return False
-            if self._heap[0][0] > until:
-                return False
-            when, _, function, call = pop(self._heap)
+            if self._halted:
+                self._halted = False
+                if self._interrupted:
+                    self._interrupted = False
+                    raise KeyboardInterrupt
+                return True
+            ready, heap = self._ready, self._heap
+            if not heap and not ready:
+                ready = self._turn()
+                if not ready:
+                    return False
+            if not heap or (ready and ready[-1] < heap[0]):
+                if ready[-1][0] > until:
+                    return False
+                when, _, _, function, call = ready.pop()
+            else:
+                if heap[0][0] > until:
+                    return False
+                when, _, _, function, call = pop(heap)
             if function is not None:
                 if when > self._now:
                     self._now = when
@@ -210,7 +229,7 @@ class VirtualTime:
 
     def interrupt(self) -> None:
         """Have C{KeyboardInterrupt} raised before the next call, where no callback of a Deferred swallows it."""
-        self._interrupted = True
+        self._interrupted = self._halted = True
 
     def advance(self, seconds: float) -> None:
         """Let C{seconds} pass."""
@@ -229,6 +248,29 @@ class VirtualTime:
             return True
         self._now = max(self._now, until)
         return bool(predicate())
+
+    def runUntilFired(self, deferred: Deferred[Any], limit: float) -> bool:
+        """
+        L{runUntil} C{deferred} has fired, which costs nothing at the calls before.
+
+        @return: whether it has.
+        """
+        until = self._now + limit
+        waiting, fired = True, False
+
+        def halt(result: Any) -> Any:
+            nonlocal fired
+            fired = True
+            self._halted = self._halted or waiting
+            return result
+
+        deferred.addBoth(halt)
+        try:
+            if not self._runAll(until):
+                self._now = max(self._now, until)
+        finally:
+            waiting = False
+        return fired
 
 
 @implementer(IReactorTime)

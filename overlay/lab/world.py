@@ -174,7 +174,7 @@ class LabPeer:
         outcomes: list[Outcome] = []
         search = self.peer.searches.search(text, want, timeout, router, onHits, ttl)
         search.finished.addCallback(outcomes.append)
-        self.world.time.runUntil(lambda: outcomes, timeout + 60.0)
+        self.world.time.runUntilFired(search.finished, timeout + 60.0)
         return outcomes[0]
 
 

@@ -99,14 +99,15 @@ class Account(msgspec.Struct, eq=False):
     def add(self, receipt: Receipt) -> None:
         """Take in the receipt of a branch."""
         answered = namesOf(receipt.answeredBy)
-        for name in answered:
-            if len(self.answeredBy) < limits.ANSWERED_NAMES:
-                self.answeredBy[name] = None
-        pruned = namesOf(receipt.prunedNames)
+        room = limits.ANSWERED_NAMES - len(self.answeredBy)
+        self.answeredBy.update(dict.fromkeys(answered if len(answered) <= room else answered[: max(0, room)]))
+        # Most receipts have little of what follows, and there is one from each super-peer.
+        pruned = namesOf(receipt.prunedNames) if receipt.prunedNames else []
         self._leaveOutAll(pruned)
         self.doubled += receipt.doubled
-        for name in namesOf(receipt.silent):
-            self.nameSilent(name)
+        if receipt.silent:
+            for name in namesOf(receipt.silent):
+                self.nameSilent(name)
         for term, count in receipt.unknown.items():
             self._doNotKnow(term, min(count, receipt.documents))
         self.sent += receipt.sent
@@ -117,14 +118,16 @@ class Account(msgspec.Struct, eq=False):
         self.notReached += receipt.notReached
         self.prunedCopies += receipt.pruned
         self.matched += receipt.matched
-        for key in namesOf(receipt.held, KEY_BYTES):
-            self.hold(key, receipt.bound)
+        if receipt.held:
+            for key in namesOf(receipt.held, KEY_BYTES):
+                self.hold(key, receipt.bound)
         self.heldMore += receipt.heldMore
         self.bound = max(self.bound, receipt.bound)
         self.count(receipt.documents, receipt.length, receipt.frequencies, len(answered) + len(pruned))
         # No more can be left out than there are.
-        unfiltered = min(receipt.unfiltered, receipt.documents)
-        self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
+        if receipt.unfiltered:
+            unfiltered = min(receipt.unfiltered, receipt.documents)
+            self.leaveOut(unfiltered, {one: min(count, unfiltered) for one, count in receipt.excluded.items()})
         self.balance = (self.balance + receipt.balance) % MODULUS
         self.ranked += min(receipt.ranked, len(answered))
         self.cancelled += receipt.cancelled

@@ -88,6 +88,7 @@ class Reply:
         if self._over:
             return
         self._over = True
+        self._letGo()
         while self._waiting:
             self._sendSome()
         if self._held:
@@ -115,4 +116,10 @@ class Reply:
         """The asker is gone."""
         self._over = True
         self._waiting.clear()
-        self.abandon_()
+        abandon = self.abandon_
+        self._letGo()
+        abandon()
+
+    def _letGo(self) -> None:
+        """The work behind it knows this reply: two that hold each other would stay until the collector of garbage comes by."""
+        self.cancel_ = self.abandon_ = _nothing

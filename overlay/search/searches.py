@@ -157,13 +157,13 @@ class Searches(Component):
                 "query": search.asked, "sent as": search.text, "left out": list(outcome.left),
                 "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
                 "held": outcome.held, "elapsed": round(outcome.elapsed, 4), "ranking": outcome.ranking,
-                "super-peers answered": list(map(shortText, namesOf(receipt.answeredBy))),
+                "super-peers answered": receipt.answeredBy,
                 "copies": {
                     "sent": receipt.sent, "answered": receipt.answered, "duplicate": receipt.duplicate,
                     "refused": receipt.refused, "lost": receipt.lost, "pruned": receipt.pruned,
                     "not reached": receipt.notReached, "cancelled": receipt.cancelled,
                 },
-                "silent super-peers": [shortText(name) for name in namesOf(receipt.silent)],
+                "silent super-peers": receipt.silent,
                 "unasked": outcome.unasked, "part of the network unasked": outcome.unaskedPart,
                 "missing": outcome.missing, "matched": receipt.matched, "documents": receipt.documents,
                 "length": receipt.length, "frequencies": dict(receipt.frequencies),
@@ -177,7 +177,11 @@ class Searches(Component):
 
     def explainLast(self) -> list[dict[str, Any]]:
         """The last searches of this peer's user, newest first."""
-        return list(reversed(self._last))
+        # There may be thousands of names, and few searches are explained.
+        return [
+            {what: list(map(shortText, namesOf(one))) if isinstance(one, bytes) else one for what, one in last.items()}
+            for last in reversed(self._last)
+        ]
 
     def needs(self, link: "Link") -> bool:
         return link.peerId in self._perLink or self.copies.underWay(link)
@@ -185,24 +189,23 @@ class Searches(Component):
     # --- searches of others ------------------------------------------------------------------------------------------
 
     def _queryReceived(self, link: "Link", query: Query) -> None:
-        commons = self.commons
-        key = (link.peerId, query.copy)
-        neighbour = self._neighbours.isNeighbour(link.peerId)
-        if key in self._replies:
-            commons.report(link.peerId, Deed.GARBAGE)
+        commons, peer = self.commons, link.peerId
+        neighbour = self._neighbours.isNeighbour(peer)
+        if (peer, query.copy) in self._replies:
+            commons.report(peer, Deed.GARBAGE)
             return
         if not self.membership.serving:
             self._refuse(link, query, "not-serving", "this peer is no super-peer")
             return
         cost = NEIGHBOUR_COST if neighbour else 1.0 + query.want / 200
-        admitted = commons.admit(link.peerId, Work.QUERY, cost)
+        admitted = commons.admit(peer, Work.QUERY, cost)
         if not admitted:
             if not neighbour and not link.isSuper:
                 # A super-peer passes on what others ask.
-                commons.report(link.peerId, Deed.OVER_BUDGET, OVER_BUDGET)
+                commons.report(peer, Deed.OVER_BUDGET, OVER_BUDGET)
             self._refuse(link, query, "rate", "too many queries", admitted.wait)
             return
-        if self._perLink.get(link.peerId, 0) >= PER_LINK or self.flood.full:
+        if self._perLink.get(peer, 0) >= PER_LINK or self.flood.full:
             self._refuse(link, query, "busy", "too many queries run at once", 1.0)
             return
         try:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IReactorTime
 from zope.interface.verify import verifyObject
@@ -49,35 +50,93 @@ def test_cancelDelayReset() -> None:
         time.callLater(-1, ran.append, "")
 
 
+KINDS = ["call", "cancelled", "later", 1, 2, 3]
+"""Ways to have something called; the number is that of a peer."""
+
+
 @pytest.mark.parametrize("whole", [True, False])
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["call", "post", "cancelled", "later"])), max_size=40))
-def test_whatIsPostedHasItsTurn(whole: bool, made: list[tuple[int, str]]) -> None:
-    """Calls that nobody can cancel are made among the others, in one order whether time is advanced or looked at after each."""
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(KINDS)), max_size=40))
+def test_whatIsPostedHasItsTurn(whole: bool, made: list[tuple[int, str | int]]) -> None:
+    """
+    At one time first what was set for it before, then what arrives, peer by peer, then what is put off to the same moment; whether time is
+    advanced or looked at after each.
+    """
     time = VirtualTime()
     ran: list[tuple[float, int]] = []
-    expected: list[tuple[int, int]] = []
+    expected: list[tuple[int, float, int]] = []
 
     def note(number: int) -> None:
         ran.append((time.seconds(), number))
 
     for number, (when, kind) in enumerate(made):
-        if kind == "post":
-            time.post(when, note, (number,))
+        rank = 0.0 if when else float("inf")
+        if isinstance(kind, int):
+            rank = kind
+            time.post(when, rank, note, (number,))
         else:
             call = time.callLater(when, note, number=number)
             if kind == "cancelled":
                 call.cancel()
                 continue
             if kind == "later":
+                # It comes after what was made for that moment earlier; here nothing else is made for one so late.
                 call.delay(10)
-                when += 10
-        expected.append((when, number))
+                when, rank = when + 10, 0.0
+        expected.append((when, rank, number))
     if whole:
         time.advance(20)
     else:
         time.runUntil(lambda: False, 20)
-    # What was put off comes after what was made for that moment earlier; here nothing else is made for one so late.
-    assert ran == sorted(expected) and time.calls == len(expected) and time.seconds() == 20
+    assert ran == [(when, number) for when, _, number in sorted(expected)]
+    assert time.calls == len(expected) and time.seconds() == 20
+
+
+def test_whatComesMeanwhile() -> None:
+    """What a call adds to its own moment and to later ones, within one slot and beyond, finds its place among what is there."""
+    time = VirtualTime()
+    ran: list[str] = []
+
+    def first() -> None:
+        ran.append("first")
+        time.callLater(0, ran.append, "put off")
+        time.post(1.0, 1, ran.append, ("to the first",))
+        time.post(1.0, 3, ran.append, ("to the third",))
+        time.callLater(0.001, ran.append, "soon")
+        time.callLater(0.003, ran.append, "later")
+
+    time.callLater(1.0, first)
+    time.callLater(1.0, ran.append, "second")
+    time.post(1.0, 2, ran.append, ("to the second",))
+    time.callLater(1.002, ran.append, "between")
+    time.callLater(7.0, ran.append, "last")
+    time.advance(10)
+    assert ran == [
+        "first", "second", "to the first", "to the second", "to the third", "put off", "soon", "between", "later", "last",
+    ]
+
+
+def test_runUntilFired() -> None:
+    """Time stands still at the call that fires, at the limit if none does; what fires afterwards halts nothing."""
+    time = VirtualTime()
+    early, late, never = Deferred[str](), Deferred[str](), Deferred[str]()
+    time.callLater(1, early.callback, "early")
+    time.callLater(1, lambda: None)
+    time.callLater(9, late.callback, "late")
+    assert time.runUntilFired(early, 5) and time.seconds() == 1 and time.calls == 1
+    assert time.runUntilFired(early, 5) and time.seconds() == 1 and time.calls == 1
+    assert not time.runUntilFired(late, 5) and time.seconds() == 6
+    time.advance(14)
+    assert time.seconds() == 20 and late.called
+    time.callLater(1, time.interrupt)
+    time.callLater(2, never.callback, "never")
+    with pytest.raises(KeyboardInterrupt):
+        time.runUntilFired(never, 5)
+    time.callLater(5, lambda: None)
+    time.advance(5)
+    assert never.called and time.seconds() == 26 and time.calls == 6
+    found: list[str] = []
+    early.addCallback(found.append)
+    assert found == ["early"]
 
 
 def test_manyCancelledCallsAreSweptOut() -> None:
@@ -93,7 +152,7 @@ def test_whatIsPostedIsNotSweptOut() -> None:
     time = VirtualTime()
     ran: list[int] = []
     for number in range(100):
-        time.post(1.0, ran.append, (number,))
+        time.post(1.0, 1, ran.append, (number,))
     for _ in range(5000):
         time.callLater(1000, lambda: None).cancel()
     assert time.getDelayedCalls() == []
