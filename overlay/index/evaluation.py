@@ -23,6 +23,7 @@ from overlay.index.expression import (
     Prefix,
     Size,
     Word,
+    positive,
 )
 from overlay.index.packed import Answer, PackedRow
 from overlay.index.posting import CODES, Posting
@@ -47,34 +48,19 @@ HELD_NAMED = 64
 def scoring(expression: Expression) -> list[Word | Prefix]:
     """The words and prefixes that score, without field, in the order of the expression, each once."""
     found: dict[Word | Prefix, None] = {}
-
-    def walk(part: Expression) -> None:
+    for part in positive(expression):
         if isinstance(part, Word):
             found[Word(part.term)] = None
         elif isinstance(part, Prefix):
             found[Prefix(part.start)] = None
         elif isinstance(part, Phrase):
             found.update(dict.fromkeys(map(Word, part.indexed)))
-        elif isinstance(part, And | Or):
-            for inner in part.parts:
-                walk(inner)
-
-    walk(expression)
     return list(found)
 
 
 def timesOf(expression: Expression) -> tuple[int, ...]:
     """How often each of L{scoring} is said, outside quotes and without a field; at least once."""
-    said: Counter[Word | Prefix] = Counter()
-
-    def walk(part: Expression) -> None:
-        if isinstance(part, Word | Prefix):
-            said[part] += 1
-        elif isinstance(part, And | Or):
-            for inner in part.parts:
-                walk(inner)
-
-    walk(expression)
+    said = Counter(part for part in positive(expression) if isinstance(part, Word | Prefix))
     return tuple(max(1, said[one]) for one in scoring(expression))
 
 

@@ -4,6 +4,8 @@ A query as a tree, after the language has been parsed and its words analysed. In
 C{field} is C{""} for any field, or C{name} for the words of name and location.
 """
 
+from collections.abc import Iterator
+
 import attrs
 
 
@@ -95,3 +97,12 @@ class Not:
 
 Expression = Word | Prefix | Phrase | MediaType | Extension | Size | Modified | Owner | And | Or | Not
 
+
+
+def positive(expression: Expression) -> Iterator[Expression]:
+    """The parts of an expression that are no C{And} nor C{Or}, in their order; what a C{Not} is of is left within it."""
+    if isinstance(expression, And | Or):
+        for part in expression.parts:
+            yield from positive(part)
+    else:
+        yield expression

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from overlay.index import analysis
 from overlay.index.dialect import PLAIN, Analysis
-from overlay.index.expression import And, Expression, Or, Phrase, Prefix, Word
+from overlay.index.expression import Expression, Phrase, Prefix, Word, positive
 from overlay.index.folding import IGNORED, fold
 from overlay.wire import limits
 
@@ -148,21 +148,15 @@ def marks(text: str, expression: Expression, how: Analysis = PLAIN) -> list[tupl
     terms: list[str] = []
     starts: list[str] = []
     phrases: list[tuple[str, ...]] = []
-
-    def walk(part: Expression) -> None:
-        if isinstance(part, And | Or):
-            for one in part.parts:
-                walk(one)
-        elif isinstance(part, Word | Prefix | Phrase) and part.field:
-            return
-        elif isinstance(part, Word):
+    for part in positive(expression):
+        if isinstance(part, Word | Prefix | Phrase) and part.field:
+            continue
+        if isinstance(part, Word):
             terms.append(part.term)
         elif isinstance(part, Prefix):
             starts.append(part.start)
         elif isinstance(part, Phrase):
             phrases.append(part.terms)
-
-    walk(expression)
     merged: list[tuple[int, int]] = []
     for start, end, _ in matching(text, terms, starts, phrases, how):
         if merged and start < merged[-1][1]:

@@ -188,5 +188,7 @@ class Gathering:
             self._missing += len(self._round.silent)
         if self._refinement is not None:
             self._refinement.stop()
+        # Both know this gathering: what hold each other do not go by themselves.
+        self._round = self._refinement = None
         self._selection.settle()
         self._sink.gathered(status, self._account.receipt(), self._missing, ranking, unasked)  # type: ignore[attr-defined]

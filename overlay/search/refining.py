@@ -96,6 +96,7 @@ class Refinement:
         """The search is over; C{ended} is not called."""
         if self._round is not None:
             self._round.stop()
+            self._round = None
 
     def begin(self, complete: bool) -> None:
         """

@@ -213,6 +213,8 @@ class Round:
         for copy in self._asking.values():
             if copy is not None:
                 self._copies.drop(copy)
+        # Who was asked is told, but a copy knows this round.
+        self._asking = dict.fromkeys(self._asking)
 
     @property
     def silent(self) -> list[PeerId]:

@@ -206,8 +206,10 @@ class Search:
         if self._over:
             return
         self._over = True
+        self._gathering = None
         for copy in self._open:
             self._searches.copies.drop(copy)
+        self._open.clear()
         for timer in (self._timer, self._hedge):
             if timer is not None and timer.active():
                 timer.cancel()

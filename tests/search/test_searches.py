@@ -20,6 +20,8 @@ from overlay.search.gathering import Gathering
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, keyOf, namesOf
+from overlay.search.refining import Refinement
+from overlay.search.replies import Reply
 from overlay.search.rounds import Round
 from overlay.search.search import Search
 from overlay.search.wanted import Wanted
@@ -423,6 +425,30 @@ def test_searchesThatWereNotAnsweredLeaveNothing(asker: str) -> None:
     gc.collect()
     left = [one for one in gc.get_objects() if isinstance(one, Round | Gathering | Search | Branch)]
     assert [one for one in left if id(one) not in others] == []
+
+
+@pytest.mark.parametrize("asker", ["super-peer", "leaf"])
+def test_searchesGoByThemselves(asker: str) -> None:
+    """What a search that has ended is made of does not wait for the collector of garbage, which a peer that answers many would feel."""
+    kinds = Round | Gathering | Search | Branch | Reply | Refinement | Account
+    world = small()
+    searcher = world.superPeers()[0] if asker == "super-peer" else world.leaves()[0]
+    gc.collect()
+    gc.disable()
+    try:
+        others = {id(one) for one in gc.get_objects() if isinstance(one, kinds)}
+        for text in ("dawn", "dawn OR -dusk", '"red dawn" OR dawn', "nobodyhasthis", "colour:red"):
+            searcher.search(text, want=1)
+            searcher.search(text, want=50)
+        cancelled = searcher.peer.searches.search("dawn")
+        world.run(0.02)
+        cancelled.cancel()
+        del cancelled
+        world.run(30)
+        left = [one for one in gc.get_objects() if isinstance(one, kinds) and id(one) not in others]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 def test_aPluginThatRaises() -> None:
