@@ -122,7 +122,7 @@ class Evaluation:
             words -= wordsOfThem
             excluded = excluded - uncounted
         documents = len(counted)
-        length = words - sum(map(postings.wordsOf.__getitem__, excluded)) if excluded else words
+        length = words - postings.wordsIn(excluded) if excluded else words
         said = _plainWords(request.expression)
         if said is None:
             terms: Sequence[Word | Prefix] = scoring(request.expression)

@@ -1,11 +1,14 @@
 """What the index keeps up as records come and go, against what is counted anew."""
 
 import random
+from array import array
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap
 
-from overlay.index.postings import Entry, Postings
+from overlay.index.postings import SUMMED_AT_ONCE, Entry, Postings
 from tests.index.material import document, identity, record
 
 OWNERS = [identity(number) for number in range(4)]
@@ -42,3 +45,18 @@ def test_rowsOfSomeOwners(seed: int) -> None:
         assert {made.keyOf(row) for row in rows} == {OWNERS[one].peerId + records[one, at].recordId for one, at in mine}
         assert words == sum(entry.words for entry in mine.values())
         assert made.words == sum(entry.words for entry in held.values()) and len(made) == len(held)
+
+
+@pytest.mark.parametrize("kind", ["H", "I"])
+@given(st.integers(0, 10**6))
+@settings(max_examples=25, deadline=None)
+def test_wordsOfFewAndOfManyRows(kind: str, seed: int) -> None:
+    """However many rows there are, and however wide the numbers."""
+    rng = random.Random(seed)
+    made = Postings()
+    made.wordsOf = array(kind, [rng.choice([0, 1, 65535]) for _ in range(3 * SUMMED_AT_ONCE)])
+    for count in (0, 1, SUMMED_AT_ONCE - 1, SUMMED_AT_ONCE, 2 * SUMMED_AT_ONCE):
+        rows = BitMap(rng.sample(range(len(made.wordsOf)), count))
+        assert made.wordsIn(rows) == sum(made.wordsOf[row] for row in rows)
+    # What was looked at can still grow.
+    made.wordsOf.append(1)
