@@ -118,8 +118,8 @@ class Population:
         self.departures = 0
         self.expected = plan.peers
         self.apart = plan.apart
-        self._stays = False
-        self._asleep: list[tuple[Member, float]] = []
+        self._stays = self._night = False
+        self._asleep: dict[Member, float] = {}
         self._number = 0
         self._coming = random.Random(f"{world.seed} arrivals")
         self._known = random.Random(f"{world.seed} introductions")
@@ -227,12 +227,11 @@ class Population:
 
     def _next(self) -> None:
         self._awaitNext()
-        if not self._asleep:
-            self.arrive()
+        self._come()
 
-    def _come(self, length: float) -> None:
-        if not self._asleep:
-            self._arriveFor(length)
+    def _come(self, length: float | None = None) -> None:
+        if not self._night:
+            self.arrive(length=length)
 
     def arrive(self, dialable: bool | None = None, told: list[str] | None = None, length: float | None = None) -> Member:
         """
@@ -277,6 +276,8 @@ class Population:
         """Whom a newcomer was told of, by somebody on its own side: living peers there that can be dialled, whatever their role."""
         far = self.isFar(member)
         able = self._able.draw(self._known, INTRODUCTIONS, (lambda one: self.isFar(one) == far) if self.apart else None)
+        # Whom nobody is told of would found a network of its own; an invitation is none the less true if whom it names is not back yet.
+        able = able or [one for one in self._asleep if one.peer.dialable and self.isFar(one) == far][:INTRODUCTIONS]
         return [one.peer.address for one in able]
 
     def _make(
@@ -380,20 +381,20 @@ class Population:
     def sleep(self) -> None:
         """All go at this moment, each as it would at the end of its session; nobody comes until L{wake}."""
         now, away = self.world.time.seconds(), list(self._away)
-        self._asleep = [(member, member.dies - now) for member in self]
-        for member, _ in self._asleep:
+        self._night, self._asleep = True, {member: member.dies - now for member in self}
+        for member in self._asleep:
             self.leave(member)
         # Those come back by themselves.
         self._away = away
 
     def wake(self, within: float) -> None:
-        """They come back over so many virtual seconds, with what they have on disk, for what is left of their sessions."""
-        asleep, self._asleep = self._asleep, []
-        for member, left in asleep:
-            self.world.time.callLater(within * self._known.random(), self._comeBack, member, left)
+        """They come back over so many virtual seconds, with what is on their disks, for what C{_asleep} has of their sessions."""
+        self._night = False
+        for member in self._asleep:
+            self.world.time.callLater(within * self._known.random(), self._comeBack, member)
 
-    def _comeBack(self, member: Member, left: float) -> None:
+    def _comeBack(self, member: Member) -> None:
         member.born = self.world.time.seconds()
-        member.dies = member.born + left
+        member.dies = member.born + self._asleep.pop(member)
         self.world.peers[member.peer.name] = member.peer
         self._enter(member, member.peer.bootstrap)

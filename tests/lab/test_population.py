@@ -193,6 +193,9 @@ def test_aNight(idle: Any) -> None:
     assert not came and not len(population)
     awake = time.seconds()
     population.wake(30.0)
+    # Whoever comes before anybody is back is told of some that will be.
+    early = population._introductions(next(iter(population._asleep)))
+    assert early and set(early) <= {peer.address for peer, _ in before.values() if peer.dialable}
     time.advance(30.0)
     back = {one.number: one for one in came if one.number in before}
     assert back.keys() == before.keys() and len(population.world.peers) == len(population) == 40 + len(came) - len(back)
