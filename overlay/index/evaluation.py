@@ -66,11 +66,7 @@ def timesOf(expression: Expression) -> tuple[int, ...]:
 
 def phrasesOf(expression: Expression) -> list[tuple[str, ...]]:
     """The phrases that a text may have, and not only a name."""
-    if isinstance(expression, Phrase):
-        return [] if expression.field else [expression.terms]
-    if isinstance(expression, And | Or):
-        return [one for part in expression.parts for one in phrasesOf(part)]
-    return []
+    return [one.terms for one in positive(expression) if isinstance(one, Phrase) and not one.field]
 
 
 def positiveTerms(expression: Expression) -> list[str]:

@@ -98,7 +98,6 @@ class Not:
 Expression = Word | Prefix | Phrase | MediaType | Extension | Size | Modified | Owner | And | Or | Not
 
 
-
 def positive(expression: Expression) -> Iterator[Expression]:
     """The parts of an expression that are no C{And} nor C{Or}, in their order; what a C{Not} is of is left within it."""
     if isinstance(expression, And | Or):

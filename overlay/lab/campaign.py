@@ -73,6 +73,7 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS, interruptio
     """
     Run all, print the table of each as it is done, and write the file anew: what was measured is kept, whatever becomes of the rest.
 
+    @param interruption: what listens to Ctrl-C while it measures and prints.
     @return: the exit status: 0 every target met, 1 a target missed, 2 wrong usage, 130 interrupted.
     """
     try:

@@ -100,7 +100,7 @@ class Account(msgspec.Struct, eq=False):
         """Take in the receipt of a branch."""
         answered = namesOf(receipt.answeredBy)
         room = limits.ANSWERED_NAMES - len(self.answeredBy)
-        self.answeredBy.update(dict.fromkeys(answered if len(answered) <= room else answered[: max(0, room)]))
+        self.answeredBy.update(dict.fromkeys(answered[: max(0, room)]))
         # Most receipts have little of what follows, and there is one from each super-peer.
         pruned = namesOf(receipt.prunedNames) if receipt.prunedNames else []
         self._leaveOutAll(pruned)
