@@ -25,7 +25,8 @@ from overlay.index.expression import (
     Word,
     positive,
 )
-from overlay.index.packed import Answer, PackedRow
+from overlay.index.having import Having
+from overlay.index.packed import Answer, PackedRow, PackedRows
 from overlay.index.posting import CODES, Posting
 from overlay.index.postings import Postings
 from overlay.index.ranking import Ranking
@@ -134,7 +135,7 @@ class Evaluation:
         if said is not None and None in found:
             # Most super-peers have never heard of a rare word.
             return Found([], 0, [], 0.0, documents, length, dict(zip(names, counts, strict=True)), ranked=True)
-        rows = self._rows(request.expression, alive) if said is None else self._having(found, alive)
+        rows = Having([self._rows(request.expression, alive)]) if said is None else self._having(found, alive)
         numbers = request.statistics
         if numbers is None or len(numbers.frequencies) != len(names):
             numbers = Statistics(documents, length, tuple(counts), times)
@@ -161,7 +162,7 @@ class Evaluation:
         )
 
     def _ranked(
-        self, ranking: Ranking, rows: BitMap, matched: int, numbers: Statistics
+        self, ranking: Ranking, rows: Having, matched: int, numbers: Statistics
     ) -> tuple[Sequence[Best], Sequence[Best], bytes]:
         """
         @return: what is shown, the best of what is held back, and an encoded front of all that is.
@@ -198,14 +199,16 @@ class Evaluation:
         whole = len(within)
         return whole, [(one, whole - len(self._rows(one, within))) for one in dict.fromkeys(filters)] if whole else []
 
-    def _make(self, shown: Sequence[Best]) -> list[PackedRow]:
+    def _make(self, shown: Sequence[Best]) -> Sequence[PackedRow]:
         if not shown:
             return []
         answer = Answer(self._postings.genuine, self._passage())
         worst, contents, rows, parts = zip(*shown, strict=True)
         packed = self._table.packed(rows)
+        if None not in packed:
+            return PackedRows(packed, worst, parts, contents, rows, answer)  # type: ignore[arg-type]
         made = map(PackedRow, packed, worst, parts, contents, rows, repeat(answer))
-        return list(made) if None not in packed else [row for row, there in zip(made, packed, strict=True) if there is not None]
+        return [row for row, there in zip(made, packed, strict=True) if there is not None]
 
     def _passage(self) -> Callable[[str], str]:
         """What makes the snippet of a text."""
@@ -224,19 +227,15 @@ class Evaluation:
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
-    def _having(self, found: Sequence[Posting | None], within: BitMap) -> BitMap:
-        """The rows among C{within} that all of these have; a bitmap that the caller must not change."""
-        having = []
+    def _having(self, found: Sequence[Posting | None], within: BitMap) -> Having:
+        """The rows among C{within} that all of these have."""
+        # What is in no record is in no posting.
+        having = [] if within is self._postings.alive else [within]
         for one in found:
             if one is None:
-                return BitMap()
+                return Having([BitMap()])
             having.append(one.rows)
-        having.sort(key=len)
-        # What is in no record is in no posting.
-        rows = having[0] if within is self._postings.alive else having[0] & within
-        for other in having[1:]:
-            rows = rows & other
-        return rows
+        return Having(having)
 
     def _rows(self, part: Expression, within: BitMap) -> BitMap:
         """The rows among C{within} that match; a bitmap that the caller must not change."""

@@ -6,7 +6,8 @@ says how much of it that is: up to the end of the text, if that is shown as it i
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 
 import msgspec
 from pyroaring import BitMap
@@ -55,7 +56,7 @@ _AS_IT_IS = re.compile(rb"[!-~]+(?: [!-~]+)*")
 _rest = struct.Struct(">BdBB").pack
 _FLOAT, _UINT16 = 0xCB, 0xCD
 _HIT = b"\x96"
-_OLDER = b"\x96"
+_OLDER = 0x96
 """How rows of versions before begin."""
 _NAMED_BYTES = 2 + NAME_BYTES
 """Bytes of a name as it lies."""
@@ -82,7 +83,7 @@ def pack(owner: bytes, record: StoredRecord) -> bytes:
 
 
 def _opened(packed: bytes) -> _Row:
-    if packed[:1] == _OLDER:
+    if packed[0] == _OLDER:
         older = _olderDecoder.decode(packed)
         return _Row(older.head, older.signature, older.key, older.text, older.terms, 0, older.name)
     return _decoder.decode(packed)
@@ -218,7 +219,7 @@ class PackedRow:
         """As a hit travels."""
         packed, parts = self.packed, self.parts
         rest = _rest(_FLOAT, -self.worst or 0.0, _BIN8, len(parts))
-        sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[:1] != _OLDER else 0
+        sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
         if sent:
             return b"".join((_HIT, packed[1:sent], rest, parts))
         passage = self.snippet.encode("utf-8", "replace")
@@ -236,3 +237,68 @@ class PackedRow:
 
     def __repr__(self) -> str:
         return f"<PackedRow {self.recordId.hex()} {self.score:.4f}>"
+
+
+class PackedRows(Sequence[PackedRow]):
+    """
+    The rows of one answer, best first, in columns: of most answers nobody looks at a single row before they go out as they are.
+
+    @ivar packed: of each row what lies in the table, and likewise the others, as in L{PackedRow}.
+    """
+
+    __slots__ = ("_rows", "answer", "contents", "numbers", "packed", "parts", "worst")
+
+    def __init__(
+        self, packed: Sequence[bytes], worst: Sequence[float], parts: Sequence[bytes], contents: Sequence[int], numbers: Sequence[int],
+        answer: Answer,
+    ) -> None:
+        self.packed = packed
+        self.worst = worst
+        self.parts = parts
+        self.contents = contents
+        self.numbers = numbers
+        self.answer = answer
+        self._rows: list[PackedRow] | None = None
+
+    def _all(self) -> list[PackedRow]:
+        rows = self._rows
+        if rows is None:
+            columns = zip(self.packed, self.worst, self.parts, self.contents, self.numbers, strict=True)
+            rows = self._rows = [PackedRow(*one, self.answer) for one in columns]
+        return rows
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __iter__(self) -> Iterator[PackedRow]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, at: int) -> PackedRow: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[PackedRow]: ...
+
+    def __getitem__(self, at: int | slice) -> PackedRow | list[PackedRow]:
+        return self._all()[at]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PackedRows | list) and self._all() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def genuine(self) -> bool:
+        """Whether each of them is; see L{PackedRow.genuine}."""
+        return all(map(self.answer.genuine.__contains__, self.numbers))
+
+    def encoded(self) -> bytes:
+        """As hits travel, one after the other."""
+        pieces: list[bytes] = []
+        for number, (packed, worst, parts) in enumerate(zip(self.packed, self.worst, self.parts, strict=True)):
+            sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
+            if sent:
+                pieces += (_HIT, packed[1:sent], _rest(_FLOAT, -worst or 0.0, _BIN8, len(parts)), parts)
+            else:
+                pieces.append(self._all()[number].encoded())
+        return b"".join(pieces)

@@ -15,6 +15,7 @@ from pyroaring import BitMap
 
 from overlay.index.bm25 import classLength, saturation
 from overlay.index.handful import Handful
+from overlay.index.having import Having
 from overlay.index.postings import Postings
 from overlay.index.scoring import BM25, Best, Front, Parts, Unit, Unseen, normal
 from overlay.questions import Formula
@@ -63,30 +64,32 @@ class Ranking:
         self._unseen: list[Unseen] = []
         self._worth: dict[tuple[int, int, int], float] = {}
 
-    def best(self, rows: BitMap, wanted: int) -> list[Best]:
-        """At most C{wanted} of C{rows}, best first; ties by content, then owner and record id."""
-        if not rows or wanted <= 0:
+    def best(self, having: Having, wanted: int) -> list[Best]:
+        """At most C{wanted} of some rows, best first; ties by content, then owner and record id."""
+        size = len(having)
+        if not size or wanted <= 0:
             return []
         if self._formula.order == "newest":
-            return self._sorted(self._newest(rows, wanted))[:wanted]
+            return self._sorted(self._newest(having.rows, wanted))[:wanted]
         units, average, places, formula, every = self._units, self._average, self._places, self._formula, self._every
-        if len(rows) <= HANDFUL:
-            self._sorter = Handful(self._postings, rows, units, average, places, formula, every)
+        if size <= HANDFUL:
+            self._sorter = Handful(self._postings, having.rows, units, average, places, formula, every)
             return self._sorter.best(wanted)
         # Most peers hold too little to need arrays, and what brings them takes memory and time to load.
-        if every and len(rows) > max(NARROWED, 4 * wanted) and 0 < len(units) <= UNITS_MOST:
+        if every and size > max(NARROWED, 4 * wanted) and 0 < len(units) <= UNITS_MOST:
             from overlay.index.summit import Summit
 
-            summit = Summit.of(self._postings, rows, units, average, places, formula, wanted)
+            summit = Summit.of(self._postings, having, units, average, places, formula, wanted)
             if summit is not None:
                 self._sorter, self._unseen = summit.classes, summit.unseen
                 return summit.classes.best(wanted)
-        if len(rows) <= CLASSED and len(units) < MANY_UNITS:
+        rows = having.rows
+        if size <= CLASSED and len(units) < MANY_UNITS:
             from overlay.index.classes import Classes
 
             self._sorter = Classes(self._postings, rows, units, average, places, formula, every)
             return self._sorter.best(wanted)
-        if len(rows) > (SCORED_OF_MANY if len(self._units) >= MANY_UNITS else max(SCORED_AT_ONCE, 2 * wanted)):
+        if size > (SCORED_OF_MANY if len(self._units) >= MANY_UNITS else max(SCORED_AT_ONCE, 2 * wanted)):
             rows = self._narrowed(rows, wanted)
         from overlay.index.vectors import Vectors
 

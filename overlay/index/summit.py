@@ -13,6 +13,7 @@ from pyroaring import BitMap
 
 from overlay.index.classes import Classes
 from overlay.index.grades import LEVEL_OF_GRADE, worthOf
+from overlay.index.having import Having
 from overlay.index.postings import Postings
 from overlay.index.scoring import Unit, Unseen
 from overlay.questions import Formula
@@ -25,7 +26,7 @@ class Summit:
     """
 
     def __init__(
-        self, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula
+        self, postings: Postings, rows: Having, units: Sequence[Unit], average: float, places: int, formula: Formula
     ) -> None:
         self._postings = postings
         self._rows = rows
@@ -38,7 +39,7 @@ class Summit:
 
     @classmethod
     def of(
-        cls, postings: Postings, rows: BitMap, units: Sequence[Unit], average: float, places: int, formula: Formula, wanted: int
+        cls, postings: Postings, rows: Having, units: Sequence[Unit], average: float, places: int, formula: Formula, wanted: int
     ) -> "Summit | None":
         """
         @param rows: all of them have every unit.
@@ -50,7 +51,7 @@ class Summit:
     def _found(self, wanted: int) -> bool:
         """Whether the best C{wanted} rows are among those of C{classes}."""
         bands = self._postings.lengths.bands
-        shortest = next(length for length in sorted(bands) if bands[length].intersect(self._rows))
+        shortest = next(length for length in sorted(bands) if self._rows.mayMeet(bands[length]))
         worth = worthOf(self._average, self._formula.k1, self._formula.b)[:, shortest].tolist()
         return (self._ofOne if len(self._units) == 1 else self._ofSome)(wanted, shortest, worth)
 
@@ -66,7 +67,7 @@ class Summit:
         grade = _enough(unit, wanted)
         if grade <= usual:
             return False
-        some = _reaching(unit, grade) & self._rows
+        some = self._reaching(unit, grade)
         if len(some) < wanted:
             return False
         least = self._sort(some).last(wanted)
@@ -77,7 +78,7 @@ class Summit:
         if score >= least:
             return False
         if below + 1 < grade:
-            self._sort(_reaching(unit, below + 1) & self._rows)
+            self._sort(self._reaching(unit, below + 1))
         self._leaveOut(score, shortest, [below])
         return True
 
@@ -86,7 +87,7 @@ class Summit:
         @param shortest: as for L{_ofOne}, likewise C{worth}.
         """
         units = self._units
-        some, groups = self._first([unit.posting.mapped for unit in units], wanted)
+        some, groups = self._first(wanted)
         if len(some) < wanted:
             return False
         least = self._sort(some).last(wanted)
@@ -106,7 +107,7 @@ class Summit:
                     score = _score(units, grades, worth)
                 if score >= least:
                     return False
-                more.append(_reaching(units[other], grades[other] + 1) & self._rows)
+                more.append(self._reaching(units[other], grades[other] + 1))
             self._leaveOut(score, shortest, grades)
         if any(more):
             self._sort(BitMap.union(some, *more))
@@ -119,24 +120,25 @@ class Summit:
             parts[1 + unit.place] = LEVEL_OF_GRADE[grade]
         self.unseen.append((score, bytes(parts), 0))
 
-    def _first(self, marked: Sequence[BitMap], wanted: int) -> tuple[BitMap, list[tuple[int, ...]]]:
+    def _first(self, wanted: int) -> tuple[BitMap, list[tuple[int, ...]]]:
         """
         What is looked at first.
 
-        @param marked: of each unit, all rows that are marked.
         @return: also, of each kind of row that is left, the units of which it is not marked.
         """
-        number = len(marked)
-        some = self._rows
-        for one in sorted(marked, key=len):
-            some = one & some
+        rows, postings = self._rows, [unit.posting for unit in self._units]
+        marked = sorted([one.mapped for one in postings], key=len)
+        some = rows.among(BitMap.intersection(*marked), *[one.rows for one in postings])
         if len(some) >= wanted:
-            return some, [(one,) for one in range(number)]
-        telling = max(range(number), key=lambda one: self._units[one].weight)
-        some = marked[telling] & self._rows
+            return some, [(one,) for one in range(len(postings))]
+        telling = max(range(len(postings)), key=lambda one: self._units[one].weight)
+        some = rows.among(postings[telling].mapped, postings[telling].rows)
         if len(some) >= wanted:
             return some, [(telling,)]
-        return BitMap.union(*marked) & self._rows, [tuple(range(number))]
+        return BitMap.union(*[rows.among(one.mapped, one.rows) for one in postings]), [tuple(range(len(postings)))]
+
+    def _reaching(self, unit: Unit, grade: int) -> BitMap:
+        return self._rows.among(_reaching(unit, grade), unit.posting.rows)
 
     def _sort(self, some: BitMap) -> Classes:
         self.classes = Classes(self._postings, some, self._units, self._average, self._places, self._formula, True)

@@ -21,18 +21,20 @@ CONGESTED = 512 * 1024
 
 
 # What goes to many links goes to one after the other.
-_last: tuple[Message | None, tuple[bytes, ...], int] = (None, (), 0)
+_last: tuple[Message | None, tuple[bytes, ...], int, int] = (None, (), 0, 0)
 
 
-def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int]:
+def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int, int]:
     """
-    A message, its frames, and their size; of a query they are kept for the next link.
+    A message, its frames, their size, and its priority as a bare number, which finds its place faster; of a query they are kept for the
+    next link.
 
     @raise TooLarge: it exceeds the largest message.
     """
     global _last
-    frames = tuple(framesOf(encode(message), message.priority))
-    framed = message, frames, sum(map(len, frames))
+    priority = int(message.priority)
+    frames = tuple(framesOf(encode(message), priority))
+    framed = message, frames, sum(map(len, frames)), priority
     if isinstance(message, Query):
         _last = framed
     return framed
@@ -64,9 +66,8 @@ class SendQueue:
         @return: whether it was queued; if not, it was shed and counted.
         @raise Overrun: the link has to end.
         """
-        priority = message.priority
         try:
-            _, frames, size = _last if message is _last[0] else _framed(message)
+            _, frames, size, priority = _last if message is _last[0] else _framed(message)
         except TooLarge:
             self.dropped("too-large")
             return False

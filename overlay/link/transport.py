@@ -291,14 +291,14 @@ class TlsChannel:
             transport.loseWriteConnection()
 
     def _write(self, data: bytes) -> None:
-        transport = self.transport
-        sent = transport.writeSomeData(data)
-        if not isinstance(sent, int):
-            # That it is gone the transport finds out again, and tells.
+        try:
+            sent = self._secured.send(data) if self._secured is not None else 0
+        except OSError:
+            # Whether it takes nothing now or is gone, the transport finds out again, and tells.
             sent = 0
         if sent < len(data):
             self._blocked = True
-            transport.write(data[sent:])
+            self.transport.write(data[sent:])
 
     def resumeProducing(self) -> None:
         """The transport takes more."""

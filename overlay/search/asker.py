@@ -1,5 +1,7 @@
 """Who gets what a branch of a search finds."""
 
+from collections.abc import Sequence
+
 from zope.interface import Interface, implementer
 
 from overlay.wire.query import Hit, Receipt
@@ -8,7 +10,7 @@ from overlay.wire.query import Hit, Receipt
 class IAsker(Interface):
     """Who gets what a branch finds."""
 
-    def hitsFound(hits: list[Hit]) -> None:
+    def hitsFound(hits: Sequence[Hit]) -> None:
         """Some hits."""
 
     def branchEnded(status: str, receipt: Receipt) -> None:
@@ -19,7 +21,7 @@ class IAsker(Interface):
 class Nobody:
     """Where the asker has gone."""
 
-    def hitsFound(self, hits: list[Hit]) -> None:
+    def hitsFound(self, hits: Sequence[Hit]) -> None:
         """Nobody listens."""
 
     def branchEnded(self, status: str, receipt: Receipt) -> None:

@@ -1,12 +1,12 @@
 """Hits are checked wherever they are passed on, so that whoever brings a forged one has made it, or has not looked."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from overlay.commons import Commons
 from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId
-from overlay.index.packed import PackedRow
+from overlay.index.packed import PackedRow, PackedRows
 from overlay.index.record import verifyHead
 from overlay.questions import Deed
 from overlay.wire.query import Hit
@@ -22,7 +22,7 @@ class Checker:
         self._commons = commons
         self._good: dict[bytes, int] = {}
 
-    def genuine(self, hits: Iterable[Hit], source: PeerId) -> list[Hit]:
+    def genuine(self, hits: Sequence[Hit], source: PeerId) -> Sequence[Hit]:
         """
         Those hits that their owners have signed; without the others, which could take the places of real ones.
 
@@ -32,6 +32,8 @@ class Checker:
         if source != self._commons.peerId:
             return [hit for hit in hits if self._isGenuine(hit, source)]
         # Most were checked since they came here (what has expired is not found).
+        if type(hits) is PackedRows and hits.genuine:
+            return hits
         return [hit for hit in hits if (type(hit) is PackedRow and hit.number in hit.answer.genuine) or self._isGenuine(hit, source)]
 
     def _isGenuine(self, hit: Hit, source: PeerId) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from overlay.identity.ids import PeerId
 from overlay.index.census import MODULUS
-from overlay.index.packed import PackedRow
+from overlay.index.packed import PackedRow, PackedRows
 from overlay.index.registry import Registry
 from overlay.index.scoring import Statistics
 from overlay.index.store import Found
@@ -20,7 +20,7 @@ from overlay.wire.query import Hit
 
 def evaluate(
     registry: Registry, wanted: Wanted, account: Account, selection: Selection, own: PeerId, checker: Checker
-) -> list[Hit]:
+) -> Sequence[Hit]:
     """This super-peer's own answer, accounted for."""
     found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
     names = list(found.frequencies)
@@ -29,7 +29,7 @@ def evaluate(
     if ranked and wanted.formula.order != "newest":
         selection.numbers = Statistics(found.documents, found.length, tuple(found.frequencies.values()), wanted.times)
         selection.formula = wanted.formula
-    chosen = selection.choose(hits) if hits else []
+    chosen: Sequence[Hit] = selection.choose(hits) if hits else []
     account.answeredBy[own[:NAME_BYTES]] = None
     account.matched += found.matched
     account.count(found.documents, found.length, {name: found.frequencies[name] for name in names[: limits.QUERY_TERMS]}, 1)
@@ -46,11 +46,11 @@ def evaluate(
     return chosen
 
 
-def hitsOf(found: Found, ranked: bool) -> list[Hit]:
+def hitsOf(found: Found, ranked: bool) -> Sequence[Hit]:
     """Rows as they travel."""
     rows: Sequence[Any] = found.rows
-    if ranked and all(type(row) is PackedRow for row in rows):
-        return list(rows)
+    if ranked and type(rows) is PackedRows:
+        return rows  # type: ignore[return-value]
     hits: list[Any] = []
     for row in rows:
         if isinstance(row, PackedRow):

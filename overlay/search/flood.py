@@ -79,7 +79,7 @@ class Branch:
         self._answered: set[PeerId] = set()
         # What a copy that goes further takes the place of: what lay beyond the ttl of the one before.
         self._beyond: dict[PeerId, int] = {}
-        self._early: list[Hit] = []
+        self._early: Sequence[Hit] = ()
         self._distinct: Distinct | None = None
         self._enough = 0
         self._last = self._started
@@ -98,10 +98,10 @@ class Branch:
             )
             self._pass(self._early)
         self._route()
-        self._early = []
+        self._early = ()
         self._endIfComplete()
 
-    def _pass(self, hits: list[Hit]) -> None:
+    def _pass(self, hits: Sequence[Hit]) -> None:
         if hits:
             self._asker.hitsFound(hits)  # type: ignore[attr-defined]
             if self._distinct is not None:

@@ -4,6 +4,7 @@ from the receipt, then the ranking by the numbers of all.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import attrs
@@ -50,7 +51,7 @@ NOBODY_LEFT = Unasked()
 class ISink(Interface):
     """Who gets what a gathering finds."""
 
-    def found(hits: "list[Hit]", source: PeerId) -> None:
+    def found(hits: "Sequence[Hit]", source: PeerId) -> None:
         """Some hits, and the peer that they came from."""
 
     def gathered(status: str, receipt: Receipt, missing: int, ranking: str, unasked: Unasked) -> None:
@@ -106,19 +107,19 @@ class Gathering:
         if not self._over:
             self._end("cancelled", "estimated")
 
-    def hitsFound(self, hits: list[Hit]) -> None:
+    def hitsFound(self, hits: Sequence[Hit]) -> None:
         self._take(self._selection.accept(hits), self._commons.peerId)
 
-    def _take(self, chosen: list[Hit], source: PeerId) -> None:
+    def _take(self, chosen: Sequence[Hit], source: PeerId) -> None:
         if chosen and not self._over:
             self._collected.take(chosen)
             self._sink.found(chosen, source)  # type: ignore[attr-defined]
 
-    def _genuine(self, source: PeerId, hits: list[Hit]) -> None:
+    def _genuine(self, source: PeerId, hits: Sequence[Hit]) -> None:
         """Hits that came directly."""
         self._take(self._selection.choose(self._flood.checker.genuine(hits, source)), source)
 
-    def _refined(self, source: PeerId, hits: list[Hit]) -> None:
+    def _refined(self, source: PeerId, hits: Sequence[Hit]) -> None:
         """Hits that by the numbers of all are no worse than the last row; nobody has more of them than are wanted."""
         hits = hits[: max(0, self._wanted.want - self._further[source])]
         self._further[source] += len(hits)

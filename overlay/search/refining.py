@@ -8,7 +8,7 @@ retrieval with global statistics, as in Callan 2000, "Distributed Information Re
 algorithm, Fagin, Lotem and Naor 2001).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from overlay.commons import Commons
@@ -77,7 +77,7 @@ class Refinement:
 
     def __init__(
         self, flood: Flood, membership: "Membership", copies: Copies, id: bytes, wanted: Wanted, account: Account,
-        collected: Collected, deadline: float, found: Callable[[PeerId, list[Hit]], None], ended: Callable[[str], None],
+        collected: Collected, deadline: float, found: Callable[[PeerId, Sequence[Hit]], None], ended: Callable[[str], None],
     ) -> None:
         self._flood = flood
         self._membership = membership
@@ -202,7 +202,7 @@ class Refinement:
         def answered(peer: PeerId, receipt: Receipt) -> None:
             fronts.extend((peer[:NAME_BYTES], front) for name, front in receipt.fronts)
 
-        def found(peer: PeerId, hits: list[Hit]) -> None:
+        def found(peer: PeerId, hits: Sequence[Hit]) -> None:
             self._found(peer, hits)
 
         def send(link: "Link", receiver: Round, budget: float) -> Copy | None:
@@ -241,7 +241,7 @@ def recounted(flood: Flood, wanted: Wanted, among: bytes) -> Receipt:
 
 def refined(
     flood: Flood, wanted: Wanted, documents: int, length: int, frequencies: Iterable[int], least: float
-) -> tuple[list[Hit], Receipt]:
+) -> tuple[Sequence[Hit], Receipt]:
     """This super-peer's best records by the numbers of all, and what covers the others."""
     statistics = Statistics(documents, length, tuple(frequencies))
     found = flood.registry.search(wanted.expression, wanted.want, formula=wanted.formula, statistics=statistics, least=least)

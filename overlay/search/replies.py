@@ -1,6 +1,6 @@
 """What goes back over a link for one copy of a query: hits as they come, under back-pressure, then exactly one C{Done}."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -45,12 +45,16 @@ class Reply:
         self._held: dict[bytes, float] = {}
         self._over = False
 
-    def found(self, hits: list[Hit], source: PeerId) -> None:
+    def found(self, hits: Sequence[Hit], source: PeerId) -> None:
         """A gathering has found some."""
         self.hitsFound(hits)
 
-    def hitsFound(self, hits: list[Hit]) -> None:
+    def hitsFound(self, hits: Sequence[Hit]) -> None:
         if self._over:
+            return
+        if not self._waiting and len(hits) <= limits.HITS_PER_MESSAGE and not self._link.congested:
+            # Most often they can go at once, as they are.
+            self._send(hits)
             return
         room = WAITING_MOST - len(self._waiting)
         self._waiting.extend(hits[:room])
@@ -65,10 +69,13 @@ class Reply:
     def _sendSome(self) -> None:
         some = self._waiting[: limits.HITS_PER_MESSAGE]
         del self._waiting[: limits.HITS_PER_MESSAGE]
-        if not self._link.send(Hits(self.id, self._copy, some)):
+        self._send(some)
+
+    def _send(self, some: Sequence[Hit]) -> None:
+        if some and not self._link.send(Hits(self.id, self._copy, some)):  # type: ignore[arg-type]
             self._holdBack(some)
 
-    def _holdBack(self, hits: list[Hit]) -> None:
+    def _holdBack(self, hits: Sequence[Hit]) -> None:
         """What a slow reader does not get is still accounted for."""
         for hit in hits:
             try:

@@ -177,7 +177,7 @@ class Search:
 
     # --- both ways ---------------------------------------------------------------------------------------------------
 
-    def found(self, hits: list[Hit], source: PeerId) -> None:
+    def found(self, hits: Sequence[Hit], source: PeerId) -> None:
         if self._over:
             return
         rows = self._gathered.take(hits, source)

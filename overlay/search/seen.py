@@ -1,6 +1,5 @@
 """Which queries have come to a super-peer, so that each is answered once."""
 
-import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from overlay.search.copies import isFurther
@@ -11,14 +10,6 @@ SEEN_FOR = 2 * limits.BUDGET
 """Seconds that a query is remembered: no copy of it can be under way for longer."""
 
 
-@attrs.define(slots=True)
-class _Coming:
-    """@ivar hops: the most that a copy has brought; 0 is all."""
-
-    when: float
-    hops: int
-
-
 class Seen:
     """Ids of queries, for a while."""
 
@@ -26,7 +17,8 @@ class Seen:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._queries: dict[bytes, _Coming] = {}
+        # Of each when it came first, and the most hops that a copy has brought; 0 is all.
+        self._queries: dict[bytes, tuple[float, int]] = {}
 
     def __contains__(self, id: bytes) -> bool:
         return id in self._queries
@@ -42,14 +34,14 @@ class Seen:
         queries = self._queries
         while queries:
             oldest = next(iter(queries))
-            if seconds - queries[oldest].when < SEEN_FOR and len(queries) < SEEN_MOST:
+            if seconds - queries[oldest][0] < SEEN_FOR and len(queries) < SEEN_MOST:
                 break
             del queries[oldest]
         seen = queries.get(id)
         if seen is None:
-            queries[id] = _Coming(seconds, ttl)
+            queries[id] = seconds, ttl
             return True
-        if not isFurther(ttl, seen.hops):
+        if not isFurther(ttl, seen[1]):
             return None
-        seen.hops = ttl
+        queries[id] = seen[0], ttl
         return False

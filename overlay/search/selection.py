@@ -7,9 +7,9 @@ only the best few times C{want} by a guess are, and what covers the others is to
 """
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from overlay.index.packed import PackedRow
+from overlay.index.packed import PackedRow, PackedRows
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.scoring import BM25, Parts, Statistics, scorer
 from overlay.search.receipts import KEY_BYTES, Account, keyOf
@@ -39,21 +39,23 @@ class Selection:
         # Scores of hits that come without parts.
         self._best: list[float] = []
         self._seen: set[bytes] = set()
-        self._first: list[PackedRow] = []
+        self._first: Sequence[PackedRow] = ()
         self.passed = 0
         self.numbers: Statistics | None = None
         self.formula = BM25
         self._guess: Callable[[Parts], float] | None = None
 
-    def choose(self, hits: Iterable[Hit]) -> list[Hit]:
+    def choose(self, hits: Sequence[Hit]) -> Sequence[Hit]:
         """Those of C{hits}, which were checked, that are to be passed on."""
-        hits = list(hits)
-        if not self.passed and len(hits) <= self._want and all(type(hit) is PackedRow for hit in hits):
+        if (
+            not self.passed and len(hits) <= self._want
+            and (type(hits) is PackedRows or all(type(hit) is PackedRow for hit in hits))
+        ):
             # A super-peer's own best come first, and no more than are wanted: nothing beats them yet.
             self._first = hits  # type: ignore[assignment]
             self.passed = len(hits)
             return hits
-        first, self._first = self._first, []
+        first, self._first = self._first, ()
         for row in first:
             self._see(row)  # type: ignore[arg-type]
         chosen = [hit for hit in hits if self._see(hit)]

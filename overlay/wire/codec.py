@@ -5,6 +5,8 @@ Decoding reads the array's length and the message's number first, so that a mess
 counted, while anything that is wrong in itself raises. What is skipped is held to the limits of nesting and of items as well.
 """
 
+from typing import Any
+
 import attrs
 import msgspec
 
@@ -68,12 +70,14 @@ def encode(message: Message) -> bytes:
 
 def _encodedHits(message: Hits) -> bytes:
     """The same as the encoder makes of it, which would copy each hit that is encoded already once more, and call for it."""
-    hits = message.hits
+    hits: Any = message.hits
     # An empty array is one byte.
     opening = _encoder.encode(Hits(message.id, message.copy, []))[:-1]
     count = len(hits)
     array = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
-    return b"".join((opening, array, *[_encoder.encode(one) if type(one) is Hit else one.encoded() for one in hits]))  # type: ignore[attr-defined]
+    if type(hits) is not list:
+        return b"".join((opening, array, hits.encoded()))
+    return b"".join((opening, array, *[_encoder.encode(one) if type(one) is Hit else one.encoded() for one in hits]))
 
 
 def _opening(data: bytes) -> tuple[int, int]:

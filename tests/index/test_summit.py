@@ -9,6 +9,7 @@ from pyroaring import BitMap
 
 from overlay.index import grades, posting, ranking, terms
 from overlay.index.bm25 import termWeight
+from overlay.index.having import Having
 from overlay.index.postings import Entry, Postings
 from overlay.index.ranking import Ranking
 from overlay.index.scoring import Best, Statistics, Unit, covers, scorer
@@ -49,6 +50,8 @@ def test_theBestAreAtTheSummit(monkeypatch: pytest.MonkeyPatch, seed: int, named
     rng = random.Random(seed)
     postings = indexed(rng, named)
     rows = postings.alive if all_ else BitMap(rng.sample(range(ROWS), 200))
+    # Found out before, or only as far as it is asked.
+    having = Having([rows]) if rng.random() < 0.5 else Having([rows, *[postings.terms.get(word).rows for word in WORDS[:words]]])  # type: ignore[union-attr]
     units = [
         Unit(found, termWeight(10**6, rng.choice([10, 10**3, 10**5])), place)
         for place, word in enumerate(WORDS[:words]) if (found := postings.terms.get(word)) is not None
@@ -57,8 +60,8 @@ def test_theBestAreAtTheSummit(monkeypatch: pytest.MonkeyPatch, seed: int, named
         for module, name in ((terms, "FEW"), (posting, "MAPPED"), (grades, "MAPPED"), (grades, "EACH")):
             patched.setattr(module, name, rng.choice([0, 1000]))
         patched.setattr(ranking, "NARROWED", 10**9)
-        expected = Ranking(postings, units, 8.5, words, every=True).best(rows, len(rows))
-        summit = Summit.of(postings, rows, units, 8.5, words, Formula(), WANTED)
+        expected = Ranking(postings, units, 8.5, words, every=True).best(Having([rows]), len(rows))
+        summit = Summit.of(postings, having, units, 8.5, words, Formula(), WANTED)
     if summit is None:
         return
     best = summit.classes.best(WANTED)
@@ -74,7 +77,7 @@ def test_fewRowsAreLookedAt() -> None:
     rng = random.Random(1)
     postings = indexed(rng, 0.3)
     units = [Unit(found, 2.0, place) for place, word in enumerate(WORDS[:2]) if (found := postings.terms.get(word)) is not None]
-    summit = Summit.of(postings, postings.alive, units, 8.5, 2, Formula(), WANTED)
+    summit = Summit.of(postings, Having([postings.alive]), units, 8.5, 2, Formula(), WANTED)
     assert summit is not None
     assert WANTED <= len(summit.classes.rows) < ROWS // 2
 
@@ -88,7 +91,7 @@ def test_unseenScoresAsItsPartsDo() -> None:
         Unit(found, weight, place) for place, (word, weight) in enumerate(zip(WORDS[:2], statistics.weights, strict=True))
         if (found := postings.terms.get(word)) is not None
     ]
-    summit = Summit.of(postings, postings.alive, units, statistics.average, 2, Formula(), WANTED)
+    summit = Summit.of(postings, Having([postings.alive]), units, statistics.average, 2, Formula(), WANTED)
     assert summit is not None and summit.unseen
     score = scorer(statistics)
     assert [bound for bound, _, _ in summit.unseen] == [score(parts) for _, parts, _ in summit.unseen]
@@ -101,6 +104,6 @@ def test_sameOrderWithoutArrays(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def best(handful: int) -> list[Best]:
         monkeypatch.setattr(ranking, "HANDFUL", handful)
-        return Ranking(postings, units, 8.5, len(units)).best(postings.alive, ROWS)
+        return Ranking(postings, units, 8.5, len(units)).best(Having([postings.alive]), ROWS)
 
     assert best(0) == best(10_000)
