@@ -5,6 +5,8 @@ start. So the overlay can be given a size, and some of it be replaced.
 
 import random
 
+import attrs
+
 from overlay.identity.signing import Ed25519
 from overlay.lab.experiment import Measured
 from overlay.lab.network import Latency
@@ -41,10 +43,17 @@ class Overlay:
         self._random = random.Random(f"{seed} overlay")
         self.replaced = 0
         # Nobody knows anybody yet, so each serves.
-        self.serving = [self.world.add() for _ in range(count)]
+        self.serving = [self._add() for _ in range(count)]
         self.world.run(0.0)
         introduce(self.serving)
         self.world.run(SETTLING)
+
+    def _add(self) -> LabPeer:
+        """One that says at which address it is reached; else it would have to hear that from others, who cannot reach it yet."""
+        new = self.world.add(start=False)
+        new.settings = attrs.evolve(self._settings, advertise=(new.address,))
+        new.start()
+        return new
 
     @property
     def degree(self) -> float:
@@ -62,7 +71,7 @@ class Overlay:
         gone.kill()
         del self.world.peers[gone.name]
         known = self._random.sample(self.serving, min(TOLD_OF, len(self.serving)))
-        new = self.world.add()
+        new = self._add()
         # Somebody who knew others would ask them to be elected.
         self.world.time.callLater(0.0, self._tell, new, known)
         self.serving.append(new)

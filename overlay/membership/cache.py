@@ -5,6 +5,7 @@ No network of addresses and no single peer that told of others fills more than a
 nobody but its own.
 """
 
+from collections import Counter
 from functools import lru_cache
 
 import msgspec
@@ -46,7 +47,7 @@ def _row(since: int, source: bytes) -> bytes:
 class PeerCache:
     """Adverts as they were when they were news: what they say of addresses is what counts."""
 
-    __slots__ = ("_commons", "_learnt", "_places", "_table")
+    __slots__ = ("_commons", "_counts", "_learnt", "_places", "_table")
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
@@ -54,6 +55,8 @@ class PeerCache:
         self._learnt = commons.softTable(LEARNT)
         # Of each: the network of its address, and its source. Only there once there are so many that it matters.
         self._places: dict[bytes, tuple[str, bytes]] | None = None
+        # How many of them are of each network and each source.
+        self._counts: Counter[str | bytes] | None = None
 
     def __contains__(self, peer: bytes) -> bool:
         return self._table.get(peer) is not None
@@ -99,23 +102,27 @@ class PeerCache:
             for key, value in self._table.items():
                 signed = _decode(value)
                 self._places[key] = (_groupOf(signed) if signed is not None else NAMES, self.learnt(key).source)
-        places = self._places
+            self._counts = Counter(one for held in self._places.values() for one in held)
+        places, counts = self._places, self._counts
+        assert counts is not None
         group, source = place
-        ofGroup = [one for one, other in places.items() if other[0] == group]
-        ofSource = [one for one, other in places.items() if source and other[1] == source]
-        if len(ofGroup) >= most:
-            self._letGo(ofGroup)
-        elif len(ofSource) >= most:
-            self._letGo(ofSource)
+        if counts[group] >= most:
+            self._letGo([one for one, other in places.items() if other[0] == group])
+        elif source and counts[source] >= most:
+            self._letGo([one for one, other in places.items() if other[1] == source])
         elif len(places) >= MOST:
             self._letGo(list(places))
         places[peer] = place
+        counts.update(place)
 
     def _letGo(self, peers: list[bytes]) -> None:
         """A random one: ids are cheap to make, so no place among them is safer than another. But whom this peer is linked to stays."""
-        assert self._places is not None
+        assert self._places is not None and self._counts is not None
         leaving = self._commons.random.choice([one for one in peers if one not in self._commons.links] or peers)
-        del self._places[leaving]
+        for one in self._places.pop(leaving):
+            self._counts[one] -= 1
+            if not self._counts[one]:
+                del self._counts[one]
         self._table.remove(leaving)
         self._learnt.remove(leaving)
 

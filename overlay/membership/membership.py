@@ -1,6 +1,8 @@
 """Whom this peer knows: verified adverts, who is alive, who serves; and its own advert."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from overlay.commons import Commons, Receivers
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.suspicion import Suspicion
 
+PATCHED = 8
+"""Of more peers that come or go before somebody looks, the view of super-peers is made anew."""
 KNOWN_MOST = 20_000
 """Peers that a super-peer knows at most."""
 LEAF_KNOWN_MOST = 32
@@ -53,6 +57,7 @@ class _NoMandates:
 
 
 _NO_MANDATES = _NoMandates()
+_idOf = attrgetter("peerId")
 
 
 class Membership(Presence):
@@ -66,7 +71,7 @@ class Membership(Presence):
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
-    __slots__ = ("_known", "_serving", "cache", "changed", "mandates", "met", "suspicion")
+    __slots__ = ("_known", "_serving", "_touched", "cache", "changed", "mandates", "met", "suspicion")
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
@@ -74,7 +79,9 @@ class Membership(Presence):
         self.suspicion: Suspicion | None = None
         self.changed: list[Callable[[bytes], None]] = []
         self._known: dict[bytes, Known] = {}
+        # The super-peers as somebody saw them last, and who may have come or gone since.
         self._serving: tuple[Known, ...] | None = None
+        self._touched: tuple[bytes, ...] = ()
         self.cache = PeerCache(commons)
         self.met = Met(commons)
         commons.networkTime = NetworkTime(commons, commons.links)
@@ -136,12 +143,33 @@ class Membership(Presence):
 
     def superPeerView(self) -> tuple[Known, ...]:
         """The same, not to be altered: the very same object as long as nobody comes, goes, or gains or loses a mandate."""
-        if self._serving is None:
+        view = self._serving
+        if view is None:
             refused = self.commons.isRefused
             # An id tells one from all others, so nothing else is compared.
             serving = sorted([(peer, one) for peer, one in self._known.items() if one.alive and one.recognised])
-            self._serving = tuple([one for peer, one in serving if not refused(peer)])
-        return self._serving
+            view = self._serving = tuple([one for peer, one in serving if not refused(peer)])
+        elif self._touched:
+            view = self._serving = self._patched(view)
+            self._touched = ()
+        return view
+
+    def _patched(self, view: tuple[Known, ...]) -> tuple[Known, ...]:
+        some = list(view)
+        for peer in dict.fromkeys(self._touched):
+            at = bisect_left(some, peer, key=_idOf)
+            known = self._known.get(peer)
+            belongs = known is not None and known.alive and known.recognised and not self.commons.isRefused(peer)
+            there = at < len(some) and some[at].peerId == peer
+            some[at : at + there] = [known] if known is not None and belongs else []
+        return tuple(some)
+
+    def _touch(self, peer: bytes) -> None:
+        """Somebody may have come, gone, or gained or lost a mandate."""
+        if self._serving is None or len(self._touched) >= PATCHED:
+            self._serving, self._touched = None, ()
+        else:
+            self._touched += (peer,)
 
     def refusalsChanged(self) -> None:
         """Somebody is blocked or expelled, or no longer."""
@@ -231,7 +259,7 @@ class Membership(Presence):
             news = not held.alive or held.differs(advert)
         before = (held.advert.role, held.recognised, held.alive)
         if not held.alive:
-            self._serving = None
+            self._touch(peer)
         held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
         if news:
             self._judge(held)
@@ -254,7 +282,7 @@ class Membership(Presence):
             held.heard = self.commons.seconds()
             if not held.alive:
                 held.alive = True
-                self._serving = None
+                self._touch(held.peerId)
                 self._tell(held.peerId)
 
     def revived(self, peer: bytes) -> None:
@@ -266,7 +294,7 @@ class Membership(Presence):
         if not known.alive:
             known.alive = True
             self._judge(known)
-            self._serving = None
+            self._touch(peer)
             self._tell(peer)
 
     def _makeRoom(self) -> bool:
@@ -282,7 +310,7 @@ class Membership(Presence):
         known = self._known.pop(peer, None)
         if known is not None:
             if known.alive and known.recognised:
-                self._serving = None
+                self._touch(peer)
             self._tell(peer)
 
     def _tell(self, peer: bytes) -> None:
@@ -292,14 +320,14 @@ class Membership(Presence):
     def _judge(self, known: Known) -> None:
         if known.advert.role != "super":
             if known.recognised:
-                self._serving = None
+                self._touch(known.peerId)
             known.mandated = known.heir = known.recognised = False
             known.problem = ""
             return
         before = known.mandated
         known.mandated, known.heir, known.problem = self.mandates.judge(known.advert)
         if known.mandated != before:
-            self._serving = None
+            self._touch(known.peerId)
         claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.mandates.live())
         recognised = bool(self.commons.policies.election.recognises(claim))
         if known.problem and not known.mandated:
@@ -308,8 +336,8 @@ class Membership(Presence):
             if link is not None and known.recognised != recognised:
                 self.commons.report(known.peerId, Deed.BAD_MANDATE)
         if known.recognised != recognised:
-            # To know how many mandates there are it may have been gathered in between.
-            self._serving = None
+            # To know how many mandates there are it may have been looked at in between.
+            self._touch(known.peerId)
         known.recognised = recognised
 
     def rejudge(self, whole: bool = True) -> None:
@@ -336,7 +364,7 @@ class Membership(Presence):
                 self._forget(known.peerId)
                 continue
             if known.recognised != before:
-                self._serving = None
+                self._touch(known.peerId)
                 self._tell(known.peerId)
 
     def markDead(self, peer: bytes, gossip: bool) -> None:
@@ -350,7 +378,7 @@ class Membership(Presence):
             return
         known.alive = False
         known.heard = self.commons.seconds()
-        self._serving = None
+        self._touch(peer)
         self.commons.tally.count("deaths")
         self.commons.log.debug("{peer} is dead", peer=shortText(peer))
         if gossip and (self.suspicion is None or not self.suspicion.isVouchedFor(peer)):

@@ -28,10 +28,7 @@ class Town:
         self.overlay = Overlay(Measured(), seed, "none", (0.01, 0.03), count, degree, "flood")
         self.world = self.overlay.world
         self.peers = sorted(self.overlay.serving, key=lambda one: one.peerId)
-        for one in self.peers[1:]:
-            # Whoever was dialled knows its address, and can tell others.
-            one.peer.links.dial(self.peers[0].address, self.peers[0].peerId)
-        self.world.run(90.0)
+        self.world.run(30.0)
         self.said: list[tuple[PeerId, PeerId, Message]] = []
         self.world.net.watcher = lambda sender, receiver, message: self.said.append((sender, receiver, message))
 
@@ -134,20 +131,20 @@ def test_theSuspectAnswersAtOnce() -> None:
     """Whoever is told that it is missed gives a sign of life where it is missed, once a second at most however often it is told so."""
     town = Town()
     asker, helper, suspect = town.peers[:3]
-    town.said.clear()
-    for _ in range(20):
-        town.link(helper, suspect).send(SignMissed(asker.peerId))
-    town.world.run(0.1)
 
     def signs() -> int:
         return sum((sender, to) == (suspect.peerId, asker.peerId) and isinstance(said, Ping) for sender, to, said in town.said)
 
-    assert signs() == 1
-    town.world.run(ONCE_IN)
-    before = signs()
-    town.link(helper, suspect).send(SignMissed(asker.peerId))
-    town.world.run(0.1)
-    assert signs() == before + 1
+    for times in (20, 1):
+        # It has just given the sign that it would give anyway.
+        before = signs()
+        assert town.world.until(lambda before=before: signs() > before, 5.0)  # type: ignore[misc]
+        before = signs()
+        for _ in range(times):
+            town.link(helper, suspect).send(SignMissed(asker.peerId))
+        town.world.run(0.1)
+        assert signs() == before + 1
+        town.world.run(ONCE_IN)
 
 
 def test_whoHasNoLinkDialsWhoeverMissesIt() -> None:
