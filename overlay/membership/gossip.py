@@ -3,6 +3,7 @@ How adverts travel: news is passed on at once among super-peers, and a little of
 was missed is made up for. What is said to be dead is dialled before it is believed.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
@@ -115,11 +116,14 @@ class Gossip:
         link.send(AdvertIds([(one.peerId, one.advert.sequence) for one in known if one.peerId != link.peerId]))
 
     def _offer(self) -> AdvertIds:
-        known = [(one.peerId, one.advert.sequence) for one in self._membership.superPeers()]
-        if len(known) >= limits.ADVERT_IDS_PER_MESSAGE:
-            known = self._commons.random.sample(known, limits.ADVERT_IDS_PER_MESSAGE - 1)
+        known: Sequence[Known] = self._membership.superPeerView()
+        most = limits.ADVERT_IDS_PER_MESSAGE - 1
+        if len(known) > most:
+            # Those that come one after the other by id are as good as any others, and to draw each of so many takes long.
+            start = self._commons.random.randrange(len(known))
+            known = (*known[start : start + most], *known[: max(0, start + most - len(known))])
         own = self._membership.ownAdvert()
-        return AdvertIds([(own.owner, own.sequence), *known])
+        return AdvertIds([(own.owner, own.sequence), *[(one.peerId, one.advert.sequence) for one in known]])
 
     def _some(self, links: "list[Link]", count: int) -> "list[Link]":
         return links if len(links) <= count else self._commons.random.sample(links, count)

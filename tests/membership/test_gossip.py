@@ -5,6 +5,7 @@ import pytest
 from overlay.identity.ids import PeerId
 from overlay.lab.world import LabPeer, World
 from overlay.membership.gossip import FEW, FEW_LINKS, GREETED, SAMPLE
+from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.messages import AdvertIds, Adverts, AdvertsWanted
 from tests.roles.test_election import network
@@ -118,3 +119,21 @@ def test_aCrowdIsNotToldOfEach(links: int, told: bool, monkeypatch: pytest.Monke
     membership.gossip.learned(known, None)
     world.run(0.5)
     assert (known.peerId in heard.owners()) is told
+
+
+def test_inTheEndAllAreCompared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than one message holds: some of them in each, none twice, and after some rounds every one has been among them."""
+    world = network()
+    one = world.superPeers()[0].peer
+    known = {(known.peerId, known.advert.sequence) for known in one.membership.superPeers()}
+    assert len(known) > 2
+    monkeypatch.setattr(limits, "ADVERT_IDS_PER_MESSAGE", len(known))
+    own = one.membership.ownAdvert()
+    seen = set()
+    for _ in range(20):
+        first, *rest = one.membership.gossip._offer().have
+        assert first == (own.owner, own.sequence) and len(set(rest)) == len(rest) == len(known) - 1
+        seen.update(rest)
+    assert seen == known
+    monkeypatch.setattr(limits, "ADVERT_IDS_PER_MESSAGE", len(known) + 1)
+    assert set(one.membership.gossip._offer().have[1:]) == known
