@@ -130,5 +130,6 @@ def test_targets() -> None:
     assert large["messages_per_search_everything_tree"] == "<= 1198.8"
     assert large["messages_to_flood_rare_summary"] == "<= 0.05" and large["messages_to_flood_popular_rings"] == "<= 0.01"
     assert large["hits_lost_popular_tree"] == "<= 0" and large["hits_popular_rings"] == ">= 50"
-    moving = targets(superPeers=1000, degree=10, router="flood,tree", replace=0.05)
+    moving = targets(superPeers=1000, degree=10, router="flood,tree,rings", kind="popular", replace=0.05)
     assert (moving["messages_per_search_tree"], moving["hits_lost_tree"]) == ("<= 1998", "<= 0")
+    assert moving["hits_rings"] == ">= 15" and "messages_to_flood_rings" not in moving

@@ -103,7 +103,7 @@ class Search(Experiment):
                         found.append(Target("messages_per_search" + end, high=40.0))
                 elif kind == "popular":
                     found.append(Target("hits" + end, low=min(KINDS[kind], round(self.popular * self.leaves))))
-                    if router == "rings" and self.superPeers >= MANY:
+                    if router == "rings" and self.superPeers >= MANY and not self.replace:
                         found.append(Target("messages_to_flood" + end, high=0.01))
                 else:
                     found.append(Target("hit_rate" + end, low=1.0))
