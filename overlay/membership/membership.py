@@ -151,7 +151,7 @@ class Membership(Presence):
             view = self._serving = tuple([one for peer, one in serving if not refused(peer)])
         elif self._touched:
             view = self._serving = self._patched(view)
-            self._touched = ()
+        self._touched = ()
         return view
 
     def _patched(self, view: tuple[Known, ...]) -> tuple[Known, ...]:
