@@ -228,14 +228,10 @@ class Evaluation:
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def _having(self, found: Sequence[Posting | None], within: BitMap) -> Having:
-        """The rows among C{within} that all of these have."""
+        """The rows among C{within} that all of these have; each of them is there."""
         # What is in no record is in no posting.
         having = [] if within is self._postings.alive else [within]
-        for one in found:
-            if one is None:
-                return Having([BitMap()])
-            having.append(one.rows)
-        return Having(having)
+        return Having([*having, *(one.rows for one in found if one is not None)])
 
     def _rows(self, part: Expression, within: BitMap) -> BitMap:
         """The rows among C{within} that match; a bitmap that the caller must not change."""

@@ -50,6 +50,8 @@ class Having:
                 some = some & part
         return some
 
-    def mayMeet(self, some: BitMap) -> bool:
-        """Whether any of some rows may be among them; false only if none is."""
-        return all(part.intersect(some) for part in self._parts)
+    def meets(self, some: BitMap) -> bool:
+        """Whether any of some rows is among them."""
+        if self._rows is not None:
+            return self._rows.intersect(some)
+        return all(part.intersect(some) for part in self._parts) and bool(self.among(some))

@@ -83,7 +83,8 @@ def pack(owner: bytes, record: StoredRecord) -> bytes:
 
 
 def _opened(packed: bytes) -> _Row:
-    if packed[0] == _OLDER:
+    if packed[:1] == _HIT:
+        # As it happens they begin as hits do.
         older = _olderDecoder.decode(packed)
         return _Row(older.head, older.signature, older.key, older.text, older.terms, 0, older.name)
     return _decoder.decode(packed)

@@ -51,7 +51,7 @@ class Summit:
     def _found(self, wanted: int) -> bool:
         """Whether the best C{wanted} rows are among those of C{classes}."""
         bands = self._postings.lengths.bands
-        shortest = next(length for length in sorted(bands) if self._rows.mayMeet(bands[length]))
+        shortest = next(length for length in sorted(bands) if self._rows.meets(bands[length]))
         worth = worthOf(self._average, self._formula.k1, self._formula.b)[:, shortest].tolist()
         return (self._ofOne if len(self._units) == 1 else self._ofSome)(wanted, shortest, worth)
 
@@ -127,15 +127,17 @@ class Summit:
         @return: also, of each kind of row that is left, the units of which it is not marked.
         """
         rows, postings = self._rows, [unit.posting for unit in self._units]
-        marked = sorted([one.mapped for one in postings], key=len)
-        some = rows.among(BitMap.intersection(*marked), *[one.rows for one in postings])
+        marked = [one.mapped for one in postings]
+        some = rows.among(BitMap.intersection(*sorted(marked, key=len)), *[one.rows for one in postings])
+        number = len(postings)
         if len(some) >= wanted:
-            return some, [(one,) for one in range(len(postings))]
-        telling = max(range(len(postings)), key=lambda one: self._units[one].weight)
-        some = rows.among(postings[telling].mapped, postings[telling].rows)
+            return some, [(one,) for one in range(number)]
+        telling = max(range(number), key=lambda one: self._units[one].weight)
+        some = rows.among(marked[telling], postings[telling].rows)
         if len(some) >= wanted:
             return some, [(telling,)]
-        return BitMap.union(*[rows.among(one.mapped, one.rows) for one in postings]), [tuple(range(len(postings)))]
+        every = [rows.among(one, posting.rows) for one, posting in zip(marked, postings, strict=True)]
+        return BitMap.union(*every), [tuple(range(number))]
 
     def _reaching(self, unit: Unit, grade: int) -> BitMap:
         return self._rows.among(_reaching(unit, grade), unit.posting.rows)

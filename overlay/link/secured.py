@@ -104,9 +104,10 @@ class SecuredSocket(SSL.Connection):
         @param buf: after such an error, what begins with the same bytes.
         """
         sent, size = 0, len(buf)
+        left = memoryview(buf)
         while sent < size:
             try:
-                sent += super().send(buf[sent:] if sent else buf)
+                sent += super().send(left[sent:] if sent else buf)
             except SSL.WantWriteError as problem:
                 if not sent:
                     raise BlockingIOError(EWOULDBLOCK, "the other side does not read") from problem

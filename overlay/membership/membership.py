@@ -156,7 +156,7 @@ class Membership(Presence):
 
     def _patched(self, view: tuple[Known, ...]) -> tuple[Known, ...]:
         some = list(view)
-        for peer in dict.fromkeys(self._touched):
+        for peer in self._touched:
             at = bisect_left(some, peer, key=_idOf)
             known = self._known.get(peer)
             belongs = known is not None and known.alive and known.recognised and not self.commons.isRefused(peer)
@@ -168,7 +168,7 @@ class Membership(Presence):
         """Somebody may have come, gone, or gained or lost a mandate."""
         if self._serving is None or len(self._touched) >= PATCHED:
             self._serving, self._touched = None, ()
-        else:
+        elif peer not in self._touched:
             self._touched += (peer,)
 
     def refusalsChanged(self) -> None:
@@ -293,8 +293,8 @@ class Membership(Presence):
         known.heard = self.commons.seconds()
         if not known.alive:
             known.alive = True
-            self._judge(known)
             self._touch(peer)
+            self._judge(known)
             self._tell(peer)
 
     def _makeRoom(self) -> bool:
@@ -364,7 +364,6 @@ class Membership(Presence):
                 self._forget(known.peerId)
                 continue
             if known.recognised != before:
-                self._touch(known.peerId)
                 self._tell(known.peerId)
 
     def markDead(self, peer: bytes, gossip: bool) -> None:

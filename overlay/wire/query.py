@@ -32,7 +32,10 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class EncodedHit(Protocol):
-    """What goes in place of a L{Hit} where its bytes are there already; it has the fields of one as well."""
+    """
+    What goes in place of a L{Hit} where its bytes are there already; it has the fields of one as well. In place of a whole list of hits may
+    go what gives such, and the bytes of all of them.
+    """
 
     def encoded(self) -> bytes:
         """As a L{Hit} is encoded."""

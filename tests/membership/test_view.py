@@ -1,4 +1,4 @@
-"""The living super-peers as one peer sees them: gathered anew when one comes or goes, and only then."""
+"""The living super-peers as one peer sees them: another view when one comes or goes, and only then."""
 
 from collections import Counter
 

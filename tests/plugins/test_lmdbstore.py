@@ -361,13 +361,14 @@ def test_shortenedFileIsSetAside(tmp_path: Path) -> None:
     again.close()
 
 
-def test_rowThatCannotBeReadIsDamage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", [b"\x96" + b"\xc4\x01x" * 6, b"\xc0", b""])
+def test_rowThatCannotBeReadIsDamage(row: bytes, tmp_path: Path) -> None:
     """A row that is no record any more is found when the index is built."""
     kill(filled(tmp_path))
     environment = lmdb.open(str(folderOf(tmp_path)), max_dbs=4, lock=False)
     with environment.begin(write=True) as writing:
         rows = environment.open_db(b"numbered", txn=writing)
-        writing.put((7).to_bytes(4, sys.byteorder), b"\x96" + b"\xc4\x01x" * 6, db=rows)
+        writing.put((7).to_bytes(4, sys.byteorder), row, db=rows)
     environment.close()
     store = lmdbStore(tmp_path)
     assert "damaged" in store.problem

@@ -251,3 +251,14 @@ class Stores(RuleBasedStateMachine):
 
 TestStores = Stores.TestCase
 TestStores.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+
+
+def test_aRowThatIsNotThere() -> None:
+    """Should the table have lost a row that the index has, the others are found."""
+    store = MemoryStore()
+    store.apply(change(ANNA, *(record(ANNA, document(f"a/{number}", "bloom")) for number in range(3)), sequence=1))
+    whole = found(store, "bloom")
+    lost = next(iter(store._table._held))  # type: ignore[attr-defined]
+    name = store._table.read(lost).recordId  # type: ignore[union-attr]
+    del store._table._held[lost]  # type: ignore[attr-defined]
+    assert found(store, "bloom") == [one for one in whole if one != name]
