@@ -205,10 +205,10 @@ class Evaluation:
         answer = Answer(self._postings.genuine, self._passage())
         worst, contents, rows, parts = zip(*shown, strict=True)
         packed = self._table.packed(rows)
-        if None not in packed:
-            return PackedRows(packed, worst, parts, contents, rows, answer)  # type: ignore[arg-type]
-        made = map(PackedRow, packed, worst, parts, contents, rows, repeat(answer))
-        return [row for row, there in zip(made, packed, strict=True) if there is not None]
+        if None in packed:
+            # The table has lost them.
+            return self._make([one for one, there in zip(shown, packed, strict=True) if there is not None])
+        return PackedRows(packed, worst, parts, contents, rows, answer)  # type: ignore[arg-type]
 
     def _passage(self) -> Callable[[str], str]:
         """What makes the snippet of a text."""

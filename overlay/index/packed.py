@@ -83,8 +83,7 @@ def pack(owner: bytes, record: StoredRecord) -> bytes:
 
 
 def _opened(packed: bytes) -> _Row:
-    if packed[:1] == _HIT:
-        # As it happens they begin as hits do.
+    if packed and packed[0] == _OLDER:
         older = _olderDecoder.decode(packed)
         return _Row(older.head, older.signature, older.key, older.text, older.terms, 0, older.name)
     return _decoder.decode(packed)
@@ -130,6 +129,11 @@ def _signedEnd(packed: bytes) -> int:
     for _ in range(3):
         end = _stringEnd(packed, end)
     return end
+
+
+def _sentOf(packed: bytes) -> int:
+    """Up to where a row goes out as it lies; 0 if it does not."""
+    return packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
 
 
 class Answer:
@@ -220,7 +224,7 @@ class PackedRow:
         """As a hit travels."""
         packed, parts = self.packed, self.parts
         rest = _rest(_FLOAT, -self.worst or 0.0, _BIN8, len(parts))
-        sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
+        sent = _sentOf(packed)
         if sent:
             return b"".join((_HIT, packed[1:sent], rest, parts))
         passage = self.snippet.encode("utf-8", "replace")
@@ -297,7 +301,7 @@ class PackedRows(Sequence[PackedRow]):
         """As hits travel, one after the other."""
         pieces: list[bytes] = []
         for number, (packed, worst, parts) in enumerate(zip(self.packed, self.worst, self.parts, strict=True)):
-            sent = packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
+            sent = _sentOf(packed)
             if sent:
                 pieces += (_HIT, packed[1:sent], _rest(_FLOAT, -worst or 0.0, _BIN8, len(parts)), parts)
             else:

@@ -44,19 +44,44 @@ def _row(since: int, source: bytes) -> bytes:
     return msgspec.msgpack.encode(Learnt(since, source))
 
 
+class _Places:
+    """
+    Where those that are remembered are from.
+
+    @ivar held: of each the network of its address, and its source.
+    @ivar counts: how many are of each network, and of each source.
+    """
+
+    __slots__ = ("counts", "held")
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, tuple[str, bytes]] = {}
+        self.counts: Counter[str | bytes] = Counter()
+
+    def put(self, peer: bytes, place: tuple[str, bytes]) -> None:
+        """One more."""
+        self.held[peer] = place
+        self.counts.update(place)
+
+    def leave(self, peer: bytes) -> None:
+        """One is forgotten; and so are networks and sources of which there is nobody left."""
+        for one in self.held.pop(peer):
+            self.counts[one] -= 1
+            if not self.counts[one]:
+                del self.counts[one]
+
+
 class PeerCache:
     """Adverts as they were when they were news: what they say of addresses is what counts."""
 
-    __slots__ = ("_commons", "_counts", "_learnt", "_places", "_table")
+    __slots__ = ("_commons", "_learnt", "_places", "_table")
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._table = commons.softTable(TABLE)
         self._learnt = commons.softTable(LEARNT)
-        # Of each: the network of its address, and its source. Only there once there are so many that it matters.
-        self._places: dict[bytes, tuple[str, bytes]] | None = None
-        # How many of them are of each network and each source.
-        self._counts: Counter[str | bytes] | None = None
+        # Only there once there are so many that it matters.
+        self._places: _Places | None = None
 
     def __contains__(self, peer: bytes) -> bool:
         return self._table.get(peer) is not None
@@ -98,31 +123,25 @@ class PeerCache:
         if self._places is None:
             if self._table.count() < most:
                 return
-            self._places = {}
+            self._places = _Places()
             for key, value in self._table.items():
                 signed = _decode(value)
-                self._places[key] = (_groupOf(signed) if signed is not None else NAMES, self.learnt(key).source)
-            self._counts = Counter(one for held in self._places.values() for one in held)
-        places, counts = self._places, self._counts
-        assert counts is not None
+                self._places.put(key, (_groupOf(signed) if signed is not None else NAMES, self.learnt(key).source))
+        held, counts = self._places.held, self._places.counts
         group, source = place
         if counts[group] >= most:
-            self._letGo([one for one, other in places.items() if other[0] == group])
+            self._letGo([one for one, other in held.items() if other[0] == group])
         elif source and counts[source] >= most:
-            self._letGo([one for one, other in places.items() if other[1] == source])
-        elif len(places) >= MOST:
-            self._letGo(list(places))
-        places[peer] = place
-        counts.update(place)
+            self._letGo([one for one, other in held.items() if other[1] == source])
+        elif len(held) >= MOST:
+            self._letGo(list(held))
+        self._places.put(peer, place)
 
     def _letGo(self, peers: list[bytes]) -> None:
         """A random one: ids are cheap to make, so no place among them is safer than another. But whom this peer is linked to stays."""
-        assert self._places is not None and self._counts is not None
+        assert self._places is not None
         leaving = self._commons.random.choice([one for one in peers if one not in self._commons.links] or peers)
-        for one in self._places.pop(leaving):
-            self._counts[one] -= 1
-            if not self._counts[one]:
-                del self._counts[one]
+        self._places.leave(leaving)
         self._table.remove(leaving)
         self._learnt.remove(leaving)
 

@@ -120,7 +120,7 @@ def test_aFloodFromOneSource(commons: Any) -> None:
         kept.put(remembered(1000 + number, f"{20 + number // 200}.{number % 200}.0.1:1"), b"x" * 20)
     assert all(one.peerId in kept for one in honest) and first.peerId in kept
     assert sum(kept.learnt(one.signer).source == b"x" * 20 for one in kept.adverts()) == 20
-    assert kept._places is not None and kept._counts == Counter(one for place in kept._places.values() for one in place)
+    assert kept._places is not None and kept._places.counts == Counter(one for place in kept._places.held.values() for one in place)
 
 
 # --- neighbours -----------------------------------------------------------------------------------------------------
