@@ -72,15 +72,6 @@ def test_manyAtOnce(overlay: Overlay) -> None:
     assert [one.peerId for one in membership.superPeers()] == others[PATCHED + 1 :]
 
 
-def test_aMandateIsNews(overlay: Overlay) -> None:
-    """Who gains or loses a mandate stays where it is, but the view is another one."""
-    membership = overlay.serving[2].peer.membership
-    view = membership.superPeerView()
-    membership._touch(view[0].peerId)
-    again = membership.superPeerView()
-    assert again == view and again is not view
-
-
 def test_theBlockedStayOut(overlay: Overlay) -> None:
     """Somebody who is blocked is found to live, and is in nobody's view all the same."""
     peer = overlay.serving[3].peer

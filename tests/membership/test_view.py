@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from overlay.lab.world import LabPeer, World
-from overlay.wire.statements import NetworkChange, seal
+from overlay.wire.statements import Advert, NetworkChange, seal
 from tests.roles.test_election import network
 
 
@@ -65,6 +65,39 @@ def test_whoComesBackWithoutAMandate() -> None:
     assert membership.take(seal(other.peer.commons.identity, advert)) is known
     assert known.alive and not known.recognised
     assert seen(one) == whole - {other.peerId}
+
+
+class Nobodys:
+    """Mandates that hold, or do not, as it is told; so few that whoever says so is recognised all the same."""
+
+    holds = True
+
+    def judge(self, advert: Advert) -> tuple[bool, bool, str]:
+        return self.holds, False, ""
+
+    def live(self) -> int:
+        return 0
+
+
+def test_whoGainsOrLosesAMandate() -> None:
+    """It stays among them, but the view is another one."""
+    world = network()
+    one, other = first(world)
+    membership = one.peer.membership
+    known = membership.get(other.peerId)
+    assert known is not None
+    mandates = membership.mandates = Nobodys()
+    membership._judge(known)
+    view = membership.superPeerView()
+    for holds in (False, True):
+        mandates.holds = holds
+        membership._judge(known)
+        assert (known.mandated, known.recognised) == (holds, True)
+        again = membership.superPeerView()
+        assert again == view and again is not view
+        membership._judge(known)
+        assert membership.superPeerView() is again
+        view = again
 
 
 def test_theBlockedAreLeftOutAtOnce() -> None:
