@@ -58,7 +58,8 @@ class Surroundings:
 class Commons:
     """
     @ivar links: set once while the peer is wired.
-    @ivar networkTime: gives the median clock of the linked peers, in seconds since the epoch; membership sets it.
+    @ivar now: gives network time, the median clock of the linked peers, in seconds since the epoch: only for what is signed and shown.
+        Membership sets it.
     @ivar boot: larger at each start of this peer.
     @ivar seconds: gives monotonic time.
     @ivar anchor: what the wall clock said when monotonic time was 0, seconds since the epoch.
@@ -73,7 +74,7 @@ class Commons:
     boot: int
     tally: Tally = attrs.field(factory=Tally)
     log: Logger = _LOG
-    networkTime: Callable[[], float] = attrs.field(default=None)
+    now: Callable[[], float] = attrs.field(default=None)
     links: "Links" = attrs.field(default=None)
 
     anchor: float = attrs.field(default=0.0, init=False)
@@ -85,8 +86,8 @@ class Commons:
     def __attrs_post_init__(self) -> None:
         self.seconds = self.surroundings.clock.seconds
         self.anchor = self.surroundings.wall() - self.seconds()
-        if self.networkTime is None:
-            self.networkTime = self.ownTime
+        if self.now is None:
+            self.now = self.ownTime
 
     @property
     def clock(self) -> IReactorTime:
@@ -115,10 +116,6 @@ class Commons:
         clock while the peer runs changes nothing here.
         """
         return self.anchor + self.seconds()
-
-    def now(self) -> float:
-        """Network time: the median clock of the linked peers; only for what is signed and shown."""
-        return self.networkTime()
 
     def softTable(self, name: str, remember: bool = True) -> ITable:
         """A durable table of what this peer can do without when the disk is full; see L{overlay.storage.SoftTable}."""

@@ -86,11 +86,11 @@ class VirtualChannel(Ends):
     def send(self, message: Message) -> bool:
         if self._closing:
             return False
-        net, other = self._net, self.other
+        net = self._net
         if isinstance(message, Hits):
             message = message.plain()
-        if self._host.plain and other._host.plain and other._open and other._held is None and not net.reckons:
-            # The short way of most messages: it need not wait, so its size is of no account.
+        if not net.reckons and not self._waits():
+            # The short way of most messages: its size is of no account.
             net.sent[type(message).__name__] += 1
             self.depart(message, 0)
             return True
@@ -124,7 +124,7 @@ class VirtualChannel(Ends):
     def _waits(self) -> bool:
         """Whether a message may have to wait on its way, so that its size matters."""
         other = self.other
-        return not (self._host.plain and other._host.plain and other._open and other._held is None)
+        return not (other._open and other._held is None and self._host.plain and self._remote.plain)
 
     def _drop(self, reason: str) -> None:
         if self._user is not None:
@@ -156,16 +156,16 @@ class VirtualChannel(Ends):
 
     def depart(self, data: Data, size: int) -> None:
         """Go on the wire now."""
-        net, time = self._net, self._net.time
-        now = time._now
-        wait = self._delay
+        net = self._net
+        time = net.time
+        arrives = time._now + self._delay
         if net.lossy:
-            wait += net.lag(self._host, self._remote)
-        if now + wait < self._arrives:
+            arrives += net.lag(self._host, self._remote)
+        if arrives < self._arrives:
             # In order, as TCP keeps it.
-            wait = until(now, self._arrives)
-        self._arrives = now + wait
-        time.post(now + wait, self._remote.number, self.other._arrive, (data, size))
+            arrives = self._arrives
+        self._arrives = arrives
+        time.post(arrives, self._remote.number, self.other._arrive, (data, size))
 
     # --- in ----------------------------------------------------------------------------------------------------------
 

@@ -83,11 +83,6 @@ def _isDue(entry: Entry) -> bool:
     return function is not None or (call._function is not None and call._when == when)
 
 
-def _slotOf(when: float) -> int:
-    slot = when * PER_SECOND
-    return int(slot) if slot < LAST else LAST
-
-
 @implementer(IReactorTime)
 class VirtualTime:
     """
@@ -103,7 +98,7 @@ class VirtualTime:
         # The calls of the slot that has come, the last one first, and what was put into it and into those before it since.
         self._ready: list[Entry] = []
         self._heap: list[Entry] = []
-        self._slot = _slotOf(start)
+        self._slot = int(start * PER_SECOND)
         self._later: dict[int, list[Entry]] = {}
         # The slots to come that have any.
         self._slots: list[int] = []
@@ -140,12 +135,13 @@ class VirtualTime:
             moment, and a peer that takes all of its own in turn is in the processor's caches for all but the first.
         @param function: called with C{args}; None if those are a L{VirtualCall}.
         """
-        slot = _slotOf(when)
+        number = when * PER_SECOND
+        slot = int(number) if number < LAST else LAST
         entry = (when, rank, next(self._order), function, args)
         if slot <= self._slot:
             heapq.heappush(self._heap, entry)
-        elif (later := self._later.get(slot)) is not None:
-            later.append(entry)
+        elif slot in self._later:
+            self._later[slot].append(entry)
         else:
             self._later[slot] = [entry]
             heapq.heappush(self._slots, slot)

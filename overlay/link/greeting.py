@@ -136,7 +136,7 @@ class Greeting:
             except SuperpeerError as problem:
                 commons.report(link.peerId, Deed.FORGED_STATEMENT)
                 return Goodbye(problem.code, str(problem), -1.0)
-            link.advert, link.advertSigned = advert, hello.advert
+            link.showed(advert, hello.advert)
         link.boot = hello.boot
         link.version = min(PROTOCOL[1], hello.versions[1])
         common = _COMMON.intersection(hello.features)

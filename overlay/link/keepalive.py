@@ -37,7 +37,8 @@ class KeepAlive:
 
     def start(self) -> None:
         """Begin to look."""
-        self._lookAfter(self._wait(self._links.commons.seconds()))
+        seconds = self._links.commons.seconds()
+        self._lookAfter(seconds, self._wait(seconds))
 
     def stop(self) -> None:
         """Look no more."""
@@ -45,48 +46,56 @@ class KeepAlive:
             self._timer.cancel()
         self._timer = None
 
-    @property
-    def _step(self) -> float:
-        return self._links.commons.settings.beats.keepAlive / 2
-
     def paceOf(self, link: Link) -> Pace:
         """By the roles of both ends."""
         return self._paces.of(self._links.serving, link.isSuper)
 
     def soon(self) -> None:
         """There is another link, or another role: do not wait for what the others want."""
+        step = self._links.commons.settings.beats.keepAlive / 2
         timer = self._timer
-        if timer is not None and timer.active() and timer.getTime() > self._links.commons.seconds() + self._step:
-            timer.reset(self._step)
+        if timer is not None and timer.active() and timer.getTime() > self._links.commons.seconds() + step:
+            timer.reset(step)
             self._due = timer.getTime()
 
     def _wait(self, seconds: float) -> float:
         """Seconds to the next look: of few links each is asked when it wants to be looked at."""
         links = self._links
+        beats = links.commons.settings.beats
+        step = beats.keepAlive / 2
         if links.serving or len(links) > FEW:
-            return self._step
-        if not len(links):
-            return links.commons.settings.beats.home / 2
-        return max(self._step, min([link.next for link in links]) - seconds)
+            return step
+        first = min([link.next for link in links], default=None)
+        return beats.home / 2 if first is None else max(step, first - seconds)
 
     def _look(self) -> None:
-        seconds = self._links.commons.seconds()
+        commons = self._links.commons
+        seconds = commons.seconds()
+        now: float | None = None
         late = seconds - self._due > LATE
-        beats = self._links.commons.settings.beats
-        quiet = max(DEAF, beats.suspect)
-        deaf = self._links.serving and len(self._links) > FEW and not any(seconds - link.heardAt < quiet for link in self._links)
+        links = list(self._links)
+        serving = self._links.serving
+        deaf = serving and len(links) > FEW and self._isDeaf(seconds, links)
         hears, self._deaf = self._deaf and not deaf, deaf
         # Until it is cut off for so long that all others have given it up.
-        bears = deaf and seconds - max(link.heardAt for link in self._links) < beats.dead
-        for link in self._links:
-            excused = late or (hears and link.heardAt > self._excused)
-            if (seconds >= link.next or excused) and not link.closed and not (bears and seconds - link.heardAt >= beats.dead):
-                link.tick(seconds, excused, self.paceOf(link))
+        dead = commons.settings.beats.dead
+        bears = deaf and seconds - max(link.heard for link in links) < dead
+        toSuper, toLeaf = self._paces.of(serving, True), self._paces.of(serving, False)
+        for link in links:
+            excused = late or (hears and link.heard > self._excused)
+            if (seconds >= link.next or excused) and not link.closed and not (bears and seconds - link.heard >= dead):
+                if now is None:
+                    now = commons.now()
+                link.tick(seconds, now, excused, toSuper if link.isSuper else toLeaf)
         if hears:
             # What was heard later than this was heard since.
-            self._excused = seconds - beats.keepAlive
-        self._lookAfter(self._wait(seconds))
+            self._excused = seconds - commons.settings.beats.keepAlive
+        self._lookAfter(seconds, self._wait(seconds))
 
-    def _lookAfter(self, wait: float) -> None:
-        self._due = self._links.commons.seconds() + wait
+    def _isDeaf(self, seconds: float, links: list[Link]) -> bool:
+        quiet = max(DEAF, self._links.commons.settings.beats.suspect)
+        return not any(seconds - link.heard < quiet for link in links)
+
+    def _lookAfter(self, seconds: float, wait: float) -> None:
+        self._due = seconds + wait
         self._timer = self._links.commons.clock.callLater(wait, self._look)

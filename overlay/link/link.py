@@ -26,6 +26,7 @@ BEAT = 0
 """The token of a ping that only says that its sender is there, and wants no answer."""
 MEASURE_EVERY = 60.0
 """Seconds after which the round-trip time is measured again; of a slow link at each sign of life."""
+_PINGS = SENT[Ping]
 _OF_LINKS = frozenset((Goodbye, Hello, Ping, Pong))
 """What a link itself is told; all else is for its peer."""
 PINGS_HELD = 64
@@ -42,6 +43,8 @@ class Link(OverChannel):
     @ivar rtt: smoothed round-trip time in seconds; None until measured.
     @ivar deviation: its mean deviation in seconds.
     @ivar silent: whether nothing has come for longer than is usual for a living peer, although it was asked.
+    @ivar heard: monotonic time at which the last message came; of a machine that has just slept, later than that.
+    @ivar isSuper: whether the other end says that it serves.
     @ivar next: monotonic time before which L{tick} has nothing to do.
     @ivar since: monotonic time at which it was made.
     @ivar clockOffset: the network time that the other knows minus L{Commons.ownTime}, in seconds; None until known.
@@ -50,10 +53,9 @@ class Link(OverChannel):
     """
 
     __slots__ = (
-        "_code", "_goodbye", "_heard", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged",
-        "_pings", "_resting", "_said", "_token", "_unknown", "advert", "advertSigned", "agent", "boot", "clockOffset",
-        "closed", "deviation", "features", "generation", "key", "listening", "next", "peerId", "purpose", "rtt", "silent", "since",
-        "version",
+        "_code", "_goodbye", "_life", "_links", "_made", "_measureAt", "_open", "_orderly", "_pinged", "_pings", "_resting", "_said",
+        "_token", "_unknown", "advert", "advertSigned", "agent", "boot", "clockOffset", "closed", "deviation", "features",
+        "generation", "heard", "isSuper", "key", "listening", "next", "peerId", "purpose", "rtt", "silent", "since", "version",
     )
 
     def __init__(self, links: "Links", channel: IChannel, purpose: str) -> None:
@@ -76,9 +78,10 @@ class Link(OverChannel):
         self.listening = 0
         self.advert: Advert | None = None
         self.advertSigned: Signed | None = None
+        self.isSuper = False
         self.closed = False
         self._made: Deferred[Link] | None = Deferred()
-        self._heard = self.since
+        self.heard = self.since
         self._said = self.since
         self._measureAt = 0.0
         self._pinged: float | None = None
@@ -98,20 +101,6 @@ class Link(OverChannel):
     @property
     def isOpen(self) -> bool:
         return self._open and not self.closed
-
-    @property
-    def heard(self) -> float:
-        """Monotonic time at which the last message came; of a machine that has just slept, later than that."""
-        return self._heard
-
-    @property
-    def isSuper(self) -> bool:
-        return self.advert is not None and self.advert.role == "super"
-
-    @property
-    def heardAt(self) -> float:
-        """Monotonic time at which something came from the other end last."""
-        return self._heard
 
     def made(self) -> "Deferred[Link]":
         """
@@ -186,12 +175,12 @@ class Link(OverChannel):
     def resumeReading(self) -> None:
         """Undo L{pauseReading}."""
         self._resting = False
-        self._heard = self._links.commons.seconds()
+        self.heard = self._links.commons.seconds()
         self._channel.resumeReading()
 
     def showed(self, advert: Advert, signed: Signed) -> None:
         """The other end has a newer advert; with another role it is a link of another kind."""
-        self.advert, self.advertSigned = advert, signed
+        self.advert, self.advertSigned, self.isSuper = advert, signed, advert.role == "super"
         self.next = 0.0
 
     def _end(self, orderly: bool) -> None:
@@ -250,7 +239,7 @@ class Link(OverChannel):
         if self.closed:
             return
         commons = self._links.commons
-        self._heard = commons.seconds()
+        self.heard = commons.seconds()
         if self.silent:
             self._speaks()
         kind = type(message)
@@ -317,35 +306,39 @@ class Link(OverChannel):
 
     # --- keep-alive --------------------------------------------------------------------------------------------------
 
-    def tick(self, seconds: float, late: bool, pace: Pace) -> None:
+    def tick(self, seconds: float, now: float, late: bool, pace: Pace) -> None:
         """
         Look whether the other end is still there, and say that this one is.
 
+        @param seconds: monotonic time, and C{now}: network time.
         @param late: this machine itself has slept, so silence proves nothing yet.
         """
         self._pings = 0
         if self._resting:
-            self._heard = seconds
-        silence = seconds - self._heard
-        beats = self._links.commons.settings.beats
+            self.heard = seconds
+        silence = seconds - self.heard
         if late:
-            self._heard = seconds - beats.keepAlive
-            self._ping(seconds)
-        elif silence >= beats.dead:
+            self.heard = seconds - self._links.commons.settings.beats.keepAlive
+            self._ping(seconds, now)
+        elif silence >= pace.dead:
             self.abort("dead")
             return
         elif self._pinged is None and (seconds >= self._measureAt or silence >= pace.ask):
             # What was asked once need not be asked again: a channel loses nothing as long as it lasts.
-            self._ping(seconds)
+            self._ping(seconds, now)
         elif seconds - self._said >= pace.beat:
-            self.giveSign()
-        bears = patience(pace, self.rtt, self.deviation, beats.dead)
+            # Half of what a ping and its answer cost.
+            self._sign(BEAT, seconds, now)
+        bears = patience(pace, self.rtt, self.deviation)
         if silence >= bears and not self.silent and not late:
             self.silent = True
             self._links.silenceChanged(self)
-        asks = min(self._measureAt, self._heard + pace.ask) if self._pinged is None else float("inf")
         # Whoever is silent is looked at until it is given up.
-        self.next = min(self._said + pace.beat, asks, self._heard + (beats.dead if self.silent else bears))
+        next = self.heard + (pace.dead if self.silent else bears)
+        if self._pinged is None:
+            next = min(next, self._measureAt, self.heard + pace.ask)
+        beat = self._said + pace.beat
+        self.next = beat if beat < next else next
 
     def _speaks(self) -> None:
         self.silent = False
@@ -353,21 +346,31 @@ class Link(OverChannel):
 
     def bears(self) -> float:
         """Seconds of silence after which the other end is suspected."""
-        return patience(self._links.paceOf(self), self.rtt, self.deviation, self._links.commons.settings.beats.dead)
+        return patience(self._links.paceOf(self), self.rtt, self.deviation)
 
     def ask(self) -> None:
         """Ask for a sign of life now, unless that was done already."""
         if self._pinged is None:
-            self._ping(self._links.commons.seconds())
+            commons = self._links.commons
+            self._ping(commons.seconds(), commons.now())
 
     def giveSign(self) -> None:
-        """A sign of life that wants no answer: half of what a ping and its answer cost."""
-        self.send(Ping(BEAT, self._links.commons.now()))
+        """A sign of life that wants no answer."""
+        commons = self._links.commons
+        self._sign(BEAT, commons.seconds(), commons.now())
 
-    def _ping(self, seconds: float) -> None:
+    def _ping(self, seconds: float, now: float) -> None:
         self._token += 1
         self._pinged = seconds
-        self.send(Ping(self._token, self._links.commons.now()))
+        self._sign(self._token, seconds, now)
+
+    def _sign(self, token: int, seconds: float, now: float) -> None:
+        """Far more of these are sent than of all others together."""
+        if not self.closed:
+            self._said = seconds
+            if self._channel.send(Ping(token, now)):
+                counts = self._links.commons.tally.counts
+                counts[_PINGS] = counts.get(_PINGS, 0) + 1
 
     def _ponged(self, message: Pong) -> None:
         if self._pinged is None or message.token != self._token:
@@ -376,9 +379,9 @@ class Link(OverChannel):
         seconds = commons.seconds()
         rtt = max(0.0, seconds - self._pinged)
         self._pinged = None
-        self.measure(rtt, message.wall, commons.ownTime())
+        self.measure(rtt, message.wall, commons.anchor + seconds)
         pace = self._links.paceOf(self)
-        slow = patience(pace, self.rtt, self.deviation, commons.settings.beats.dead) > pace.suspect
+        slow = patience(pace, self.rtt, self.deviation) > pace.suspect
         self._measureAt = seconds + (pace.beat if slow else MEASURE_EVERY)
 
     def measure(self, rtt: float, wall: float, ownTime: float) -> None:

@@ -23,12 +23,14 @@ class Pace(NamedTuple):
     @ivar other: between two signs of the other end.
     @ivar ask: of silence after which the other end is asked.
     @ivar suspect: of silence after which it is suspected, if the link is not slow.
+    @ivar dead: of silence after which it is given up.
     """
 
     beat: float
     other: float
     ask: float
     suspect: float
+    dead: float
 
 
 class Paces(NamedTuple):
@@ -60,7 +62,7 @@ def pacesOf(beats: Beats) -> Paces:
     late = min(beats.suspectHome + beats.suspect, (beats.suspectHome + beats.dead) / 2)
 
     def pace(own: float, other: float, ask: float, suspect: float) -> Pace:
-        return Pace(EARLY * own, other, min(ask, EARLY * suspect), suspect)
+        return Pace(EARLY * own, other, min(ask, EARLY * suspect), suspect, beats.dead)
 
     return Paces(
         pace(beats.keepAlive, beats.keepAlive, 2 * EARLY * beats.keepAlive, beats.suspect),
@@ -82,14 +84,14 @@ def smoothed(sample: float, rtt: float | None, deviation: float) -> tuple[float,
     return 0.875 * rtt + 0.125 * sample, 0.75 * deviation + 0.25 * abs(rtt - sample)
 
 
-def patience(pace: Pace, rtt: float | None, deviation: float, dead: float) -> float:
+def patience(pace: Pace, rtt: float | None, deviation: float) -> float:
     """
-    Silence after which the other end of a link is suspected: what is usual for links of its kind, and if it is slow, a beat and the time
-    in which TCP would expect an answer (RFC 6298: the smoothed round-trip time and four mean deviations); but a good while before it is
-    given up.
-
-    @param dead: silence after which it is given up, in seconds.
+    Seconds of silence after which the other end of a link is suspected: what is usual for links of its kind, and if it is slow, a beat and
+    the time in which TCP would expect an answer (RFC 6298: the smoothed round-trip time and four mean deviations); but a good while before
+    it is given up.
     """
+    suspect = pace.suspect
     if rtt is None:
-        return pace.suspect
-    return max(pace.suspect, min(LATEST * dead, pace.other + rtt + DEVIATIONS * deviation))
+        return suspect
+    slow = pace.other + rtt + DEVIATIONS * deviation
+    return suspect if slow <= suspect else max(suspect, min(LATEST * pace.dead, slow))

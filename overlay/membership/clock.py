@@ -29,7 +29,7 @@ class NetworkTime:
         self._until = float("-inf")
         self._count = -1
 
-    def __call__(self) -> float:
+    def read(self) -> float:
         """Seconds since the epoch."""
         commons = self._commons
         seconds = commons.seconds()

@@ -84,7 +84,7 @@ class Membership(Presence):
         self._touched: tuple[bytes, ...] = ()
         self.cache = PeerCache(commons)
         self.met = Met(commons)
-        commons.networkTime = NetworkTime(commons, commons.links)
+        commons.now = NetworkTime(commons, commons.links).read
         commons.links.acquaintances = self
         self.gossip = Gossip(commons, self)
 

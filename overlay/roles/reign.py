@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from overlay.identity.ids import PeerId
 from overlay.questions import HeadRoom, Load
 from overlay.roles.balance import Balance
@@ -91,7 +93,7 @@ class Reign:
         of, seconds = self._of, self._of.commons.seconds()
         election = of.commons.policies.election
         standing = of.standing()
-        if not election.shouldResign(of.load(standing)):
+        if not election.shouldResign(attrs.evolve(load, standing=standing)):
             self._resignAt = None
             self.balance.tick(load)
             return

@@ -24,7 +24,7 @@ UNSEEN = -1
 """The number of the view of whoever does not look."""
 
 
-class _Verified(msgspec.Struct, frozen=True, eq=False, gc=False):
+class _Verified(msgspec.Struct, eq=False, gc=False):
     """
     @ivar issued: seconds since the epoch; of the nomination.
     @ivar mayVote: whether the electorate fits this peer's view.
@@ -93,8 +93,13 @@ class Verifier:
         number = self._viewNumber if serves else UNSEEN
         if serves != (self._looking is not None):
             self._looking = commons.seconds() if serves else None
-        if before is not None and before.advert is advert and before.view == number and now < before.until:
-            return True, before.heir, before.problem
+        if before is not None and before.view == number and now < before.until:
+            if before.advert is advert:
+                return True, before.heir, before.problem
+            if advert.heirs is None and advert.mandate == before.advert.mandate:
+                # Nothing but its load, or the like, is another.
+                before.advert = advert
+                return True, before.heir, before.problem
         heir = isHeir(commons, advert)
         if advert.mandate is None:
             self._forget(owner)
@@ -159,9 +164,9 @@ class Verifier:
 
     def settled(self, age: float) -> int:
         """How many other live mandates have been known for at least C{age} seconds."""
-        seconds = self._commons.seconds()
         serving = self._membership.superPeerView()
         before, version, until, of, count = self._settled
+        seconds = self._commons.seconds()
         if before is not serving or version != self._version or seconds >= until or of != age:
             count, until = 0, float("inf")
             for known in serving:

@@ -364,7 +364,7 @@ def test_whatIsKnownOfThoseBefore() -> None:
     births = {identity(number).peerId: -100.0 * number for number in (1, 2, 3)}
     me, older, younger = (identity(number).peerId for number in (2, 3, 1))
     commons = commonsOf(identity(2), PastStorage(births[me], births))
-    commons.networkTime = lambda: EPOCH
+    commons.now = lambda: EPOCH
     met = Met(commons)
     assert (met.upFor(older), met.upFor(younger), met.upFor(b"x" * 20)) == (200.0, 100.0, 0.0)
     assert older in met and b"x" * 20 not in met
@@ -373,7 +373,7 @@ def test_whatIsKnownOfThoseBefore() -> None:
     assert met.upFor(older) == 200.0
     met.note(older, 2)
     assert met.upFor(older) == 0.0
-    commons.networkTime = lambda: EPOCH + 30
+    commons.now = lambda: EPOCH + 30
     assert (met.upFor(older), met.upFor(younger)) == (30.0, 130.0)
 
 

@@ -119,7 +119,7 @@ def test_smoothing(samples: list[float], rtt: float, deviation: float) -> None:
 )
 def test_patience(rtt: float | None, deviation: float, seconds: float) -> None:
     """Between super-peers 5 s, of a slow link longer, and never as long as it takes to give it up."""
-    assert patience(pacesOf(BEATS).superSuper, rtt, deviation, BEATS.dead) == pytest.approx(seconds)
+    assert patience(pacesOf(BEATS).superSuper, rtt, deviation) == pytest.approx(seconds)
 
 
 @given(st.floats(0.1, 30), st.floats(1.1, 4), st.floats(1.1, 4), st.floats(1.1, 4))
@@ -131,7 +131,7 @@ def test_everyPaceAsksBeforeItSuspects(keepAlive: float, suspect: float, home: f
         return
     for pace in pacesOf(beats):
         for rtt in (None, 0.1, 10.0):
-            assert pace.beat > 0 and pace.ask < pace.suspect <= patience(pace, rtt, 1.0, beats.dead) < beats.dead
+            assert pace.beat > 0 and pace.ask < pace.suspect <= patience(pace, rtt, 1.0) < beats.dead
 
 
 # --- signs of life --------------------------------------------------------------------------------------------------

@@ -34,14 +34,14 @@ def linked(*offsets: float | None, dialled: bool = True) -> list[Any]:
 ])
 def test_whoseClockCounts(links: list[Any], offset: float) -> None:
     """The middle one of all clocks; with a single other one, that of the peer which was dialled, if it is far off."""
-    assert NetworkTime(commonsOf(identity(1)), links)() == NOW + offset
+    assert NetworkTime(commonsOf(identity(1)), links).read() == NOW + offset
 
 
 @given(st.lists(OFFSETS, min_size=2, max_size=9), OFFSETS)
 def test_theMinorityIsNotHeard(honest: list[float], lie: float) -> None:
     """As long as most clocks are right within a second, so is network time, whatever the others say."""
     links = linked(*(offset % 1.0 for offset in honest), *[lie] * (len(honest) - 1))
-    assert NOW - 1 <= NetworkTime(commonsOf(identity(1)), links)() <= NOW + 1
+    assert NOW - 1 <= NetworkTime(commonsOf(identity(1)), links).read() <= NOW + 1
 
 
 @pytest.mark.parametrize("step", [DAY, -DAY])
@@ -55,7 +55,7 @@ def test_theMachinesClockIsSet(step: float, offsets: tuple[float, ...]) -> None:
     commons = type(commons)(
         commons.identity, commons.network, commons.settings, commons.storage, surroundings, commons.policies, 1
     )
-    time = NetworkTime(commons, linked(*offsets))
+    time = NetworkTime(commons, linked(*offsets)).read
     before = time()
     clock.advance(5)
     wall[0] += step
@@ -66,7 +66,7 @@ def test_howLongItIsGood() -> None:
     """A changed clock counts within a moment, a new link at once."""
     clock = Clock()
     links = linked(DAY, DAY)
-    time = NetworkTime(commonsOf(identity(1), clock=clock), links)
+    time = NetworkTime(commonsOf(identity(1), clock=clock), links).read
     assert time() == NOW + DAY
     for link in links:
         link.clockOffset = 2 * DAY

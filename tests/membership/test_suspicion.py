@@ -248,7 +248,7 @@ def test_whoAsksIsAnsweredOnceASignComes() -> None:
     town = Town(4)
     asker, helper, suspect = town.peers[:3]
     link = town.link(helper, suspect)
-    link._heard -= 4.0
+    link.heard -= 4.0
     town.link(asker, helper).send(SignWanted(suspect.peerId))
     got: list[Any] = []
     intercept(asker.peer, SignSeen, lambda link, message: got.append(message))

@@ -245,7 +245,7 @@ def test_forgedAndStale() -> None:
         assert deed is None or deedsOf(world, taker, giver)[str(deed)] == 1
     taker.peer.commons.policies.reputation.policy._evidence.clear()
     late = messageOf(world, owner, giver)
-    taker.peer.commons.networkTime = lambda: giver.peer.commons.ownTime() + 8 * 86_400
+    taker.peer.commons.now = lambda: giver.peer.commons.ownTime() + 8 * 86_400
     link.send(late)
     world.run(0.5)
     assert got[-1].code == "expired" and deedsOf(world, taker, giver)[str(Deed.STALE_RECORD)] == 1
