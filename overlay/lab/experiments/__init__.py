@@ -6,6 +6,7 @@ from overlay.lab.experiments.capture import Capture
 from overlay.lab.experiments.churn import Churn
 from overlay.lab.experiments.flood import Flood
 from overlay.lab.experiments.growth import Growth
+from overlay.lab.experiments.horizon import Horizon
 from overlay.lab.experiments.islands import Islands
 from overlay.lab.experiments.outage import Outage
 from overlay.lab.experiments.partition import Partition
@@ -14,4 +15,6 @@ from overlay.lab.experiments.rush import Rush
 from overlay.lab.experiments.search import Search
 from overlay.lab.experiments.settle import Settle
 
-SHIPPED: tuple[type[Experiment], ...] = (Flood, Search, Settle, Churn, Outage, Partition, Asleep, Islands, Rush, Growth, Policy, Capture)
+SHIPPED: tuple[type[Experiment], ...] = (
+    Flood, Search, Horizon, Settle, Churn, Outage, Partition, Asleep, Islands, Rush, Growth, Policy, Capture,
+)

@@ -1,7 +1,7 @@
 """Whether searches find what there is, common and rare, and with how many messages."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import ClassVar
 
 import attrs
@@ -32,6 +32,39 @@ MANY = 500
 """Super-peers among whom those that hold a rare or a popular word are few."""
 SPARING = ("tree", "summary")
 """Routers that are to send few messages, and to find as much as a flood."""
+
+
+@attrs.frozen
+class Settled:
+    """
+    A network in which everybody has what he needs.
+
+    @ivar serving: the super-peers, who may change.
+    @ivar present: leaves that are there, and C{away}: the others, by the numbers of the material after them.
+    @ivar overlay: what replaces super-peers; None if they stay.
+    """
+
+    random: random.Random
+    serving: list[LabPeer]
+    material: Material
+    present: list[LabPeer]
+    away: list[Away]
+    watch: Watch
+    overlay: Overlay | None
+
+    def homesOf(self, question: Question) -> dict[PeerId, set[PeerId]]:
+        """Of each owner of what is asked for that is registered anywhere, where."""
+        serving = {one.peerId for one in self.serving}
+        found = {}
+        for number in question.owners:
+            one = self.present[number] if number < len(self.present) else self.away[number - len(self.present)]
+            if isinstance(one, Away):
+                homes = {home.peerId for home in one.homes} & serving
+            else:
+                homes = {view.peerId for view in one.peer.homes.views() if view.state == "registered"} & serving
+            if homes:
+                found[one.peerId] = homes
+        return found
 
 
 @attrs.define(kw_only=True)
@@ -142,7 +175,8 @@ class Search(Experiment):
                 cells = (f"{value:>14,.6g}" if value is not None else f"{'-':>14}" for value in values)
                 yield f"  {name:{width}}  " + "  ".join(cells)
 
-    def run(self, seed: int, measured: Measured) -> None:
+    def settled(self, seed: int, measured: Measured) -> "Settled":
+        """The network, when everybody is registered and every router knows what it needs to know."""
         rng = random.Random(seed)
         latency = (self.latency * (1 - self.spread), self.latency * (1 + self.spread))
         overlay = None
@@ -162,16 +196,21 @@ class Search(Experiment):
         world.run(SETTLING)
         watch = Watch(world, serving)
         watch.rest(RESTING)
+        return Settled(rng, serving, material, present, away, watch, overlay)
+
+    def run(self, seed: int, measured: Measured) -> None:
+        settled = self.settled(seed, measured)
+        rng, overlay = settled.random, settled.overlay
         if overlay is not None:
             overlay.replaceEach(60 / (self.replace * self.superPeers))
-            world.run(SETTLING)
+            overlay.world.run(SETTLING)
         figures = Figures(measured, self.suffix, len(self.kinds))
         for kind in self.kinds:
             for number in range(self.searches):
-                question = material.question(kind, number, rng)
-                homesOf = _homesOf([(present + away)[one] for one in question.owners], {one.peerId for one in serving})
+                question = settled.material.question(kind, number, rng)
+                homesOf = settled.homesOf(question)
                 if homesOf:
-                    self._ask(watch, figures, rng.choice(present), question, homesOf)
+                    self._ask(settled.watch, figures, rng.choice(settled.present), question, homesOf)
         if overlay is not None:
             measured.figure("super_peers_replaced", overlay.replaced)
             measured.figure("neighbours_mean", overlay.degree)
@@ -208,19 +247,6 @@ class Search(Experiment):
     def _registered(self, leaf: LabPeer) -> bool:
         views = leaf.peer.homes.views()
         return sum(one.state == "registered" and not one.behind for one in views) >= self.homes
-
-
-def _homesOf(owners: Iterable[LabPeer | Away], serving: set[PeerId]) -> dict[PeerId, set[PeerId]]:
-    """Of each owner that is registered anywhere, where."""
-    found = {}
-    for one in owners:
-        if isinstance(one, Away):
-            homes = {home.peerId for home in one.homes} & serving
-        else:
-            homes = {view.peerId for view in one.peer.homes.views() if view.state == "registered"} & serving
-        if homes:
-            found[one.peerId] = homes
-    return found
 
 
 def _check(option: str, given: list[str], known: list[str]) -> None:
