@@ -92,7 +92,7 @@ _WANTED: Mapping[str, type] = {"observed": object, "next": Route, "formula": For
 
 def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[..., Any]:
     wanted: Any = _WANTED.get(method, Verdict)
-    kept = wanted in (Verdict, Route)
+    kept, judges = wanted in (Verdict, Route), wanted is Verdict
 
     def ask(self: Guarded, *args: Any) -> Any:
         try:
@@ -108,12 +108,12 @@ def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[...
             if rows is None:
                 rows = self._kept = [None] * len(self.questions)
             about = args[0]
-            subject = about if isinstance(about, bytes) else getattr(about, "peerId", None) or about
+            subject = about if isinstance(about, bytes) or not judges else getattr(about, "peerId", None) or about
             before = rows[question]
             if before is not None:
                 when, whom, said, older = before
                 # A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment.
-                alike = wanted is Verdict and whom == subject and said.decision == answer.decision
+                alike = judges and whom == subject and said.decision == answer.decision
                 before = older if alike else (when, whom, said, None)
             rows[question] = (self._clock.seconds(), subject, answer, before)
         return answer

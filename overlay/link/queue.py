@@ -40,6 +40,10 @@ def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int, i
     return framed
 
 
+def _nothing() -> None:
+    """Nobody waits."""
+
+
 class Overrun(Exception):
     """Even what may not be shed does not go out."""
 
@@ -48,18 +52,19 @@ class SendQueue:
     """
     @ivar size: bytes queued.
     @ivar congested: whether producers should wait.
-    @ivar dropped: called with a reason for each message that is shed.
+    @ivar dropped: called with a reason for each message that is shed, and C{filled} when producers should begin to wait.
     """
 
-    __slots__ = ("_frames", "_sizes", "congested", "dropped", "size")
+    __slots__ = ("_frames", "_sizes", "congested", "dropped", "filled", "size")
 
-    def __init__(self, dropped: Callable[[str], None]) -> None:
+    def __init__(self, dropped: Callable[[str], None], filled: Callable[[], None] = _nothing) -> None:
         # No deques: an empty one takes more than all else of an idle link's channel.
         self._frames: tuple[list[bytes], ...] = tuple([] for _ in Priority)
         self._sizes = [0 for _ in Priority]
         self.size = 0
         self.congested = False
         self.dropped = dropped
+        self.filled = filled
 
     def put(self, message: Message) -> bool:
         """
@@ -71,7 +76,8 @@ class SendQueue:
         except TooLarge:
             self.dropped("too-large")
             return False
-        if self._sizes[priority] + size > BOUNDS[priority]:
+        held = self._sizes[priority] + size
+        if held > BOUNDS[priority]:
             receipt = isinstance(message, Done)
             if priority == Priority.CONTROL or (receipt and self._sizes[priority] > 2 * BOUNDS[priority]):
                 raise Overrun
@@ -79,10 +85,11 @@ class SendQueue:
                 self.dropped("slow-search" if priority == Priority.SEARCH else "slow-registration")
                 return False
         self._frames[priority].extend(frames)
-        self._sizes[priority] += size
+        self._sizes[priority] = held
         self.size += size
-        if self.size > CONGESTED:
+        if self.size > CONGESTED and not self.congested:
             self.congested = True
+            self.filled()
         return True
 
     def take(self, most: int) -> bytes:

@@ -77,7 +77,7 @@ class TlsChannel:
         self.bytesReceived = 0
         self.fieldsSkipped = 0
         self._reader = FrameReader()
-        self._queue = SendQueue(self._dropped)
+        self._queue = SendQueue(self._dropped, self._filled)
         self._user: IChannelUser | None = None
         self._timer: IDelayedCall | None = None
         self._flushing = False
@@ -97,6 +97,10 @@ class TlsChannel:
     def _dropped(self, reason: str) -> None:
         if self._user is not None:
             self._user.messageDropped(reason)
+
+    def _filled(self) -> None:
+        if self._user is not None:
+            self._user.channelCongested()
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -258,18 +262,14 @@ class TlsChannel:
     def send(self, message: Message) -> bool:
         if self._closing or self._lost is not None:
             return False
-        queue = self._queue
-        before = queue.congested
         try:
-            queued = queue.put(message)
+            queued = self._queue.put(message)
         except Overrun:
             self._dropped("slow-control")
             self._end(SLOW)
             return False
         if queued and not self._flushing and not self._blocked:
             self._flushSoon()
-        if queue.congested and not before and self._user is not None:
-            self._user.channelCongested()
         return queued
 
     def _flushSoon(self) -> None:

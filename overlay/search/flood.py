@@ -125,9 +125,8 @@ class Branch:
         self._again = None
         if self._over or not self._more:
             return
-        neighbours = self._flood.views.of(self._origin, self._proofs, self._look)
+        neighbours, able = self._flood.views.of(self._origin, self._proofs, self._look)
         route = self._choose(neighbours)
-        able = {one.peerId: one.mayMatch for one in neighbours}
         for peer in route.pruned:
             if peer in able and peer not in self._asked and peer not in self._pruned:
                 self._pruned.add(peer)
@@ -204,7 +203,8 @@ class Branch:
 
     def _ask(self, peers: Sequence[PeerId], hops: int) -> None:
         flood = self._flood
-        self._asked.update(dict.fromkeys(peers, hops))
+        for peer in peers:
+            self._asked[peer] = hops
         self._last = flood.commons.seconds()
         left = self.deadline - self._last
         budget = left - min(MARGIN, 0.1 * left)

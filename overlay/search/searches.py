@@ -292,7 +292,7 @@ class Searches(Component):
 
     def _replyTo(self, link: "Link", query: Query) -> Reply:
         reply = Reply(link, query, self.replied)
-        self._replies[(link.peerId, query.copy)] = reply
+        self._replies[reply.key] = reply
         self._perLink[link.peerId] = self._perLink.get(link.peerId, 0) + 1
         return reply
 

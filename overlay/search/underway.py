@@ -26,9 +26,10 @@ class UnderWay:
 
     def sent(self, copies: Sequence[Copy]) -> None:
         """Some more."""
-        self.waited.update(dict.fromkeys(copies))
-        for copy in [one for one in copies if one.link.silent]:
-            self.silenceChanged(copy)
+        for copy in copies:
+            self.waited[copy] = None
+            if copy.link.silent:
+                self.silenceChanged(copy)
 
     def silenceChanged(self, copy: Copy) -> None:
         """The peer has fallen silent, or speaks again."""

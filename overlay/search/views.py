@@ -26,13 +26,13 @@ class Views:
         self._tree = tree
         self._views: dict[PeerId, NeighbourView] = {}
         self._last: tuple[Sequence[Link], list[tuple[bool, bool]], list[float | None], PeerId | None] | None = None
-        self._found: list[NeighbourView] = []
+        self._found: tuple[Sequence[NeighbourView], Mapping[PeerId, bool]] = ((), {})
 
     def of(
         self, origin: PeerId | None, proofs: Mapping[PeerId, Proof], look: Callable[[PeerId], Proof | str]
-    ) -> Sequence[NeighbourView]:
+    ) -> tuple[Sequence[NeighbourView], Mapping[PeerId, bool]]:
         """
-        Those of all neighbours now, as one query finds them.
+        Those of all neighbours now, as one query finds them, and of each neighbour whether it may hold a match; not to be altered.
 
         @param origin: who is left out, since the query came from there.
         @param proofs: what summaries have said of the query so far.
@@ -62,5 +62,5 @@ class Views:
                     views.clear()
                 view = views[peer] = NeighbourView(peer, link.rtt, tree, below, mayMatch, said if isinstance(said, str) else "")
             found.append(view)
-        self._last, self._found = circumstances if plain else None, found
-        return found
+        self._last, self._found = circumstances if plain else None, (found, {one.peerId: one.mayMatch for one in found})
+        return self._found
