@@ -170,11 +170,13 @@ def test_controlOverrunEndsTheLink() -> None:
 
 def test_congestionEndsBelowALowerMark() -> None:
     """Producers are not told to go on and to wait in turns at one mark."""
-    queue = SendQueue(lambda reason: None)
+    told: list[bool] = []
+    queue = SendQueue(lambda reason: None, lambda: told.append(queue.congested))
     while queue.size <= CONGESTED:
-        assert not queue.congested
+        assert not queue.congested and not told
         queue.put(HITS)
-    assert queue.congested
+    queue.put(HITS)
+    assert queue.congested and told == [True]
     while queue.size >= limits.QUEUE_RESUME:
         assert not queue.clears() and queue.congested
         queue.take(64 * 1024)

@@ -9,6 +9,7 @@ from twisted.internet.task import deferLater
 
 from overlay.errors import NotReached
 from overlay.identity.network import Network
+from overlay.link.queue import CONGESTED
 from overlay.link.tls import TlsNetwork
 from overlay.wire.messages import AdvertsWanted
 from tests.eventually import within
@@ -110,4 +111,33 @@ async def test_aResetLinkIsDownWithinASecond() -> None:
     link.abort("gone")
     await until(lambda: len(other.links) == 0, 1.0)
     assert other.observer.events == [("made", one.peerId), ("lost", one.peerId, "lost", False)]
+    await stop(one, other)
+
+
+@within(20)
+async def test_whoeverReadsSlowlyIsWaitedFor() -> None:
+    """Where the other end does not read, this one counts that it has to wait, once, and is told when it may go on."""
+    one, other = place(1), place(2)
+    await one.links.start()
+    await other.links.start()
+    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
+    await until(lambda: len(other.links) == 1)
+    far = other.links.get(one.peerId)
+    assert far is not None and not link.congested
+    far.pauseReading()
+    message = AdvertsWanted([bytes(20)] * 500)
+    sent = 0
+    while not link.congested:
+        assert link.send(message)
+        sent += 1
+        if sent % 20 == 0:
+            # What fits into the sockets goes out meanwhile.
+            await deferLater(reactor, 0.001)
+    assert sent * 500 * 20 > CONGESTED and one.commons.tally.get("congested") == 1
+    assert link.send(message) and one.commons.tally.get("congested") == 1
+    assert ("clear", other.peerId) not in one.observer.events
+    far.resumeReading()
+    await until(lambda: ("clear", other.peerId) in one.observer.events)
+    await until(lambda: len(other.observer.messages) == sent + 1)
+    assert not link.congested and one.observer.events.count(("clear", other.peerId)) == 1
     await stop(one, other)
