@@ -38,7 +38,7 @@ class KeepAlive:
     def start(self) -> None:
         """Begin to look."""
         seconds = self._links.commons.seconds()
-        self._lookAfter(seconds, self._wait(seconds))
+        self._lookAfter(seconds, self._wait(seconds, list(self._links)))
 
     def stop(self) -> None:
         """Look no more."""
@@ -58,14 +58,13 @@ class KeepAlive:
             timer.reset(step)
             self._due = timer.getTime()
 
-    def _wait(self, seconds: float) -> float:
+    def _wait(self, seconds: float, links: list[Link]) -> float:
         """Seconds to the next look: of few links each is asked when it wants to be looked at."""
-        links = self._links
-        beats = links.commons.settings.beats
+        beats = self._links.commons.settings.beats
         step = beats.keepAlive / 2
-        if links.serving or len(links) > FEW:
+        if self._links.serving or len(links) > FEW:
             return step
-        first = min([link.next for link in links], default=None)
+        first = min([link.next for link in links if not link.closed], default=None)
         return beats.home / 2 if first is None else max(step, first - seconds)
 
     def _look(self) -> None:
@@ -90,7 +89,7 @@ class KeepAlive:
         if hears:
             # What was heard later than this was heard since.
             self._excused = seconds - commons.settings.beats.keepAlive
-        self._lookAfter(seconds, self._wait(seconds))
+        self._lookAfter(seconds, self._wait(seconds, links))
 
     def _isDeaf(self, seconds: float, links: list[Link]) -> bool:
         quiet = max(DEAF, self._links.commons.settings.beats.suspect)

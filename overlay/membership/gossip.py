@@ -88,8 +88,10 @@ class Gossip:
             if self._round % 8 == 0:
                 # Whoever was taken for dead may be back, or may have been beyond a split: one of them is tried again.
                 self._retryDead()
+            # Where all can be named, all are told the same.
+            offer = self._offer() if len(membership.superPeerView()) < limits.ADVERT_IDS_PER_MESSAGE else None
             for link in self._some(links, COMPARED):
-                link.send(self._offer())
+                link.send(offer or self._offer())
         elif links and self._round % LEAF_EVERY == 1:
             self._commons.random.choice(links).send(AdvertsWanted(sample=SAMPLE))
         membership.refresh()
@@ -191,11 +193,7 @@ class Gossip:
             return
         wanted: list[bytes] = []
         newer = []
-        for peer, sequence in message.have:
-            known = membership.get(peer)
-            if known is not None and known.alive and known.advert.sequence == sequence:
-                # As most are.
-                continue
+        for peer, sequence, known in membership.otherwise(message.have):
             if peer == commons.peerId or commons.isRefused(peer):
                 continue
             if known is None or known.advert.sequence < sequence:
@@ -212,10 +210,10 @@ class Gossip:
             theirs = {peer for peer, _ in message.have}
             missing = [one.signed for one in membership.superPeers() if one.peerId not in theirs and one.peerId != link.peerId]
             membership.show(link, missing[: limits.ADVERTS_PER_MESSAGE])
-        for peer in message.dead:
-            known = membership.get(peer)
-            if known is not None and known.alive and commons.links.get(PeerId(peer)) is None:
-                self.doubt(peer)
+        for dead in message.dead:
+            known = membership.get(dead)
+            if known is not None and known.alive and commons.links.get(PeerId(dead)) is None:
+                self.doubt(dead)
 
     def wantedReceived(self, link: "Link", message: AdvertsWanted) -> None:
         """The other side asks for adverts."""

@@ -131,6 +131,17 @@ class Membership(Presence):
         """What is known of a peer, alive or not."""
         return self._known.get(peer)
 
+    def otherwise(self, have: Sequence[tuple[bytes, int]]) -> list[tuple[bytes, int, Known | None]]:
+        """
+        @param have: ids, and the sequence numbers of adverts.
+        @return: those of them that are not known here just so, and alive, each with what is known: most often few of hundreds.
+        """
+        known = self._known
+        return [
+            (peer, sequence, one) for peer, sequence in have
+            if (one := known.get(peer)) is None or one.advert.sequence != sequence or not one.alive
+        ]
+
     def __iter__(self) -> Iterator[Known]:
         return iter(list(self._known.values()))
 
