@@ -91,7 +91,7 @@ class TrustingMembership(Membership):
     def _judge(self, known: "Known") -> None:
         recognised = known.advert.role == "super"
         if known.recognised != recognised:
-            self._touch(known.peerId)
+            self._view.touch(known.peerId)
         known.recognised = recognised
 
 

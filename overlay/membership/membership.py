@@ -1,8 +1,6 @@
 """Whom this peer knows: verified adverts, who is alive, who serves; and its own advert."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from overlay.commons import Commons, Receivers
@@ -14,6 +12,7 @@ from overlay.membership.gossip import Gossip
 from overlay.membership.known import Known
 from overlay.membership.met import Met
 from overlay.membership.presence import Presence
+from overlay.membership.view import View
 from overlay.questions import Claim, Deed
 from overlay.wire import limits
 from overlay.wire.address import networkGroup
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from overlay.link.link import Link
     from overlay.membership.suspicion import Suspicion
 
-PATCHED = 8
-"""Of more peers that come or go before somebody looks, the view of super-peers is made anew."""
 KNOWN_MOST = 20_000
 """Peers that a super-peer knows at most."""
 LEAF_KNOWN_MOST = 32
@@ -57,7 +54,6 @@ class _NoMandates:
 
 
 _NO_MANDATES = _NoMandates()
-_idOf = attrgetter("peerId")
 
 
 class Membership(Presence):
@@ -71,7 +67,7 @@ class Membership(Presence):
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
-    __slots__ = ("_known", "_serving", "_touched", "cache", "changed", "mandates", "met", "suspicion")
+    __slots__ = ("_known", "_view", "cache", "changed", "mandates", "met", "suspicion")
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
@@ -79,9 +75,7 @@ class Membership(Presence):
         self.suspicion: Suspicion | None = None
         self.changed: list[Callable[[bytes], None]] = []
         self._known: dict[bytes, Known] = {}
-        # The super-peers as somebody saw them last, and who may have come or gone since.
-        self._serving: tuple[Known, ...] | None = None
-        self._touched: tuple[bytes, ...] = ()
+        self._view = View(self._known, commons.isRefused)
         self.cache = PeerCache(commons)
         self.met = Met(commons)
         commons.now = NetworkTime(commons, commons.links).read
@@ -154,37 +148,11 @@ class Membership(Presence):
 
     def superPeerView(self) -> tuple[Known, ...]:
         """The same, not to be altered: the very same object as long as nobody comes, goes, or gains or loses a mandate."""
-        view = self._serving
-        if view is None:
-            refused = self.commons.isRefused
-            # An id tells one from all others, so nothing else is compared.
-            serving = sorted([(peer, one) for peer, one in self._known.items() if one.alive and one.recognised])
-            view = self._serving = tuple([one for peer, one in serving if not refused(peer)])
-        elif self._touched:
-            view = self._serving = self._patched(view)
-        self._touched = ()
-        return view
-
-    def _patched(self, view: tuple[Known, ...]) -> tuple[Known, ...]:
-        some = list(view)
-        for peer in self._touched:
-            at = bisect_left(some, peer, key=_idOf)
-            known = self._known.get(peer)
-            belongs = known is not None and known.alive and known.recognised and not self.commons.isRefused(peer)
-            there = at < len(some) and some[at].peerId == peer
-            some[at : at + there] = [known] if known is not None and belongs else []
-        return tuple(some)
-
-    def _touch(self, peer: bytes) -> None:
-        """Somebody may have come, gone, or gained or lost a mandate."""
-        if self._serving is None or len(self._touched) >= PATCHED:
-            self._serving, self._touched = None, ()
-        elif peer not in self._touched:
-            self._touched += (peer,)
+        return self._view.get()
 
     def refusalsChanged(self) -> None:
         """Somebody is blocked or expelled, or no longer."""
-        self._serving = None
+        self._view.renew()
 
     def mandated(self) -> list[Known]:
         """Those of L{superPeers} whose mandate holds."""
@@ -270,7 +238,7 @@ class Membership(Presence):
             news = not held.alive or held.differs(advert)
         before = (held.advert.role, held.recognised, held.alive)
         if not held.alive:
-            self._touch(peer)
+            self._view.touch(peer)
         held.signed, held.advert, held.heard, held.alive = signed, advert, commons.seconds(), True
         if news:
             self._judge(held)
@@ -293,7 +261,7 @@ class Membership(Presence):
             held.heard = self.commons.seconds()
             if not held.alive:
                 held.alive = True
-                self._touch(held.peerId)
+                self._view.touch(held.peerId)
                 self._tell(held.peerId)
 
     def revived(self, peer: bytes) -> None:
@@ -304,7 +272,7 @@ class Membership(Presence):
         known.heard = self.commons.seconds()
         if not known.alive:
             known.alive = True
-            self._touch(peer)
+            self._view.touch(peer)
             self._judge(known)
             self._tell(peer)
 
@@ -321,7 +289,7 @@ class Membership(Presence):
         known = self._known.pop(peer, None)
         if known is not None:
             if known.alive and known.recognised:
-                self._touch(peer)
+                self._view.touch(peer)
             self._tell(peer)
 
     def _tell(self, peer: bytes) -> None:
@@ -331,14 +299,14 @@ class Membership(Presence):
     def _judge(self, known: Known) -> None:
         if known.advert.role != "super":
             if known.recognised:
-                self._touch(known.peerId)
+                self._view.touch(known.peerId)
             known.mandated = known.heir = known.recognised = False
             known.problem = ""
             return
         before = known.mandated
         known.mandated, known.heir, known.problem = self.mandates.judge(known.advert)
         if known.mandated != before:
-            self._touch(known.peerId)
+            self._view.touch(known.peerId)
         claim = Claim(known.peerId, known.mandated, known.heir, known.problem, self.mandates.live())
         recognised = bool(self.commons.policies.election.recognises(claim))
         if known.problem and not known.mandated:
@@ -348,7 +316,7 @@ class Membership(Presence):
                 self.commons.report(known.peerId, Deed.BAD_MANDATE)
         if known.recognised != recognised:
             # To know how many mandates there are it may have been looked at in between.
-            self._touch(known.peerId)
+            self._view.touch(known.peerId)
         known.recognised = recognised
 
     def rejudge(self, whole: bool = True) -> None:
@@ -388,7 +356,7 @@ class Membership(Presence):
             return
         known.alive = False
         known.heard = self.commons.seconds()
-        self._touch(peer)
+        self._view.touch(peer)
         self.commons.tally.count("deaths")
         self.commons.log.debug("{peer} is dead", peer=shortText(peer))
         if gossip and (self.suspicion is None or not self.suspicion.isVouchedFor(peer)):

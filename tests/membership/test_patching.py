@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from overlay.lab.experiment import Measured
 from overlay.lab.living import Overlay
 from overlay.membership.known import Known
-from overlay.membership.membership import PATCHED
+from overlay.membership.view import PATCHED
 
 COUNT = 14
 _STEPS = st.lists(
