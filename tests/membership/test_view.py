@@ -51,6 +51,29 @@ def test_whoComesAndGoes() -> None:
     assert seen(one) == whole - {other.peerId}
 
 
+def test_whoShowsItselfAgain() -> None:
+    """The very advert that is known already says that its owner lives, if the owner brings it itself, and else nothing."""
+    world = network()
+    one, other = first(world)
+    membership = one.peer.membership
+    whole = seen(one)
+    known = membership.get(other.peerId)
+    link = one.peer.links.get(other.peerId)
+    elsewhere = next(link for link in one.peer.links if link.peerId != other.peerId)
+    assert known is not None and link is not None
+    membership.markDead(other.peerId, False)
+    told: list[bytes] = []
+    membership.changed.append(told.append)
+    for source in (None, elsewhere):
+        assert membership.take(known.signed, source) is known
+        assert not known.alive and seen(one) == whole - {other.peerId} and not told
+    assert membership.take(known.signed, link) is known
+    assert known.alive and seen(one) == whole and told == [other.peerId]
+    # Whoever lives is no news.
+    membership.take(known.signed, link)
+    assert told == [other.peerId]
+
+
 def test_whoComesBackWithoutAMandate() -> None:
     """One that was dead, and serves no longer by right when it is back, is not among them."""
     world = network(peers=24, wanted=3)
