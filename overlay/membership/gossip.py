@@ -206,7 +206,8 @@ class Gossip:
         if wanted:
             link.send(AdvertsWanted(wanted))
         membership.show(link, newer[: 2 * limits.ADVERTS_PER_MESSAGE] if link.isSuper else newer[:SAMPLE])
-        if link.isSuper and len(message.have) < limits.ADVERT_IDS_PER_MESSAGE:
+        # What says of some that they are dead is no offer, and says nothing of what else is known there.
+        if link.isSuper and 0 < len(message.have) < limits.ADVERT_IDS_PER_MESSAGE:
             theirs = {peer for peer, _ in message.have}
             missing = [one.signed for one in membership.superPeers() if one.peerId not in theirs and one.peerId != link.peerId]
             membership.show(link, missing[: limits.ADVERTS_PER_MESSAGE])

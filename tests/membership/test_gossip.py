@@ -93,6 +93,22 @@ def test_whatALeafBelievesAlive(monkeypatch: pytest.MonkeyPatch) -> None:
         assert doubted == expected
 
 
+def test_anObituaryIsNoOffer() -> None:
+    """Who tells of a death is not shown all whom it has not named; who says what it knows is shown what it lacks."""
+    world = network()
+    one, other, *_ = world.superPeers()
+    link = one.peer.links.get(other.peerId)
+    assert link is not None
+    heard = Heard(world, other, one)
+    link.send(AdvertIds([], [b"gone" * 5]))
+    world.run(0.5)
+    assert heard.owners() == []
+    own = one.peer.membership.ownAdvert()
+    link.send(AdvertIds([(own.owner, own.sequence)]))
+    world.run(0.5)
+    assert {known.peerId for known in other.peer.membership.superPeers()} - {one.peerId} <= set(heard.owners())
+
+
 def test_aNewcomerIsShownFew() -> None:
     """A leaf that comes is shown some super-peers to choose among, and not all."""
     world = network(peers=24, wanted=3)
