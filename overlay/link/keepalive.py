@@ -64,7 +64,7 @@ class KeepAlive:
         step = beats.keepAlive / 2
         if self._links.serving or len(links) > FEW:
             return step
-        first = min([link.next for link in links if not link.closed], default=None)
+        first = min([link.next for link in links], default=None)
         return beats.home / 2 if first is None else max(step, first - seconds)
 
     def _look(self) -> None:
@@ -89,6 +89,7 @@ class KeepAlive:
         if hears:
             # What was heard later than this was heard since.
             self._excused = seconds - commons.settings.beats.keepAlive
+        # Whoever was given up just now counts as well: it may have a successor, which is to be looked at soon.
         self._lookAfter(seconds, self._wait(seconds, links))
 
     def _isDeaf(self, seconds: float, links: list[Link]) -> bool:

@@ -89,7 +89,7 @@ class Gossip:
                 # Whoever was taken for dead may be back, or may have been beyond a split: one of them is tried again.
                 self._retryDead()
             # Where all can be named, all are told the same.
-            offer = self._offer() if len(membership.superPeerView()) < limits.ADVERT_IDS_PER_MESSAGE else None
+            offer = self._offer() if links and len(membership.superPeerView()) < limits.ADVERT_IDS_PER_MESSAGE else None
             for link in self._some(links, COMPARED):
                 link.send(offer or self._offer())
         elif links and self._round % LEAF_EVERY == 1:

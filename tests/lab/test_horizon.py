@@ -41,7 +41,7 @@ def test_aTreeByHand() -> None:
     found = tree({1: None, 2: 1, 3: 1, 4: 2, 5: 2, 6: 5}, {4: "red", 6: "red blue", 1: "white"})
     assert found.levels == 4
     assert [found.told(reach) for reach in (1, 2, ALL)] == pytest.approx([5 / 6, 8 / 6, 9 / 6])
-    assert [found.size(reach) for reach in (0, 1, 2, 3, ALL)] == [4, 3, 6, 7, 7]
+    assert [found.size(reach) for reach in (1, 2, 3, 4, ALL)] == [3, 6, 7, 7, 7] and found.held == 4
 
     def messages(origin: int, query: str, upward: bool = False) -> list[int]:
         return [found.messages(named(origin), parseQuery(query), reach, upward) for reach in (1, 2, 3, ALL)]
@@ -64,6 +64,10 @@ def test_whatIsReckonedIsSeen(capsys: pytest.CaptureFixture[str]) -> None:
         assert fewer == sorted(fewer, reverse=True)
         assert figures[f"messages_{kind}_seen"] == figures[f"messages_{kind}_all"]
         assert figures[f"seen_to_reckoned_{kind}"] == 1
+    assert figures["told_both_ways"] == 59
+    # The root is behind no link, so that all is the same as one hop less than there are levels.
+    last = int(figures["levels"]) - 1
+    assert f"messages_rare_{last - 1}" in figures and f"messages_rare_{last}" not in figures
     assert figures["messages_rare_1"] > 2 * figures["messages_rare_all"]
     assert figures["told_1"] == pytest.approx(59 / 60) and figures["told_1"] < figures["told_2"] < figures["told_all"] < figures["levels"]
     assert figures["positions_to_own_1"] < 1 < figures["positions_to_own_2"] < figures["positions_to_own_all"]
@@ -75,7 +79,19 @@ def test_aTreeThatIsNone() -> None:
         tree({1: None, 2: None}, {})
 
 
-def test_nothingRare(capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be searched for is said by the name of the option."""
-    assert lab(["horizon", "--items", "2", "--rare", "0.1"]) == 2
-    assert "--rare 0.1 of 2 items is nothing" in capsys.readouterr().err
+@pytest.mark.parametrize(("words", "said"), [
+    (["--items", "2", "--rare", "0.1"], "--rare 0.1 of 2 items is nothing"),
+    (["--super-peers", "6", "--degree", "1"], "--degree must be at least 2"),
+    (["--super-peers", "100", "--degree", "2", "--leaves", "10", "--homes", "1"], "--degree 2 gives a tree of "),
+])
+def test_whatCannotBe(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said in one line, by the name of the option."""
+    assert lab(["horizon", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_nobodyToAsk(capsys: pytest.CaptureFixture[str]) -> None:
+    """A network of two in which everything is where it is asked for."""
+    words = ("--super-peers", "2", "--degree", "1", "--leaves", "1", "--homes", "1", "--searches", "1")
+    assert [lab(["horizon", *words, "--seed", str(seed)]) for seed in (1, 3, 5)] == [0, 0, 0]
+    assert "MISSED" not in capsys.readouterr().out

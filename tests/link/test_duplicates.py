@@ -6,7 +6,7 @@ import pytest
 
 from overlay.identity.network import proveMembership
 from overlay.link.link import Link
-from overlay.wire.messages import AdvertsWanted, Goodbye, Hello
+from overlay.wire.messages import AdvertsWanted, Goodbye, Hello, Ping
 from tests.link.fakes import CLOSED, Place, Wire, advertOf, alone, identityOf
 from tests.link.test_greeting import STRANGER, answered, helloOf
 from tests.link.test_links import fired
@@ -47,6 +47,18 @@ def test_theHigherIdWaits() -> None:
     second.receive(WANTED)
     assert place.observer.messages == [(LOW.peerId, WANTED)]
     assert [event[0] for event in place.observer.events] == ["made", "lost", "made"]
+
+
+def test_theSpareIsLookedAtSoon() -> None:
+    """The second link takes the place of the first when that is given up for dead, and is then asked at once whether it lives."""
+    place, first, second, link = two(1 if HIGH.peerId == identityOf(1).peerId else 2, LOW)
+    clock: Any = place.commons.clock
+    while place.links.get(LOW.peerId) is link:
+        clock.advance(0.25)
+    assert first.ended == "aborted" and not second.ended and not second.paused
+    before = len(second.sent)
+    clock.advance(place.commons.settings.beats.keepAlive / 2)
+    assert [type(one) for one in second.sent[before:]] == [Ping]
 
 
 def test_theSpareIsClosedByTheOther() -> None:

@@ -172,13 +172,17 @@ def test_signsOfLife(own: str, other: str, every: float) -> None:
     them, and they count.
     """
     ends = Ends(own, other)
+    commons = ends.place.commons
+    counted = commons.tally.get("messages", "ping", "out")
     times = []
     for number in range(450):
         before = len(ends.wire.sent)
         ends.clock.advance(0.1)
         if number % 10 == 0:
             ends.wire.receive(Ping(BEAT, WALL))
+        assert all(one.wall == commons.now() for one in ends.wire.sent[before:] if isinstance(one, Ping))
         times += [ends.clock.seconds()] * (len(ends.wire.sent) - before)
+    assert commons.tally.get("messages", "ping", "out") - counted == len(times)
     gaps = [after - before for before, after in pairwise(times)]
     assert all(0.9 * every - 0.01 <= gap <= every + 0.6 for gap in gaps) and len(times) >= 45 / (every + 0.6) - 1
     assert all(isinstance(one, Ping) and one.token == BEAT for one in ends.wire.sent) and ends.place.observer.events == []

@@ -1,6 +1,6 @@
 """How far a summary should reach: what a search costs, and what a change, by how many hops it speaks for."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar
 
 import attrs
@@ -18,6 +18,10 @@ from overlay.wire import limits
 ALL = 1 << 30
 """Hops beyond which there is nobody."""
 SEARCHED = ("rare", "popular")
+FARTHEST = 8
+"""Hops up to which each is looked at by itself; beyond them only all."""
+DEEPEST = 24
+"""Levels of a tree up which summaries have come when the searches begin."""
 
 
 @attrs.define(kw_only=True)
@@ -47,6 +51,8 @@ class Horizon(Experiment):
     def check(self) -> None:
         if round(self.rare * self.items) < 1:
             raise Impossible(f"--rare {self.rare:g} of {self.items} items is nothing that could be searched for")
+        if self.degree < 2 < self.superPeers:
+            raise Impossible(f"--degree must be at least 2 for {self.superPeers} super-peers to be connected, not {self.degree}")
         self._search().check()
 
     def _search(self) -> Search:
@@ -58,10 +64,13 @@ class Horizon(Experiment):
     def run(self, seed: int, measured: Measured) -> None:
         settled = self._search().settled(seed, measured)
         tree = Tree(settled.serving)
-        reaches = [*range(1, tree.levels - 1), ALL]
+        if tree.levels > DEEPEST:
+            raise Impossible(f"--degree {self.degree} gives a tree of {tree.levels} levels, up which summaries take too long")
+        reaches = [*range(1, min(FARTHEST, tree.levels - 2) + 1), ALL]
+        own = max(1, tree.held)
         for reach in reaches:
             measured.figure(f"told{_called(reach)}", tree.told(reach))
-            measured.figure(f"positions_to_own{_called(reach)}", tree.size(reach) / max(1, tree.size(0)))
+            measured.figure(f"positions_to_own{_called(reach)}", tree.size(reach) / own)
         measured.figure("told_both_ways", self.superPeers - 1)
         measured.figure("levels", tree.levels)
         for kind in SEARCHED:
@@ -81,7 +90,9 @@ class Horizon(Experiment):
             for name, values in counts.items():
                 measured.mean(f"messages_{kind}{name}", values)
             if counts:
-                measured.figure(f"seen_to_reckoned_{kind}", sum(counts["_seen"]) / max(1.0, sum(counts[_called(ALL)])))
+                seen, reckoned = sum(counts["_seen"]), sum(counts[_called(ALL)])
+                # Where everybody who has it was asked first, neither is a message.
+                measured.figure(f"seen_to_reckoned_{kind}", seen / reckoned if reckoned else 1.0 + seen)
 
 
 def _called(reach: int) -> str:
@@ -93,6 +104,7 @@ class Tree:
     The spanning tree of a network at rest, and what each super-peer holds.
 
     @ivar levels: most super-peers on a way downward, the root counted.
+    @ivar held: positions of the filters of what each holds itself, all together.
     """
 
     def __init__(self, serving: Sequence[LabPeer]) -> None:
@@ -114,11 +126,12 @@ class Tree:
         for peer in reversed(self._down):
             children = self._children[peer]
             self._height[peer] = 1 + max((self._height[one] for one in children), default=0)
-            self._below[peer] = BitMap.union(self._own[peer], *(self._below[one] for one in children))
+            self._below[peer] = self._all([self._own[peer], *(self._below[one] for one in children)])
         self._beyond: dict[PeerId, BitMap] = {}
         for peer in self._down[1:]:
             self._beyond[peer] = self._all(self._above(peer))
         self.levels = self._height[roots[0]]
+        self.held = sum(map(len, self._own.values()))
 
     def _downward(self, root: PeerId) -> Iterator[PeerId]:
         level = [root]
@@ -136,7 +149,7 @@ class Tree:
             yield self._beyond[parent]
 
     @staticmethod
-    def _all(some: Iterator[BitMap]) -> BitMap:
+    def _all(some: Iterable[BitMap]) -> BitMap:
         return BitMap.union(BitMap(), *some)
 
     def told(self, reach: int) -> float:
@@ -148,12 +161,10 @@ class Tree:
         return sum(min(reach, depth) for depth in depths.values()) / len(depths)
 
     def size(self, reach: int) -> int:
-        """Positions of all filters that speak for those within C{reach} hops behind a link; of 0 hops, of what each holds itself."""
-        if reach == 0:
-            return sum(map(len, self._own.values()))
-        within = dict(self._own)
-        for _ in range(min(reach, self.levels) - 1):
-            within = {peer: self._all(iter([self._own[peer], *(within[one] for one in self._children[peer])])) for peer in self._down}
+        """Positions of all filters that speak for those within C{reach} hops behind a link."""
+        within = self._below if reach >= self.levels else self._own
+        for _ in range(0 if reach >= self.levels else reach - 1):
+            within = {peer: self._all([self._own[peer], *(within[one] for one in self._children[peer])]) for peer in self._down}
         return sum(len(within[peer]) for peer in self._down[1:])
 
     def messages(self, origin: PeerId, expression: Expression, reach: int, upward: bool = False) -> int:

@@ -175,7 +175,7 @@ class Search(Experiment):
                 cells = (f"{value:>14,.6g}" if value is not None else f"{'-':>14}" for value in values)
                 yield f"  {name:{width}}  " + "  ".join(cells)
 
-    def settled(self, seed: int, measured: Measured) -> "Settled":
+    def settled(self, seed: int, measured: Measured) -> Settled:
         """The network, when everybody is registered and every router knows what it needs to know."""
         rng = random.Random(seed)
         latency = (self.latency * (1 - self.spread), self.latency * (1 + self.spread))
