@@ -316,7 +316,10 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["--help"]):
         assert lab(words) == 0
         said = capsys.readouterr().out.splitlines()
-        names = ["flood", "search", "settle", "churn", "outage", "partition", "asleep", "islands", "rush", "growth", "policy", "capture"]
+        names = [
+            "flood", "search", "horizon", "settle", "churn", "outage", "partition", "asleep", "islands", "rush", "growth", "policy",
+            "capture",
+        ]
         assert [line.split()[0] for line in said[2:]] == [*names, "all"]
         assert [kind.name for kind in SHIPPED] == names
         assert all(kind.help in line for kind, line in zip(SHIPPED, said[2:-1], strict=True))
