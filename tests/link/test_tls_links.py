@@ -9,6 +9,7 @@ from twisted.internet.task import deferLater
 
 from overlay.errors import NotReached
 from overlay.identity.network import Network
+from overlay.link.link import Link
 from overlay.link.queue import CONGESTED
 from overlay.link.tls import TlsNetwork
 from overlay.wire.messages import AdvertsWanted
@@ -33,6 +34,18 @@ async def until(predicate: Any, seconds: float = 5.0) -> None:
     raise AssertionError("it never came true")
 
 
+async def linked() -> tuple[Place, Place, Link, Link]:
+    """Two places with a link, and its two ends."""
+    one, other = place(1), place(2)
+    await one.links.start()
+    await other.links.start()
+    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
+    await until(lambda: len(other.links) == 1)
+    far = other.links.get(one.peerId)
+    assert far is not None and link.peerId == other.peerId
+    return one, other, link, far
+
+
 async def stop(*places: Place) -> None:
     for one in places:
         await one.links.stop()
@@ -41,13 +54,7 @@ async def stop(*places: Place) -> None:
 @within(20)
 async def test_twoPeersLinkAndTalk() -> None:
     """A dial gives an open link at both ends, messages pass both ways, and leaving is orderly at the other end."""
-    one, other = place(1), place(2)
-    await one.links.start()
-    await other.links.start()
-    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
-    await until(lambda: len(other.links) == 1)
-    far = other.links.get(one.peerId)
-    assert far is not None and link.peerId == other.peerId
+    one, other, link, far = await linked()
     assert link.send(AdvertsWanted(sample=3)) and far.send(AdvertsWanted(sample=4))
     await until(lambda: one.observer.messages and other.observer.messages)
     assert other.observer.messages == [(one.peerId, AdvertsWanted(sample=3))]
@@ -103,11 +110,7 @@ async def test_bothDialAtOnceAndOneLinkStays() -> None:
 @within(20)
 async def test_aResetLinkIsDownWithinASecond() -> None:
     """A connection that is reset, as by a process that dies, ends the link at the other end at once, and not by its silence."""
-    one, other = place(1), place(2)
-    await one.links.start()
-    await other.links.start()
-    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
-    await until(lambda: len(other.links) == 1)
+    one, other, link, _far = await linked()
     link.abort("gone")
     await until(lambda: len(other.links) == 0, 1.0)
     assert other.observer.events == [("made", one.peerId), ("lost", one.peerId, "lost", False)]
@@ -117,13 +120,8 @@ async def test_aResetLinkIsDownWithinASecond() -> None:
 @within(20)
 async def test_whoeverReadsSlowlyIsWaitedFor() -> None:
     """Where the other end does not read, this one counts that it has to wait, once, and is told when it may go on."""
-    one, other = place(1), place(2)
-    await one.links.start()
-    await other.links.start()
-    link = await one.links.dial(f"127.0.0.1:{other.links.port}", other.peerId)
-    await until(lambda: len(other.links) == 1)
-    far = other.links.get(one.peerId)
-    assert far is not None and not link.congested
+    one, other, link, far = await linked()
+    assert not link.congested
     far.pauseReading()
     message = AdvertsWanted([bytes(20)] * 500)
     sent = 0

@@ -87,9 +87,8 @@ class Horizon(Experiment):
                 counts.setdefault("_both_ways", []).append(tree.messages(home.peerId, expression, ALL, True))
                 answer = settled.watch.ask(leaf, question, ["summary"], limits.TTL_ALL)["summary"]
                 counts.setdefault("_seen", []).append(answer.queries)
-            for name, values in counts.items():
-                measured.mean(f"messages_{kind}{name}", values)
-            if counts:
+                for name, values in counts.items():
+                    measured.mean(f"messages_{kind}{name}", values)
                 seen, reckoned = sum(counts["_seen"]), sum(counts[_called(ALL)])
                 # Where everybody who has it was asked first, neither is a message.
                 measured.figure(f"seen_to_reckoned_{kind}", seen / reckoned if reckoned else 1.0 + seen)
