@@ -179,6 +179,10 @@ def _search(args: argparse.Namespace) -> int:
 
 def _summary(end: dict[str, Any]) -> str:
     said = f"{end.get('hits', 0)} hits, {end.get('answered', 0)} of {end.get('asked', 0)} super-peers answered, {end.get('time', '?')} s"
+    if end.get("pruned"):
+        said += f"; {end['pruned']} hold nothing that matches, by their summaries"
+    if end.get("beyond"):
+        said += "; others were beyond the ttl"
     if end.get("unasked"):
         part = f"{100 * end.get('part', 0):.0f} % of the network"
         said += f"; that was enough: {end['unasked']} others ({part}) were not asked (--limit asks on)"

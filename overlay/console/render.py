@@ -100,11 +100,16 @@ def nothing(end: Mapping[str, Any]) -> list[str]:
     said = [f"{record} has the word {word!r}" for word in end.get("unknown", ())]
     known: Mapping[str, int] = end.get("known", {})
     whole = end.get("unfiltered", 0)
-    if not said and len(known) > 1 and not whole:
+    if not said and known and not whole:
         each = ", ".join(f"{word} ({count})" for word, count in known.items())
-        said.append(f"{record} has the words together as they are asked for; by themselves they are in so many: {each}")
+        several = "the words together as they are asked for; by themselves they are in so many"
+        said.append(f"{record} has {several if len(known) > 1 else 'all of it as it is asked for; in so many is'}: {each}")
+    # Nobody was asked who holds nothing that the filters let pass.
+    where = " there" if end.get("pruned") else ""
     for one, count in end.get("excluded", {}).items():
-        said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
+        said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise{where}")
+    if not said and end.get("code") in (250, 251):
+        said.append(f"{record} has all of it as it is asked for")
     return said
 
 

@@ -308,7 +308,8 @@ class Session:
         code = {"cancelled": 253, "incomplete": 251}.get(outcome.status, 252 if held else 250)
         self._say(
             code, one.name, hits=one.count, asked=outcome.asked, answered=outcome.answered, lost=outcome.lost,
-            missing=outcome.missing or None, held=held or None, unasked=outcome.unasked or None,
+            missing=outcome.missing or None, pruned=outcome.pruned or None, beyond=outcome.receipt.notReached or None,
+            held=held or None, unasked=outcome.unasked or None,
             part=round(outcome.unaskedPart, 3) if outcome.unasked else None, time=f"{outcome.elapsed:.3f}", ranking=outcome.ranking,
             left=list(outcome.left) or None, **{key: value or None for key, value in outcome.why.items() if not one.shown},
         )

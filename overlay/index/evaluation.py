@@ -26,7 +26,7 @@ from overlay.index.expression import (
     positive,
 )
 from overlay.index.having import Having
-from overlay.index.packed import Answer, PackedRow, PackedRows
+from overlay.index.packed import Answer, PackedRow, PackedRows, textOf, unpack
 from overlay.index.posting import CODES, Posting
 from overlay.index.postings import Postings
 from overlay.index.ranking import Ranking
@@ -39,8 +39,9 @@ from overlay.index.terms import PREFIX_TERMS
 
 LIKE_CONTENTS = 1024
 """Rows beyond those wanted that are looked at where only one of each content is wanted."""
-PHRASE_CHECKED = 20_000
-"""Most rows whose text is read for one phrase; those beyond count as not matching."""
+PHRASE_CHECKED = 50_000
+"""Most rows whose text is read for one phrase; those beyond count as not matching, and then no order is said to be exact."""
+_READ_AT_ONCE = 512
 
 HELD_NAMED = 64
 """Rows held back are named if there are no more, so that those of several super-peers can be counted; of more the number is enough."""
@@ -304,17 +305,17 @@ class Evaluation:
             return within
         inText = phrase.inText(part.terms)
         kept = BitMap()
-        for number, row in enumerate(within):
-            if number >= PHRASE_CHECKED:
-                break
-            record = self._table.read(row)
-            if record is None:
-                continue
-            # The location is looked at only where it has all the words.
-            if (part.field != "name" and inText(record.text)) or (
-                row in named and phrase.inName(openHead(record.head).location, part.terms)
-            ):
-                kept.add(row)
+        checked = within[:PHRASE_CHECKED]
+        self._partial = self._partial or len(checked) < len(within)
+        for start in range(0, len(checked), _READ_AT_ONCE):
+            rows = list(checked[start : start + _READ_AT_ONCE])
+            for row, packed in zip(rows, self._table.packed(rows), strict=True):
+                # The location is looked at only where it has all the words.
+                if packed is not None and (
+                    (part.field != "name" and inText(textOf(packed)))
+                    or (row in named and phrase.inName(openHead(unpack(packed).head).location, part.terms))
+                ):
+                    kept.add(row)
         return kept
 
 

@@ -102,6 +102,15 @@ def unpack(packed: bytes) -> StoredRecord:
     return StoredRecord(row.name[ID_BYTES:], row.head, row.signature, row.key, _textOf(row), row.terms)
 
 
+def textOf(packed: bytes) -> bytes:
+    """
+    The text alone.
+
+    @raise msgspec.DecodeError: these are no packed record.
+    """
+    return _textOf(_opened(packed))
+
+
 def nameOf(packed: bytes) -> bytes:
     """Owner and record id, joined."""
     return packed[-NAME_BYTES:]

@@ -103,9 +103,14 @@ class Outcome:
         return self.receipt.lost + self.receipt.refused
 
     @property
+    def pruned(self) -> int:
+        """Super-peers whose summaries proved that they hold nothing that matches."""
+        return len(self.receipt.prunedNames) // 8
+
+    @property
     def asked(self) -> int:
         """Super-peers that were asked, or proved to hold nothing."""
-        return self.answered + len(self.receipt.prunedNames) // 8 + self.missing
+        return self.answered + self.pruned + self.missing
 
 
 @attrs.frozen(slots=True)

@@ -36,8 +36,8 @@ class Selection:
         # Made with the first hit that is compared with others.
         self._band: Skyband | None = None
         self._guessed: list[float] = []
-        # Scores of hits that come without parts.
-        self._best: list[float] = []
+        # Of hits that come without parts: the score, and what decides between equal ones with its sign turned, the worst first.
+        self._best: list[tuple[float, int]] = []
         self._seen: set[bytes] = set()
         self._first: Sequence[PackedRow] = ()
         self.passed = 0
@@ -91,17 +91,18 @@ class Selection:
         if key in self._seen:
             return False
         parts = hit.parts[: self._size]
-        if not (self._amongBest(parts, content) if len(parts) == self._size else self._isBetter(hit.score)):
+        if not (self._amongBest(parts, content) if len(parts) == self._size else self._isBetter(hit.score, content)):
             self._account.hold(key, hit.score)
             return False
         self._seen.add(key)
         self._account.shown(key)
         return True
 
-    def _isBetter(self, score: float) -> bool:
-        if len(self._best) >= self._want and score <= self._best[0]:
+    def _isBetter(self, score: float, content: bytes) -> bool:
+        rank = score, -int.from_bytes(content, "big")
+        if len(self._best) >= self._want and rank <= self._best[0]:
             return False
-        heapq.heappush(self._best, score)
+        heapq.heappush(self._best, rank)
         if len(self._best) > self._want:
             heapq.heappop(self._best)
         return True

@@ -35,19 +35,14 @@ class Watch:
     def start(self) -> None:
         """Open inotify if this machine has it."""
         try:
-            from twisted.internet import inotify
+            from overlay.share.notifier import GONE, MASK, MOVED, Notifier
 
-            self._notifier = inotify.INotify(self._reactor)
+            self._notifier = Notifier(self._reactor, self._overflowed)
             self._notifier.startReading()
         except Exception:  # no inotify here, or no descriptor left: every failure means the same
             self._notifier = None
             return
-        self._mask = (
-            inotify.IN_CLOSE_WRITE | inotify.IN_CREATE | inotify.IN_DELETE | inotify.IN_MOVED_FROM | inotify.IN_MOVED_TO
-            | inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF | inotify.IN_ATTRIB
-        )
-        self._overflow = inotify.IN_Q_OVERFLOW
-        self._gone = inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF | inotify.IN_IGNORED
+        self._mask, self._gone, self._moved = MASK, GONE, MOVED
         self.mode = "inotify"
 
     def stop(self) -> None:
@@ -57,7 +52,7 @@ class Watch:
         self._timer = None
         notifier, self._notifier = self._notifier, None
         if notifier is not None:
-            notifier.loseConnection()
+            notifier.end()
 
     def folder(self, path: bytes) -> None:
         """Watch one folder; nothing happens if it is watched."""
@@ -71,12 +66,11 @@ class Watch:
         self._watched.add(path)
 
     def _heard(self, ignored: object, path: FilePath, mask: int) -> None:
-        if mask & self._overflow:
-            self._overflowed()
-            return
         where = path.asBytesMode().path
         if mask & self._gone:
             self._watched.discard(where)
+        elif mask & self._moved:
+            self._moveAway(where)
         seconds = self._reactor.seconds()
         if not self._dirty:
             self._first = seconds
@@ -86,6 +80,14 @@ class Watch:
             self._timer.reset(wait)
         else:
             self._timer = self._reactor.callLater(wait, self._tell)
+
+    def _moveAway(self, where: bytes) -> None:
+        """The folders there are elsewhere now, where they are watched anew; another may come in their place."""
+        below = where + b"/"
+        for one in [one for one in self._watched if one == where or one.startswith(below)]:
+            self._watched.discard(one)
+            if self._notifier is not None:
+                self._notifier.forget(one)
 
     def _tell(self) -> None:
         self._timer = None

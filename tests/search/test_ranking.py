@@ -176,13 +176,14 @@ def test_theBalance(lists: list[list[int]], data: st.DataObject) -> None:
         assert sum(one.balance for one in again.values()) % 2**63 == 0
 
 
-def test_newestFirst() -> None:
-    """With the ranking C{newest} the order is that of the time of change, whoever holds what."""
+@pytest.mark.parametrize("times", [10**9, 2])
+def test_newestFirst(times: int) -> None:
+    """With the ranking C{newest} the order is that of the time of change, whoever holds what; content decides between equal ones."""
     world = network(5, 3, 4, 2)
     rng = random.Random(5)
     for number, peer in enumerate(world.peers.values()):
         peer.share(*(
-            world.document(f"s/{number}-{at}.txt", f"dawn {number}x{at}", modified=rng.randrange(10**9)) for at in range(12)
+            world.document(f"s/{number}-{at}.txt", f"dawn {number}x{at}", modified=1 + rng.randrange(times)) for at in range(12)
         ))
     world.run(5)
     searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="leaf"), specs={"ranking": "newest"})
