@@ -135,7 +135,7 @@ def _summary(said: dict[str, Any], run: Path) -> Iterator[str]:
     yield f"in the order of one index: {exact:,} of {said['queries']:,} queries"
     for name, meaning in (
         ("estimated", "the order is an estimate"), ("empty", "nothing was found"),
-        ("shortened", f"only {limits.QUERY_TERMS} words were searched for"),
+        ("shortened", f"words were left out, as a query has room for {limits.QUERY_TERMS} in {limits.EXPRESSION:,} characters"),
     ):
         ids = said[name]
         if ids:

@@ -146,11 +146,15 @@ class Retrieval:
                 made = [documentOf(place, self._documents[place], self._how) for place in places[at : at + AT_ONCE]]
                 for place, document in zip(places[at : at + AT_ONCE], made, strict=True):
                     self._ids[document.content] = self._documents[place].id
-                    self.cut += len(document.terms) >= limits.TERMS
+                    self.cut += len(document.terms) >= limits.TERMS and self._isCut(self._documents[place])
                 leaf.share(*made)
                 done += len(made)
                 self._progress("documents shared", done, whole)
             self.world.run(0.05)
+
+    def _isCut(self, one: Written) -> bool:
+        """Whether it has more different words than a record can hold."""
+        return len(self._how.countTerms(f"{one.title}\n{one.text}", limits.TERMS + 1)[0]) > limits.TERMS
 
     def _register(self) -> None:
         """

@@ -7,8 +7,8 @@ import attrs
 
 from overlay.errors import UsageError
 from overlay.identity.ids import shortText
-from overlay.index import analysis
 from overlay.index.bm25 import NAME_WEIGHT, classLength, saturation
+from overlay.index.dialect import Analysis
 from overlay.search.outcome import FoundHit, RankedRow
 from overlay.search.receipts import statisticsOf
 from overlay.search.wanted import Wanted
@@ -23,6 +23,7 @@ class Explained:
 
     @ivar rows: in their final order, with the parts of the record that stands for each and the policy's verdict.
     @ivar policy: name of the ranking plugin.
+    @ivar analysis: of the network.
     """
 
     wanted: Wanted
@@ -30,6 +31,7 @@ class Explained:
     ranking: str
     policy: str
     rows: Sequence[tuple[RankedRow, Verdict]]
+    analysis: Analysis
 
     def row(self, argument: str) -> dict[str, Any]:
         """
@@ -71,7 +73,7 @@ class Explained:
         numbers = statisticsOf(receipt, names, self.wanted.times)
         words = classLength(row.parts[0])
         norm = 1 - formula.b + formula.b * words / numbers.average
-        inName = analysis.nameWords(row.hit.location)
+        inName = self.analysis.nameWords(row.hit.location)
         terms = []
         told = zip(names, numbers.frequencies, numbers.weights, numbers.times, row.parts[1:], strict=False)
         for name, frequency, weight, times, level in told:

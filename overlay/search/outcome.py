@@ -224,15 +224,26 @@ class Gathered:
         @param ranking: guarded L{overlay.interfaces.IRanking}.
         @param sort: one of L{ORDERS}; of equal ones the better first, and then by content.
         """
-        trust = self._commons.trust
         made = []
         for row in self.all():
-            view = RowView(
-                row.score, row.size, row.mediaType, row.modified, row.location, len(row.owners), max(map(trust, row.owners))
-            )
-            verdict: Verdict = ranking.score(view)
+            verdict: Verdict = ranking.score(self._viewOf(row))
             made.append((RankedRow(attrs.evolve(row, score=verdict.score), row.score, self._partsOf(row)), verdict))
         return sorted(made, key=lambda one: ORDERS[sort](one[0].hit))
+
+    def _viewOf(self, row: FoundHit) -> RowView:
+        trust = max(map(self._commons.trust, row.owners))
+        return RowView(row.score, row.size, row.mediaType, row.modified, row.location, len(row.owners), trust)
+
+    def isMoved(self, ranking: Any) -> bool:
+        """
+        Whether a policy would give a row another score than the formula if others held it: then rows that were not fetched, which by the
+        formula come later, might come first.
+        """
+        for row in self.all()[:1]:
+            view = self._viewOf(row)
+            others = (attrs.evolve(view, owners=view.owners + 1, trust=1.0), attrs.evolve(view, trust=0.0))
+            return any(ranking.score(one).score != row.score for one in others)
+        return False
 
     def _partsOf(self, row: FoundHit) -> bytes:
         return self._rows[row.content][(row.owners[0], row.location)].parts

@@ -217,11 +217,18 @@ class Search:
         if self._wanted is not None:
             self._gathered.rank(self._wanted, receipt)
         ranking = self._commons.policies.ranking
+        held = len(receipt.held) // 8 + receipt.heldMore
+        proved = order == "exact" and not (held and self._gathered.isMoved(ranking))
         judged = self._gathered.judged(ranking, self._sort)
+        # What is held back was chosen by the formula alone.
+        if not proved or (held and any(row.score != verdict.score for row, verdict in judged)):
+            order = "estimated"
         hits = [row.hit for row, _ in judged[: self.want]]
         if self._wanted is not None:
-            self._searches.lastRows = Explained(self._wanted, receipt, order, ranking.pluginName, judged[: self.want])
-        held = len(receipt.held) // 8 + receipt.heldMore + max(0, len(self._gathered) - len(hits))
+            self._searches.lastRows = Explained(
+                self._wanted, receipt, order, ranking.pluginName, judged[: self.want], self._commons.analysis
+            )
+        held += max(0, len(self._gathered) - len(hits))
         why = {} if hits or not receipt.answeredBy else whyNothing(receipt, self.asked, self._commons.analysis)
         left = self._wording.left if self._wording is not None else ()
         outcome = Outcome(

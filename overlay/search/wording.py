@@ -112,8 +112,6 @@ def _anyOf(text: str, analysis: Analysis, taken: int, room: int) -> tuple[str, t
     if () in stood and len(alternatives) > 1:
         # A network that leaves a word out finds nothing by it.
         del alternatives[stood[()]]
-    if len(alternatives) == 1:
-        times.clear()
     told = [_Told(one, weight, min(max(1, times[one]), limits.QUERY_TERMS)) for one, weight in alternatives.items()]
     places = limits.QUERY_TERMS - taken - sum(filters.values())
     left = _shorten(told, places, room - sum(len(one) + 1 for one in filters) - 2)

@@ -9,6 +9,7 @@ type, text, terms, length, title]}. What a broken file does to this process is n
 import contextlib
 import hashlib
 import os
+import re
 import resource
 import stat
 import sys
@@ -18,10 +19,12 @@ import msgspec
 
 from overlay.index.dialect import analysisOf
 from overlay.share.extract import READ_MOST, Extracted, mediaTypeOf, textOf
+from overlay.wire import limits
 
 MEMORY = 1 << 30
 """Bytes of address space."""
 _CHUNK = 1 << 20
+_LAST_WORD = re.compile(r"\w+\Z")
 
 
 class Failed(Exception):
@@ -72,8 +75,19 @@ def digest(path: str, name: str, textLimit: int, termLimit: int, extract: bool, 
             trouble = "extraction failed"
     text = found.text[:READ_MOST]
     terms, length = analysisOf(dialect).countTerms(text, termLimit, found.title) if text else ((), 0)
-    kept = text.encode("utf-8", "replace")[:textLimit].decode("utf-8", "ignore") if textLimit else ""
+    kept = _beginning(text, textLimit)
     return trouble, size, after.st_mtime_ns, hashing.digest(), kind, kept, terms, length, found.title if text else ""
+
+
+def _beginning(text: str, size: int) -> str:
+    """At most so many bytes of it, and no word that is cut off: it would be another one."""
+    whole = text.encode("utf-8", "replace")
+    kept = whole[:size].decode("utf-8", "ignore")
+    if len(whole) > size and text[len(kept)].isalnum():
+        short = _LAST_WORD.sub("", kept)
+        # In scripts without spaces what looks like a word may be all there is.
+        kept = short if len(kept) - len(short) < limits.TERM else kept
+    return kept
 
 
 def main() -> None:

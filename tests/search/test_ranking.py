@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from overlay.errors import UsageError
 from overlay.identity.ids import PeerId
 from overlay.index.census import Census
+from overlay.index.dialect import analysisOf
 from overlay.index.indexed import IndexedStore
 from overlay.index.record import openHead
 from overlay.index.rowtable import MemoryRows
@@ -23,6 +24,7 @@ from overlay.questions import Formula
 from overlay.search.language import parseQuery
 from overlay.search.outcome import Outcome
 from overlay.search.refining import Refinement
+from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire.query import Hits
 
@@ -241,6 +243,37 @@ def test_everyPartIsExplained() -> None:
     for wrong in ("6", "0", "ffffffffff", "x"):
         with pytest.raises(UsageError):
             explained.row(wrong)
+
+
+def test_wordsOfANameWhereThereAreStems() -> None:
+    """What a word of the name adds is said to be the name's, whatever its form."""
+    world = network(3, 1, 1, 1)
+    leaf = world.peers["l0"]
+    leaf.share(world.document("s/HttpServer_runningFast.txt", "nothing of it"))
+    world.run(10)
+    outcome = leaf.search("running")
+    explained = leaf.peer.searches.lastRows
+    assert explained is not None and len(outcome.hits) == 1
+    stems = analysisOf("stem:english")
+    told = attrs.evolve(explained, analysis=stems, wanted=Wanted.of("running", 20, Formula("bm25"), stems)).row("1")["terms"][0]
+    assert (told["term"], told["occurrences"]) == ("run", {"name": 3, "title and text": 0})
+
+
+@pytest.mark.parametrize("ranking", ["bm25", "bm25:availability=1", "bm25:trust=1"])
+def test_whatThePolicyAdds(ranking: str) -> None:
+    """The order is exact as long as a policy adds nothing to the scores, or nothing is held back that it might have put first."""
+    world = network(4, 2, 4, 1)
+    for number in range(4):
+        world.peers[f"l{number}"].share(
+            *(world.document(f"s/{number}-{at}.txt", f"dawn u{number}" + " x" * at) for at in range(10)),
+            world.document(f"s/{number}.txt", "dawn" + " y" * 20),
+        )
+    world.run(20)
+    searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="leaf", homes=1), specs={**SPECS, "ranking": ranking})
+    assert world.until(world.registered, 60)
+    few, every = searcher.search("dawn", want=5), searcher.search("dawn", want=100)
+    assert len(every.hits) == 41 and every.ranking == "exact"
+    assert few.ranking == ("exact" if ranking == "bm25" else "estimated")
 
 
 def test_aRankingThatRaises() -> None:

@@ -19,7 +19,7 @@ from overlay.wire.query import Receipt
     [
         ("How do Bloom filters work?", "how OR do OR bloom OR filters OR work"),
         ("bloom", "bloom"),
-        ("bloom bloom Bloom", "bloom"),
+        ("bloom bloom Bloom", "bloom OR bloom OR bloom"),
         ("e-mail (a short one) - really", "e OR mail OR a OR short OR one OR really"),
         ("what OR who", "what OR who"),
         ('the "bloom filter" of 1970', 'the OR "bloom filter" OR of OR 1970'),

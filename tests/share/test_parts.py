@@ -141,7 +141,7 @@ def test_digest(tmp_path: Path) -> None:
     path = tmp_path / "a.pdf"
     path.write_bytes(pdf("Bloom filters save space"))
     problem, size, _, content, kind, text, terms, length, _ = child.digest(str(path), "a.pdf", 12, 512, True)
-    assert (problem, size, kind, text, length) == ("", path.stat().st_size, "application/pdf", "Bloom filter", 4)
+    assert (problem, size, kind, text, length) == ("", path.stat().st_size, "application/pdf", "Bloom ", 4)
     assert len(content) == 32 and dict(terms) == {"bloom": 1, "filters": 1, "save": 1, "space": 1}
     assert child.digest(str(path), "a.pdf", 0, 512, True)[5] == ""
     assert child.digest(str(path), "a.pdf", 12, 512, False)[5:] == ("", (), 0, "")
@@ -149,6 +149,21 @@ def test_digest(tmp_path: Path) -> None:
     assert child.digest(str(path), "a.pdf", 12, 512, True)[0] == "extraction failed"
     (tmp_path / "x.png").write_bytes(b"text all the same")
     assert textOf(str(tmp_path / "x.png"), "image/png", b"text") == Extracted()
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "kept"),
+    [
+        ("the red herring", 11, "the red "), ("the red herring", 15, "the red herring"), ("the red herring", 7, "the red"),
+        ("the red-herring", 8, "the red-"), ("the red-herring", 9, "the red-"), ("red caf\u00e9s", 8, "red "),
+        ("x" * 70, 68, "x" * 68), ("\u65e5\u672c\u8a9e" * 40, 300, "\u65e5\u672c\u8a9e" * 33 + "\u65e5"), ("", 5, ""), ("one", 0, ""),
+    ],
+)
+def test_noWordIsCutOff(tmp_path: Path, text: str, size: int, kept: str) -> None:
+    """What is left of a word at the end of the text that is kept would be another word; only of what has no end some must do."""
+    path = tmp_path / "a.txt"
+    path.write_text(text, encoding="utf-8")
+    assert child.digest(str(path), "a.txt", size, 512, True)[5] == kept
 
 
 def test_whatCannotBeRead(tmp_path: Path) -> None:
