@@ -134,6 +134,8 @@ def _show(args: argparse.Namespace, value: Any, plainly: Any = render.listing) -
 
 
 def _search(args: argparse.Namespace) -> int:
+    from overlay.console.commands import ENOUGH, looksLikeOption
+
     options = [f"limit={args.limit}"]
     for name in ("timeout", "match", "sort", "type", "ttl", "router"):
         value = getattr(args, name)
@@ -142,6 +144,9 @@ def _search(args: argparse.Namespace) -> int:
                 raise UsageError(f"--{name} takes one word")
             options.append(f"{name}={value}")
     query = " ".join(" ".join(args.words).split())
+    first = query.split(" ", 1)[0]
+    if first == ENOUGH or looksLikeOption(first):
+        options.append(ENOUGH)
     rows: list[dict[str, Any]] = []
     end: dict[str, Any] = {}
     with _connect(args) as client, _progress(args) as progress:

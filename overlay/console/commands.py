@@ -102,9 +102,12 @@ class SearchCommand(Command):
         given: dict[str, Any] = {}
         while True:
             word, _, after = rest.partition(" ")
-            key, equals, value = word.partition("=")
-            if not equals or not key.isalpha() or not key.isascii():
+            if word == ENOUGH:
+                rest = after.lstrip(" ")
                 break
+            if not looksLikeOption(word):
+                break
+            key, _, value = word.partition("=")
             key = key.lower()
             if key not in _OPTIONS:
                 raise CommandError(501, f"SEARCH has no option {key}{nearest(key, _OPTIONS)}", word)
@@ -133,6 +136,9 @@ class SearchCommand(Command):
             value = getattr(self, key)
             if value != usual:
                 parts.append(f"{key}={value}")
+        first = self.text.split(" ", 1)[0]
+        if first == ENOUGH or looksLikeOption(first):
+            parts.append(ENOUGH)
         return " ".join([*parts, self.text])
 
 
@@ -160,6 +166,16 @@ def _router(key: str, value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", value) is None:
         raise CommandError(501, f"{key} is the name of a router", f"{key}={value}")
     return value
+
+
+ENOUGH = "--"
+"""After it there are no options, whatever words look like."""
+
+
+def looksLikeOption(word: str) -> bool:
+    """Whether it is taken for an option where one may stand."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and key.isalpha() and key.isascii()
 
 
 _OPTIONS: dict[str, Callable[[str, str], Any]] = {

@@ -46,6 +46,7 @@ SEARCH_HELP = (
     "ttl=1               super-peers on the longest way, your own home included; all is usual",
     "router=NAME         the router that every super-peer on the way is asked to use, if it has it: flood and tree ask everybody,",
     "                    rings the nearest first and outward, until there are as many rows as are wanted",
+    "--                  no more options, even if the query begins with a word like E=mc2",
 )
 
 
