@@ -186,7 +186,7 @@ async def test_changesAndWhatIsSkipped(tmp_path: Path) -> None:
     await eventually(lambda: own.count == 3)
     report = peer._share.report() if peer._share is not None else {}
     assert {reason: one["count"] for reason, one in report["skipped"].items()} == {
-        "extraction failed": 1, "link out of the share": 1, "not a file": 1
+        "excluded": 1, "extraction failed": 1, "hidden": 1, "key file": 1, "link out of the share": 1, "not a file": 1
     }
     (share / "deep").mkdir()
     (share / "deep" / "two.md").write_text("# late riser")

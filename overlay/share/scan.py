@@ -64,7 +64,7 @@ class Walk:
     """
     One walk over all folders.
 
-    @ivar skipped: called with (reason, path) for what is left out, except what is excluded on purpose.
+    @ivar skipped: called with (reason, path) for what is left out.
     """
 
     def __init__(
@@ -126,7 +126,9 @@ class Walk:
             where = f"{location}/{name}"
             try:
                 folder = one.is_dir(follow_symlinks=False)
-                if self._exclusion.reason(below, name, folder):
+                reason = self._exclusion.reason(below, name, folder)
+                if reason:
+                    self._skipped(reason, presentable(one.path))
                     continue
                 if folder:
                     yield from self._walk(one.path, where, below, root)

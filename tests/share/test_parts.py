@@ -53,7 +53,7 @@ def test_walk(tmp_path: Path) -> None:
     (share / ("n" * 200)).mkdir()
     locations, skipped = walked([share], "*.bak", without=share / "state")
     assert locations == ["share/a.txt", "share/bad\ufffd.txt", "share/deep/b.txt", "share/deep/er/c.txt", "share/inner"]
-    assert skipped == ["link out of the share", "link to a folder", "not a file", "unreadable"]
+    assert skipped == ["excluded", "hidden", "link out of the share", "link to a folder", "not a file", "unreadable"]
 
 
 def test_foldersOfOneName(tmp_path: Path) -> None:
