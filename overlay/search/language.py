@@ -94,6 +94,8 @@ class _Parser:
         self._analysis = analysis
         self._at = 0
         self._terms = 0
+        # Where the first alternative begins that only says what is not wanted.
+        self._bare: _Token | None = None
 
     def parse(self) -> Expression:
         whole = self._either(0)
@@ -101,6 +103,9 @@ class _Parser:
             raise self._wrong("a parenthesis is closed that was not opened", self._tokens[self._at])
         if whole is None:
             raise self._wrong("this network leaves out words as common as this", self._tokens[0])
+        if not _selects(whole):
+            at = (self._bare or self._tokens[0]).at
+            raise BadQuery("a query that only says what is not wanted is too broad", self._text[at:].split()[0].rstrip(")"), at)
         return whole
 
     @staticmethod
@@ -113,12 +118,19 @@ class _Parser:
     def _either(self, depth: int) -> Expression | None:
         if depth > limits.QUERY_DEPTH:
             raise self._wrong(f"parentheses are nested more than {limits.QUERY_DEPTH} deep", self._tokens[self._at - 1])
-        parts = [self._all(depth)]
+        parts = [self._alternative(depth)]
         while self._peek() == "or":
             self._at += 1
-            parts.append(self._all(depth))
+            parts.append(self._alternative(depth))
         kept = tuple(part for part in parts if part is not None)
         return Or(kept) if len(kept) > 1 else kept[0] if kept else None
+
+    def _alternative(self, depth: int) -> Expression | None:
+        first = self._at
+        whole = self._all(depth)
+        if self._bare is None and whole is not None and not _selects(whole):
+            self._bare = self._tokens[first]
+        return whole
 
     def _all(self, depth: int) -> Expression | None:
         first = self._at
@@ -170,7 +182,7 @@ class _Parser:
 def _analysed(text: str) -> list[str]:
     found = words(text)
     if not found:
-        raise BadQuery(f"{text!r} has no letter or digit", text)
+        raise BadQuery(f"{text!r} has no letter or digit" if text else "there is nothing in the quotes", text or '""')
     return found
 
 
@@ -322,12 +334,7 @@ def parseQuery(text: str, analysis: Analysis = PLAIN) -> Expression:
         raise BadQuery(f"a query has at most {limits.EXPRESSION} characters", text[:20], 0)
     if not text.strip():
         raise BadQuery("there is nothing to search for")
-    expression = _Parser(text, analysis).parse()
-    if not _selects(expression):
-        raise BadQuery(
-            "a query that only says what is not wanted is too broad", text.strip().split()[0], len(text) - len(text.lstrip())
-        )
-    return expression
+    return _Parser(text, analysis).parse()
 
 
 def _selects(expression: Expression) -> bool:

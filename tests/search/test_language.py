@@ -107,3 +107,20 @@ def test_mistakes(text: str, word: str) -> None:
     with pytest.raises(BadQuery) as problem:
         parseQuery(text)
     assert problem.value.word == word
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "at"),
+    [
+        ("foo OR -bar", "-bar", 7), ("(foo bar) OR (-baz)", "-baz", 14), ("(foo -x) OR -bar", "-bar", 12), ("  -a -b", "-a", 2),
+        ("-x (b OR -c)", "-c", 9), ('""', '""', 0), ('a name:""', '""', 7), ("a (b OR -c)", "", -1),
+    ],
+)
+def test_theAlternativeThatIsWrong(text: str, word: str, at: int) -> None:
+    """The alternative is named that says nothing but what is not wanted; where another word narrows it down, none is wrong."""
+    if at < 0:
+        assert parseQuery(text)
+        return
+    with pytest.raises(BadQuery) as problem:
+        parseQuery(text)
+    assert (problem.value.word, problem.value.at) == (word, at)
