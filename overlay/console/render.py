@@ -104,10 +104,8 @@ def nothing(end: Mapping[str, Any]) -> list[str]:
         each = ", ".join(f"{word} ({count})" for word, count in known.items())
         several = "the words together as they are asked for; by themselves they are in so many"
         said.append(f"{record} has {several if len(known) > 1 else 'all of it as it is asked for; in so many is'}: {each}")
-    # Nobody was asked who holds nothing that the filters let pass.
-    where = " there" if end.get("pruned") else ""
     for one, count in end.get("excluded", {}).items():
-        said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise{where}")
+        said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
     if not said and end.get("code") in (250, 251):
         said.append(f"{record} has all of it as it is asked for")
     return said

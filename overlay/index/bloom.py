@@ -17,7 +17,7 @@ from itertools import accumulate
 from pyroaring import BitMap
 
 from overlay.errors import Malformed
-from overlay.index.expression import And, Expression, Extension, Or, Phrase, Word
+from overlay.index.expression import And, Expression, Extension, Or, Phrase, Prefix, Word
 
 BITS = 24
 FIELD = 1 << BITS
@@ -45,7 +45,8 @@ def extensionTerm(extension: str) -> str:
 def provesEmpty(expression: Expression, has: Callable[[str], bool]) -> bool:
     """
     @param has: whether there may be a record with a term.
-    @return: whether no record can match. What is not looked at here (beginnings of words, sizes, times, negations) proves nothing.
+    @return: whether no record can match. What is not looked at here (beginnings of words, sizes, times, negations) proves nothing; nor
+    does the ending of a name beside words: whoever holds these has to say how many records the ending leaves out.
     """
     if isinstance(expression, Word):
         return not has(expression.term)
@@ -54,7 +55,8 @@ def provesEmpty(expression: Expression, has: Callable[[str], bool]) -> bool:
     if isinstance(expression, Extension):
         return not has(extensionTerm(expression.extension))
     if isinstance(expression, And):
-        return any(provesEmpty(part, has) for part in expression.parts)
+        words = [part for part in expression.parts if isinstance(part, Word | Phrase | Prefix | Or)]
+        return any(provesEmpty(part, has) for part in words or expression.parts)
     if isinstance(expression, Or):
         return bool(expression.parts) and all(provesEmpty(part, has) for part in expression.parts)
     return False

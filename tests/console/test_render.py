@@ -41,7 +41,7 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
         ({"code": 251, "beyond": 2}, ["no record that was reached has all of it as it is asked for"]),
         ({"code": 253}, []),
         ({"code": 250, "pruned": 2, "unfiltered": 4, "excluded": {"ext:zip": 4}}, [
-            "ext:zip leaves out all 4 of 4 records that match otherwise there",
+            "ext:zip leaves out all 4 of 4 records that match otherwise",
         ]),
         ({"known": {"a": 2, "b": 3}, "unfiltered": 4, "excluded": {"type:pdf": 4, "-x": 1}}, [
             "type:pdf leaves out all 4 of 4 records that match otherwise", "-x leaves out 1 of 4 records that match otherwise",

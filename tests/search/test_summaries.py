@@ -74,6 +74,20 @@ def rowsOf(outcome: Outcome) -> set[tuple[bytes, str]]:
     return {(owner, hit.location) for hit in outcome.hits for owner in hit.owners}
 
 
+def test_whatFiltersLeaveOutIsCountedEverywhere() -> None:
+    """Whoever has the words is asked how many records a filter leaves out, although nobody has what it lets pass."""
+    world = network(5, 6, 6, 3)
+    for number, peer in enumerate(world.peers.values()):
+        peer.share(*(world.document(f"s/{number}-{at}.txt", f"dawn only{number}") for at in range(number % 3 + 1)))
+    settle(world)
+    searcher = next(one for one in world.peers.values() if not one.isSuper)
+    for text in ("dawn ext:zip", "only7 ext:zip", "dawn ext:zip type:pdf", "dawn -only4 ext:zip"):
+        outcomes = both(world, searcher, text)
+        told = [(one.why["unfiltered"], one.why["excluded"]) for one in outcomes.values()]
+        assert told[0] == told[1] and told[0][0] > 0 and "ext:zip" in told[0][1], text
+    assert both(world, searcher, "only7 ext:zip")["summary"].pruned > 0
+
+
 def announced(world: World) -> dict[tuple[bytes, str], set[bytes]]:
     """What each living peer may believe to be found: for each of its records the homes that said so and live."""
     alive = {one.peerId: one for one in world.peers.values() if one.running}
