@@ -102,8 +102,8 @@ def nothing(end: Mapping[str, Any]) -> list[str]:
     whole = end.get("unfiltered", 0)
     if not said and known and not whole:
         each = ", ".join(f"{word} ({count})" for word, count in known.items())
-        several = "the words together as they are asked for; by themselves they are in so many"
-        said.append(f"{record} has {several if len(known) > 1 else 'all of it as it is asked for; in so many is'}: {each}")
+        what = "the words together as they are asked for" if len(known) > 1 else "all of it as it is asked for"
+        said.append(f"{record} has {what}; words by themselves are in so many: {each}")
     for one, count in end.get("excluded", {}).items():
         said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
     if not said and end.get("code") in (250, 251):

@@ -55,7 +55,7 @@ def provesEmpty(expression: Expression, has: Callable[[str], bool]) -> bool:
     if isinstance(expression, Extension):
         return not has(extensionTerm(expression.extension))
     if isinstance(expression, And):
-        words = [part for part in expression.parts if isinstance(part, Word | Phrase | Prefix | Or)]
+        words = [part for part in expression.parts if isinstance(part, Word | Phrase | Prefix | And | Or)]
         return any(provesEmpty(part, has) for part in words or expression.parts)
     if isinstance(expression, Or):
         return bool(expression.parts) and all(provesEmpty(part, has) for part in expression.parts)

@@ -33,9 +33,9 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
         ({}, []),
         ({"unknown": ["blooom"], "known": {"a": 2}}, ["no record has the word 'blooom'"]),
         ({"code": 251, "unknown": ["blooom"]}, ["no record that was reached has the word 'blooom'"]),
-        ({"known": {"a": 2}}, ["no record has all of it as it is asked for; in so many is: a (2)"]),
+        ({"known": {"a": 2}}, ["no record has all of it as it is asked for; words by themselves are in so many: a (2)"]),
         ({"known": {"a": 2, "b": 3}}, [
-            "no record has the words together as they are asked for; by themselves they are in so many: a (2), b (3)",
+            "no record has the words together as they are asked for; words by themselves are in so many: a (2), b (3)",
         ]),
         ({"code": 250, "pruned": 2}, ["no record has all of it as it is asked for"]),
         ({"code": 251, "beyond": 2}, ["no record that was reached has all of it as it is asked for"]),

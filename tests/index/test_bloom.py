@@ -22,7 +22,7 @@ positions = st.integers(0, FIELD - 1)
         ('"red dawn"', "dawn", True), ('"red dawn"', "dawn red", False), ("da*", "noon", False), ("da* dusk", "noon", True),
         ("name:dawn", "dusk", True), ("name:dawn", "dawn", False), ("type:pdf", "noon", False), ("size:>1 dusk", "noon", True),
         ("ext:pdf", "noon", True), ("ext:pdf OR dawn", "dawn", False), ("ext:txt dawn", "dawn", False), ("ext:txt dawn", "noon", True),
-        ("ext:txt size:>1", "noon", True), ("ext:txt da*", "noon", False),
+        ("ext:txt size:>1", "noon", True), ("ext:txt da*", "noon", False), ("(dawn -dusk) ext:txt", "dawn", False),
         ("(dawn OR noon) dusk", "noon", True),
         ("(dawn OR noon) dusk", "noon dusk", False), ("after:2024-05", "", False), ("owner:abcdef", "", False),
     ],
