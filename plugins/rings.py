@@ -15,6 +15,8 @@ from overlay.wire import limits
 UNMEASURED = 10.0
 """Round-trip time, in seconds, that is assumed of a link which has not been measured."""
 FURTHEST = limits.TTL_MOST - 1
+NOTICED = 1e-6
+"""Seconds less than which are no wait: rounding leaves some that no clock can tell from none."""
 LATE = 0.25
 """Part of the time that a search has, after which no further rings are tried."""
 
@@ -54,8 +56,9 @@ class Rings:
         enough = Reason("distinct hits of trusted owners", found, want)
         if found >= want:
             return Route((), enough=want, reasons=(enough,))
-        if progress.underWay and progress.quiet < self._patience:
-            return Route((), wait=self._patience - progress.quiet, stop=False, enough=want, reasons=(enough,))
+        rest = self._patience - progress.quiet
+        if progress.underWay and rest > NOTICED:
+            return Route((), wait=rest, stop=False, enough=want, reasons=(enough,))
         needed = needs(found, want, progress.reached)
         left = progress.known + 1 - progress.reached
         reasons = (enough, Reason("super-peers that seem to be needed", round(needed), left, relation="of"))

@@ -96,6 +96,8 @@ class Place:
 
 
 NOWHERE = Place(None, None)
+LOST_MOST = 64
+"""Roots that are remembered as lost."""
 
 
 class Serving:
@@ -105,7 +107,8 @@ class Serving:
     @ivar suspects: roots that fell silent, with the last round that was heard of each.
     @ivar placed: since when it has had its present parent, or none.
     @ivar heard: when the present root was last heard of.
-    @ivar lost: the root and the round by which there is no way any more: a newer one is waited for, so that no circle arises.
+    @ivar lost: roots, with the round of each by which there is no way any more: a newer one is waited for, so that no circle arises, also
+        where the beacons of several roots are about.
     """
 
     __slots__ = ("heard", "limbs", "lost", "place", "placed", "release", "since", "suspects", "timer", "waiting")
@@ -115,7 +118,7 @@ class Serving:
         self.place = NOWHERE
         self.suspects: dict[PeerId, int] = {}
         self.heard = self.since = self.placed = seconds
-        self.lost: tuple[PeerId, int] | None = None
+        self.lost: dict[PeerId, int] = {}
         self.timer: IDelayedCall | None = None
         self.waiting: IDelayedCall | None = None
         self.release: IDelayedCall | None = None
@@ -127,9 +130,16 @@ class Serving:
             NO_LIMB if limb is None else (not limb.isSilent(label), limb.theirs == PARENT) for limb in map(self.limbs.get, peers)
         ]
 
+    def lose(self, label: Label) -> None:
+        """There is no way any more by a label's beacon."""
+        self.lost[label.root] = max(label.round, self.lost.pop(label.root, label.round))
+        while len(self.lost) > LOST_MOST:
+            del self.lost[next(iter(self.lost))]
+
     def hasLost(self, label: Label) -> bool:
         """Whether there is no way any more by a label's beacon."""
-        return self.lost is not None and self.lost[0] == label.root and label.round <= self.lost[1]
+        last = self.lost.get(label.root)
+        return last is not None and label.round <= last
 
 
 def place(

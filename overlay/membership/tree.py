@@ -276,7 +276,7 @@ class Tree(Component):
         label = found.label
         if label is not None and label.root != self.commons.peerId and found.parent is None:
             # Those below hear that there is no way to the root here, and look for another one themselves.
-            serving.lost = (label.root, label.round)
+            serving.lose(label)
             found, label = NOWHERE, None
         follows = label is not None and label.root != self.commons.peerId and self._isRoot(label)
         if not self.root and not (follows and label is not None and label.root < self.commons.peerId) and self._isLowest():

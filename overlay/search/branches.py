@@ -36,7 +36,6 @@ class Branches:
     @ivar union: of all that counts: this super-peer and the children that are used.
     @ivar held: what each child has told, and C{used}: those of whom it counts.
     @ivar children: in the tree, and C{loose}: neighbours that queries are passed on to although they are neither children nor parent.
-    @ivar own: the numbers of what this super-peer holds.
     """
 
     def __init__(self, peerId: PeerId, registry: Registry, isSilent: Callable[[PeerId], bool], changed: Callable[[], None]) -> None:
@@ -54,7 +53,6 @@ class Branches:
         self.used: dict[PeerId, None] = {}
         self.children: tuple[PeerId, ...] = ()
         self.loose: tuple[PeerId, ...] = ()
-        self.own = Numbers()
 
     def begin(self) -> None:
         """Count what is held."""
@@ -116,8 +114,8 @@ class Branches:
         return tuple(found[: limits.DOUBTS]), count + len(found)
 
     def numbers(self) -> Numbers:
-        """Of the branch."""
-        every = [self.own, *(self.held[peer].numbers for peer in self.used)]
+        """Of the branch, as it is now."""
+        every = [self._registry.numbers(), *(self.held[peer].numbers for peer in self.used)]
         return Numbers(
             sum(one.documents for one in every), sum(one.length for one in every), sum(one.balance for one in every) % MODULUS
         )

@@ -67,7 +67,7 @@ class Giving:
     @property
     def needed(self) -> int:
         """The version whose acknowledgement says that everybody above knows all that there is now."""
-        told = self._told is not None and self._told[1:] == self._doubts()
+        told = self._told is not None and self._told == (self._numbers(), *self._doubts())
         return self._more if self._held and told and not self._union.more else self.version + 1
 
     @property
@@ -92,7 +92,7 @@ class Giving:
         base = self._held
         self.version += 1
         numbers, (doubts, doubtful) = self._numbers(), self._doubts()
-        if union.more or not base or self._told is None or self._told[1:] != (doubts, doubtful):
+        if union.more or not base or self._told is None or self._told != (numbers, doubts, doubtful):
             self._more = self.version
         union.forget()
         self._told = (numbers, doubts, doubtful)

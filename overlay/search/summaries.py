@@ -365,7 +365,6 @@ class Summaries(Component):
             return
         serving.soon = None
         giving = serving.giving
-        serving.branches.own = self._registry.numbers()
         if giving.target is None or giving.unwanted:
             # Whoever is told next is told everything.
             serving.branches.union.forget()

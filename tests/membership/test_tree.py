@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from overlay.commons import Commons, Component
 from overlay.identity.ids import PeerId, idText
 from overlay.lab.graphs import Edge, regular
-from overlay.membership.limbs import AWAKE, PARENT, SILENT, Label, Limb, Place, place
+from overlay.membership.limbs import AWAKE, LOST_MOST, PARENT, SILENT, Label, Limb, Place, Serving, place
 from overlay.membership.tree import GRACE, OVERDUE
 from overlay.wire.messages import Beacon, QueryIds
 from overlay.wire.statements import Pulse, Signed, seal
@@ -27,6 +27,23 @@ def grove(count: int = 14, degree: int = 4, seed: int = 1) -> Grove:
 
 def idOf(number: int) -> PeerId:
     return PeerId(bytes([number]) * 20)
+
+
+def test_everyLostRootIsRemembered() -> None:
+    """Where beacons of several roots are about, what was lost of one is not forgotten for another; a newer round is a way again."""
+    serving = Serving(0.0)
+
+    def label(root: int, round: int) -> Label:
+        return Label(idOf(root), round, 1, FORGERY)
+
+    serving.lose(label(1, 5))
+    serving.lose(label(2, 9))
+    serving.lose(label(1, 4))
+    assert serving.hasLost(label(1, 5)) and serving.hasLost(label(2, 9)) and serving.hasLost(label(2, 1))
+    assert not serving.hasLost(label(1, 6)) and not serving.hasLost(label(3, 0))
+    for root in range(3, 3 + LOST_MOST):
+        serving.lose(label(root, 0))
+    assert len(serving.lost) == LOST_MOST and not serving.hasLost(label(2, 9))
 
 
 def limb(number: int, root: int, round: int, hops: int, theirs: str = SILENT) -> Limb:

@@ -118,3 +118,12 @@ def test_badArguments(wrong: dict[str, float]) -> None:
     """One sentence that names the argument."""
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Rings(**wrong)  # type: ignore[arg-type]
+
+
+def test_noWaitThatIsNone() -> None:
+    """What rounding leaves of the patience is no time to wait for: no clock would come further by it."""
+    asked = {peer(1): 1}
+    waiting = Rings().next(progress(hops=asked, underWay=1, quiet=0.75))
+    assert (waiting.ask, waiting.wait) == ((), 0.25)
+    over = Rings().next(progress(hops=asked, underWay=1, quiet=0.9999999999995453))
+    assert over.ask and over.wait >= 0.05

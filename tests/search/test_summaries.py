@@ -88,6 +88,30 @@ def test_whatFiltersLeaveOutIsCountedEverywhere() -> None:
     assert both(world, searcher, "only7 ext:zip")["summary"].pruned > 0
 
 
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_whatIsAnnouncedIsCounted(seed: int) -> None:
+    """Records whose every word is known above already are announced once those who leave a branch out know its numbers as well."""
+    world = network(seed, 8, degree=3)
+    serving = world.superPeers()
+    leaf = world.add("leaf", [serving[-1]], settings=Settings(role="leaf", homes=1))
+    words = ("first", "second", "third", "noon", "dusk", "evening")
+    some = [f"{one} {two} {three}" for one, two, three in itertools.product(words, repeat=3)]
+    leaf.share(*(world.document(f"s/{text}.txt", text) for text in some[:10]))
+    serving[0].share(world.document("s/rare.txt", "rare"))
+    settle(world)
+    before = serving[0].search("rare", router="summary")
+    assert before.ranking == "exact" and before.receipt.documents == 11
+    leaf.share(*(world.document(f"s/{text}.txt", text) for text in some[10:70]))
+
+    def found() -> bool:
+        views = leaf.peer.homes.views()
+        return bool(views) and views[0].state == "registered" and not views[0].behind and views[0].sequence == leaf.peer.own.sequence
+
+    assert world.until(found, 20)
+    outcome = serving[0].search("rare", router="summary")
+    assert outcome.pruned > 0 and (outcome.ranking != "exact" or outcome.receipt.documents == 71)
+
+
 def announced(world: World) -> dict[tuple[bytes, str], set[bytes]]:
     """What each living peer may believe to be found: for each of its records the homes that said so and live."""
     alive = {one.peerId: one for one in world.peers.values() if one.running}
