@@ -188,7 +188,8 @@ class Branches:
         if not provesEmpty(wanted.expression, has):
             return ""
         unknown = tuple(term for term in wanted.terms if term.endswith("*") or has(term))
-        return Proof(held.names, held.numbers, unknown)
+        # As they are now: a super-peer that comes to the branch while the search runs was proved nothing of.
+        return Proof(tuple(held.names), held.numbers, unknown)
 
     def describe(self) -> dict[str, Any]:
         """For people."""

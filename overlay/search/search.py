@@ -67,6 +67,7 @@ class Search:
         self._over = False
         self._cancelled = False
         self._failure: Done | None = None
+        self._stranded = False
         self._wanted: Wanted | None = None
 
     def begin(self) -> None:
@@ -164,11 +165,14 @@ class Search:
             self._end("failed", EMPTY, code="query", text=done.text, word="")
         elif done is None or done.status in ("refused", "duplicate") or done.receipt is None:
             self._failure = done
+            # No other home's receipt counts what this one had and nobody else.
+            self._stranded = self._stranded or copy.hits > 0
             if not self._open:
                 self._askHome()
         else:
             self._commons.report(copy.link.peerId, Deed.ANSWERED)
-            self.gathered(done.status, done.receipt, done.missing, done.ranking, Unasked(done.unasked, done.unaskedPart))
+            ranking = "estimated" if self._stranded else done.ranking
+            self.gathered(done.status, done.receipt, done.missing, ranking, Unasked(done.unasked, done.unaskedPart))
 
     def _timeOver(self) -> None:
         for copy in self._open:

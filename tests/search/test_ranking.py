@@ -276,6 +276,29 @@ def test_whatThePolicyAdds(ranking: str) -> None:
     assert few.ranking == ("exact" if ranking == "bm25" else "estimated")
 
 
+@pytest.mark.parametrize("seed", [10, 14, 21, 24])
+def test_rowsOfAHomeThatDiesMeanwhile(seed: int) -> None:
+    """What a home sent before it died is shown, but the receipt of another home, which never counted it, proves no order of it."""
+    world = network(seed, 4, 1, 2)
+    leaf = world.peers["l0"]
+    preferred = leaf.peer.homes.preferred()
+    assert preferred is not None
+    home = next(one for one in world.superPeers() if one.peerId == preferred.peerId)
+    for peer in world.superPeers():
+        word = "dawn" if peer is home else "dusk"
+        peer.share(*(world.document(f"s/{peer.name}-{at}.txt", f"{word} hay {peer.name} {at}") for at in range(3)))
+        if peer is not home:
+            peer.host.slowness = 0.3
+    world.run(10)
+    outcomes: list[Outcome] = []
+    leaf.peer.searches.search("dawn OR hay", 100, 10.0, "flood").finished.addCallback(outcomes.append)
+    world.run(0.15)
+    home.kill()
+    world.until(lambda: outcomes, 20)
+    assert len(outcomes[0].hits) == 12 and outcomes[0].receipt.documents == 9
+    assert outcomes[0].ranking == "estimated"
+
+
 def test_aRankingThatRaises() -> None:
     """A ranking that raises is replaced by the order of BM25."""
 

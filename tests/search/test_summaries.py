@@ -15,6 +15,7 @@ from overlay.index.bloom import FIELD, packed, positionOf
 from overlay.index.census import Numbers
 from overlay.lab.pinned import everybody
 from overlay.lab.world import LabPeer, World
+from overlay.questions import Formula
 from overlay.search import branches as branchesModule
 from overlay.search import held as heldModule
 from overlay.search.awaiting import Awaiting
@@ -22,6 +23,7 @@ from overlay.search.branches import described
 from overlay.search.held import Held, OutOfStep
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, Proof, namesOf, statisticsOf
+from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire.query import Receipt
 from overlay.wire.summary import Doubt, SummaryAcknowledged, SummaryGiven
@@ -110,6 +112,20 @@ def test_whatIsAnnouncedIsCounted(seed: int) -> None:
     assert world.until(found, 20)
     outcome = serving[0].search("rare", router="summary")
     assert outcome.pruned > 0 and (outcome.ranking != "exact" or outcome.receipt.documents == 71)
+
+
+def test_aProofIsOfThoseWhoWereThere() -> None:
+    """Who comes to a branch while a search runs is not among those that were proved to hold nothing."""
+    world = network(7, 6, degree=3)
+    settle(world)
+    above = next(one for one in world.superPeers() if one.peer.summaries._serving.branches.used)
+    branches = above.peer.summaries._serving.branches
+    child = next(iter(branches.used))
+    proof = branches.look(child, Wanted.of("nowhere", 5, Formula("bm25")))
+    assert isinstance(proof, Proof)
+    names = list(proof.names)
+    branches.held[child].names[b"newcomer"] = None
+    assert list(proof.names) == names and names
 
 
 def announced(world: World) -> dict[tuple[bytes, str], set[bytes]]:
