@@ -27,7 +27,9 @@ def test_readFolders(tmp_path: Path) -> None:
                                                             "caf\N{LATIN SMALL LETTER E WITH ACUTE}")
     report = read.report()
     assert (report["files"], report["progress"], report["problem"]) == (3, 1.0, "")
-    assert {reason: entry["count"] for reason, entry in report["skipped"].items()} == {"extraction failed": 1, "link out of the share": 1}
+    assert {reason: entry["count"] for reason, entry in report["skipped"].items()} == {
+        "excluded": 1, "extraction failed": 1, "hidden": 1, "link out of the share": 1
+    }
 
 
 def test_aFolderThatIsNotThere(tmp_path: Path) -> None:
