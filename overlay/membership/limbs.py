@@ -109,9 +109,10 @@ class Serving:
     @ivar heard: when the present root was last heard of.
     @ivar lost: roots, with the round of each by which there is no way any more: a newer one is waited for, so that no circle arises, also
         where the beacons of several roots are about.
+    @ivar shunned: neighbours that are not to be the parent, until when.
     """
 
-    __slots__ = ("heard", "limbs", "lost", "place", "placed", "release", "since", "suspects", "timer", "waiting")
+    __slots__ = ("heard", "limbs", "lost", "place", "placed", "release", "shunned", "since", "suspects", "timer", "waiting")
 
     def __init__(self, seconds: float) -> None:
         self.limbs: dict[PeerId, Limb] = {}
@@ -119,6 +120,7 @@ class Serving:
         self.suspects: dict[PeerId, int] = {}
         self.heard = self.since = self.placed = seconds
         self.lost: dict[PeerId, int] = {}
+        self.shunned: dict[PeerId, float] = {}
         self.timer: IDelayedCall | None = None
         self.waiting: IDelayedCall | None = None
         self.release: IDelayedCall | None = None

@@ -49,6 +49,8 @@ PATIENCE = 1.0
 """Seconds that the present parent is waited for when others bring a new beacon first."""
 GRACE = 1.0
 """Seconds that a link stays awake when its end has found another parent, which has to learn of it."""
+SHUNNED = 600.0
+"""Seconds for which a neighbour that was no good as a parent is not taken for one again."""
 COST = 0.2
 """Of a beacon, as the rate limit counts what concerns members."""
 BOOT_ROUNDS = 2**32
@@ -83,7 +85,14 @@ class Tree(Component):
 
     def _heard(self, limb: Limb) -> bool:
         link = self.commons.links.get(limb.peerId)
-        return link is None or not link.silent
+        shunned = self._serving is not None and self._serving.shunned.get(limb.peerId, 0.0) > self.commons.seconds()
+        return (link is None or not link.silent) and not shunned
+
+    def shun(self, peer: PeerId) -> None:
+        """A neighbour is no good as a parent, for some time."""
+        if self._serving is not None:
+            self._serving.shunned[peer] = self.commons.seconds() + SHUNNED
+            self._reconsider(False)
 
     # --- what others ask ---------------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable
 
 import attrs
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 Act = Callable[[], None]
 
@@ -12,22 +11,20 @@ Act = Callable[[], None]
 @attrs.define(slots=True, eq=False)
 class _Entry:
     version: int
-    deadline: float
     act: Act
 
 
 class Awaiting:
     """
-    @param hold: seconds after which whoever has not acknowledged has noticed that it hears nothing, and prunes no more.
+    However long that takes: what is still on its way is not known, and who cannot be told any more is not waited for by
+    C{isKnown}.
+
     @param isKnown: whether everybody knows a version.
     """
 
-    def __init__(self, clock: IReactorTime, hold: float, isKnown: Callable[[int], bool]) -> None:
-        self._clock = clock
-        self._hold = hold
+    def __init__(self, isKnown: Callable[[int], bool]) -> None:
         self._isKnown = isKnown
         self._entries: deque[_Entry] = deque()
-        self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -36,31 +33,14 @@ class Awaiting:
         """Call C{act} once C{version} is known; at once if it is."""
         if not self._entries and self._isKnown(version):
             act()
-            return
-        self._entries.append(_Entry(version, self._clock.seconds() + self._hold, act))
-        self._timeHead()
+        else:
+            self._entries.append(_Entry(version, act))
 
     def look(self) -> None:
         """Something may be known now."""
-        while self._entries:
-            first = self._entries[0]
-            if not self._isKnown(first.version) and self._clock.seconds() < first.deadline:
-                break
+        while self._entries and self._isKnown(self._entries[0].version):
             self._entries.popleft().act()
-        self._timeHead()
-
-    def _timeHead(self) -> None:
-        if self._timer is None and self._entries:
-            wait = max(0.0, self._entries[0].deadline - self._clock.seconds())
-            self._timer = self._clock.callLater(wait, self._timeOver)
-
-    def _timeOver(self) -> None:
-        self._timer = None
-        self.look()
 
     def stop(self) -> None:
         """Nobody is told of what still waits."""
         self._entries.clear()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None

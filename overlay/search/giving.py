@@ -45,6 +45,7 @@ class Giving:
         self.acknowledged = 0
         self._held = 0
         self._more = 0
+        self._awaited = 0
         self._parts: Iterator[SummaryGiven] | None = None
         self._told: tuple[Numbers, tuple[Doubt, ...], int] | None = None
 
@@ -75,11 +76,23 @@ class Giving:
         """The same, and that they have also forgotten all that is gone."""
         return self.version + 1 if self._union.changed or not self._held else self.version
 
+    def awaited(self, version: int) -> None:
+        """Somebody waits for a version: there will be one, even if what it was to tell is taken back before."""
+        self._awaited = max(self._awaited, version)
+
+    @property
+    def underWay(self) -> bool:
+        """Whether a part of what is being told has not been sent yet."""
+        return self._parts is not None
+
     def due(self) -> bool:
         """Whether there is something to tell."""
         if self.target is None or self.unwanted or self._parts is not None:
             return False
-        return not self._held or self._union.changed or self._told != (self._numbers(), *self._doubts())
+        return (
+            not self._held or self._union.changed or self._awaited > self.version
+            or self._told != (self._numbers(), *self._doubts())
+        )
 
     def begin(self) -> None:
         """Number what has changed, so that L{pump} can send it."""
@@ -92,7 +105,7 @@ class Giving:
         base = self._held
         self.version += 1
         numbers, (doubts, doubtful) = self._numbers(), self._doubts()
-        if union.more or not base or self._told is None or self._told != (numbers, doubts, doubtful):
+        if union.more or not base or self._awaited == self.version or self._told != (numbers, doubts, doubtful):
             self._more = self.version
         union.forget()
         self._told = (numbers, doubts, doubtful)

@@ -12,17 +12,16 @@ three rules.
 that includes it; the root does so at once. A home tells a leaf that its records are held only when the version with them is
 acknowledged (L{Summaries.whenKnown}). So everybody above knows.
 
-2. I{Silence is noticed before it is overlooked.} Differences travel in order, with the signs of life. A child that is silent
-(L{overlay.link.link.Link.silent}) proves nothing, and its parent takes its names back from those above. What is not acknowledged when
-silence would have ended a link got stuck between two, of which the upper one has heard nothing since, and has taken the names back; so it
-may be announced. A machine that has slept believes nothing that it held before. (Of two links of one way that get stuck within seconds,
-the upper one may keep a name for longer; then a hit is lost only if the way to its home that leads round them is lost as well.)
+2. I{What is on its way is waited for.} However slow a link is, or a machine, nothing is announced before it is acknowledged. Where a link
+is stuck its ends hear nothing of each other and give it up; the lower one finds another parent and tells that everything, and the upper
+one has taken the names back from those above. A child that is silent (L{overlay.link.link.Link.silent}) proves nothing meanwhile. A parent
+that lives and has everything, but acknowledges nothing, is left in the end. A machine that has slept believes nothing that it held before.
 
 3. I{Who moves is forgotten where it was.} A super-peer with another parent tells the former one, which takes its names back from those
-above and acknowledges that when they know. Until then, or until the former one would be seen to be dead, nothing new is announced, and
-what is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that two that have changed places
-do not wait for each other. What was announced before is in the old filters and in the new one. A name that two branches hold is that of a
-super-peer which is known to both; if it answers, that counts.
+above and acknowledges that when they know. Until then, or until the former one would be seen to be dead if there is no link to it, nothing
+new is announced, and what is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that two
+that have changed places do not wait for each other. What was announced before is in the old filters and in the new one. A name that two
+branches hold is that of a super-peer which is known to both; if it answers, that counts.
 
 What is not known proves nothing: a child that has told nothing yet, or whose difference does not fit; any other neighbour over whose link
 queries travel while the tree heals; a super-peer that is still counting what it had on disk; and one whose filter is too full. Such a
@@ -34,17 +33,13 @@ of all branches, or the depth of the tree times what is held once.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IDelayedCall
-
 from overlay.commons import Commons, Component, Receivers
 from overlay.errors import Malformed
 from overlay.identity.ids import PeerId, shortText
 from overlay.index.registry import Registry
 from overlay.questions import Deed, Work
-from overlay.search.awaiting import Awaiting
-from overlay.search.branches import Branches
-from overlay.search.giving import Giving
 from overlay.search.held import OutOfStep
+from overlay.search.partaking import Partaking
 from overlay.search.receipts import Proof
 from overlay.search.wanted import Wanted
 from overlay.wire.summary import SummaryAcknowledged, SummaryGiven
@@ -65,32 +60,10 @@ COST = 0.05
 """Of one message, as the rate limit counts what concerns members."""
 LATE = 2.0
 """Seconds by which a look that comes late shows that this machine has slept."""
+
+
 def _send(link: "Link", version: int, code: str = "") -> None:
     link.send(SummaryAcknowledged(version, code))
-
-
-class _Serving:
-    """
-    What there is while this peer serves.
-
-    @ivar former: former parents that have not said yet that all above them have forgotten this branch: by what version they are to, and
-        until when that is waited for.
-    @ivar looked: when the children were looked at last.
-    @ivar offer: when a parent that wanted no summaries is offered them again.
-    """
-
-    def __init__(self, summaries: "Summaries") -> None:
-        commons = summaries.commons
-        hold = commons.settings.beats.dead
-        self.branches = Branches(commons.peerId, summaries._registry, summaries._isSilent, summaries._flushSoon)
-        self.giving = Giving(self.branches.union, self.branches.doubts, self.branches.numbers)
-        self.awaiting = Awaiting(commons.clock, hold, summaries._isKnown)
-        self.clearing = Awaiting(commons.clock, hold, summaries._isAbove)
-        self.former: dict[PeerId, tuple[int, float]] = {}
-        self.timer: IDelayedCall | None = None
-        self.soon: IDelayedCall | None = None
-        self.looked = commons.seconds()
-        self.offer = 0.0
 
 
 class Summaries(Component):
@@ -108,7 +81,7 @@ class Summaries(Component):
         self._tree = tree
         self._registry = registry
         self._hosting = hosting
-        self._serving: _Serving | None = None
+        self._serving: Partaking | None = None
         self.wanted = bool(getattr(commons.policies.router.policy, "summaries", False)) and commons.settings.beacon > 0
 
     @classmethod
@@ -126,6 +99,7 @@ class Summaries(Component):
         serving.branches.forget(link.peerId)
         if serving.giving.target == link.peerId:
             self._leave(None)
+        serving.linkLost(link.peerId)
         self._flushSoon()
 
     def silenceChanged(self, link: "Link") -> None:
@@ -148,7 +122,8 @@ class Summaries(Component):
         if serving is None:
             act()
         else:
-            serving.awaiting.add(serving.giving.needed, act)
+            serving.awaiting.add(serving.needed(), act)
+            self._flushSoon()
 
     @property
     def known(self) -> bool:
@@ -192,8 +167,10 @@ class Summaries(Component):
         self._flushSoon(0.0)
         self._lookAtWaiting(serving)
 
-    def _begin(self) -> _Serving:
-        serving = self._serving = _Serving(self)
+    def _begin(self) -> Partaking:
+        serving = self._serving = Partaking(
+            self.commons, self._registry, self._isSilent, self._flushSoon, self._isKnown, self._isAbove
+        )
         self._hosting.whenKnown = self.whenKnown
         serving.timer = self.commons.clock.callLater(self._every, self._look)
         serving.branches.begin()
@@ -224,19 +201,25 @@ class Summaries(Component):
         serving.looked = self.commons.seconds()
         serving.timer = self.commons.clock.callLater(self._every, self._look)
         serving.branches.listen()
-        for peer, (_, until) in list(serving.former.items()):
-            if until <= serving.looked:
-                del serving.former[peer]
+        serving.forgetFormer()
         giving = serving.giving
         if giving.unwanted and giving.target is not None and serving.looked >= serving.offer:
             self._turn(giving.target)
+        self._leaveStalled(serving)
         self._flushSoon()
         self._lookAtWaiting(serving)
 
-    def _isLate(self, serving: _Serving) -> bool:
+    def _leaveStalled(self, serving: Partaking) -> None:
+        target, label = serving.giving.target, self._tree.label
+        link = self.commons.links.get(target) if target is not None else None
+        if serving.isStalled(link, 0 if label is None else label.hops) and link is not None:
+            self._tree.shun(link.peerId)
+            link.close("stalled", "a summary was not acknowledged")
+
+    def _isLate(self, serving: Partaking) -> bool:
         return self.commons.seconds() > serving.looked + self._every + LATE
 
-    def _distrust(self, serving: _Serving) -> None:
+    def _distrust(self, serving: Partaking) -> None:
         """This machine has slept: others may have announced meanwhile what is not known here."""
         for peer, held in list(serving.branches.held.items()):
             link = self.commons.links.get(peer)
@@ -270,7 +253,7 @@ class Summaries(Component):
         self._flushSoon()
         self._acknowledgeLater(link, serving, message)
 
-    def _took(self, link: "Link", serving: _Serving, message: SummaryGiven) -> bool:
+    def _took(self, link: "Link", serving: Partaking, message: SummaryGiven) -> bool:
         """Take one part; whether it was the last, and all is there."""
         peer = link.peerId
         try:
@@ -286,12 +269,12 @@ class Summaries(Component):
         return False
 
     @staticmethod
-    def _acknowledgeLater(link: "Link", serving: _Serving, message: SummaryGiven) -> None:
-        giving, version = serving.giving, message.version
+    def _acknowledgeLater(link: "Link", serving: Partaking, message: SummaryGiven) -> None:
+        version = message.version
         if message.ended:
-            serving.clearing.add(giving.neededForLess, lambda: _send(link, version))
+            serving.clearing.add(serving.needed(less=True), lambda: _send(link, version))
             return
-        needed = giving.needed if link.peerId in serving.branches.used else giving.neededForLess
+        needed = serving.needed(less=link.peerId not in serving.branches.used)
         said: list[bool] = []
 
         def known() -> None:
@@ -324,7 +307,7 @@ class Summaries(Component):
         return self._tree.root if giving.target is None else giving.unwanted or giving.received >= version
 
     @staticmethod
-    def _lookAtWaiting(serving: _Serving) -> None:
+    def _lookAtWaiting(serving: Partaking) -> None:
         serving.awaiting.look()
         serving.clearing.look()
 
@@ -336,8 +319,8 @@ class Summaries(Component):
         giving, old = serving.giving, serving.giving.target
         if old is not None and not giving.unwanted:
             version = giving.next()
-            serving.former[old] = (version, self.commons.seconds() + self.commons.settings.beats.dead)
             link = self.commons.links.get(old)
+            serving.leave(old, version, link is not None)
             if link is not None:
                 link.send(SummaryGiven(version, 0, ended=True))
         self._turn(parent)
@@ -347,6 +330,7 @@ class Summaries(Component):
         link = self.commons.links.get(parent) if parent is not None else None
         if serving is not None:
             serving.giving.turn(parent)
+            serving.moved = self.commons.seconds()
             serving.giving.unwanted = link is not None and FEATURE not in link.features
             serving.offer = self.commons.seconds() + ASK_AGAIN
 
@@ -394,4 +378,5 @@ class Summaries(Component):
             else:
                 giving.acknowledged = max(giving.acknowledged, message.version)
                 giving.received = max(giving.received, giving.acknowledged)
+            serving.moved = self.commons.seconds()
         self._lookAtWaiting(serving)
