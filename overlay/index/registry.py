@@ -2,7 +2,7 @@
 A home's guard over its index store: verifies what comes in, keeps quotas and leases, and never acknowledges what is not stored.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from pyroaring import BitMap
 
@@ -15,7 +15,7 @@ from overlay.index.expression import Expression, Word
 from overlay.index.homelist import homesSaid
 from overlay.index.own import OwnRegistration
 from overlay.index.owners import Coming, Owners
-from overlay.index.record import openHead, recordIdOf
+from overlay.index.owntaking import OwnTaking
 from overlay.index.refusals import Draft, Refusals
 from overlay.index.scoring import BM25, Statistics
 from overlay.index.store import Change, Found, Registration, Request, StoredRecord, Totals
@@ -27,10 +27,8 @@ from overlay.wire.registration import Register, Registered
 
 RETRY = 30.0
 """Seconds until an owner should try again when the store takes nothing."""
-OWN_AT_ONCE = 4
-"""Batches of this peer's own registration that are taken before anything else gets its turn."""
 _NO_WORD = Word("\0")
-_NOTHING = Found((), 0, (), 0.0, 0, 0, {})
+_FAILED = Found((), 0, (), 0.0, 0, 0, {}, failed=True)
 
 
 class Registry:
@@ -40,7 +38,8 @@ class Registry:
     """
 
     __slots__ = (
-        "_census", "_commons", "_failure", "_held", "_ownComing", "_ownMissed", "_refusedTable", "_searchFailure", "_store", "summary",
+        "_census", "_commons", "_failure", "_held", "_numbers", "_refusedTable", "_searchFailure", "_store", "_taking",
+        "summary",
     )
 
     def __init__(self, commons: Commons, store: IIndexStore) -> None:
@@ -49,10 +48,11 @@ class Registry:
         self._failure = ""
         self._searchFailure = ""
         self.summary: OwnSummary | None = None
-        self._ownComing: Iterator[Register] | None = None
-        self._ownMissed: OwnRegistration | None = None
+        # Of a super-peer.
+        self._taking: OwnTaking | None = None
         # A census by whom it leaves out.
         self._census: tuple[frozenset[bytes], Tally] | None = None
+        self._numbers = Numbers()
         self._refusedTable = commons.storage.table("refused")
         # Most peers hold nothing of others.
         self._held: Owners | None = None
@@ -170,8 +170,8 @@ class Registry:
         for owner in over:
             self._commons.log.debug("the lease of {owner} is over", owner=shortText(owner))
             self.drop(owner)
-        if self._ownMissed is not None:
-            self.applyOwn(self._ownMissed)
+        if self._taking is not None:
+            self._taking.retry()
         return over
 
     def owners(self, attachedOnly: bool = False) -> list[PeerId]:
@@ -256,59 +256,20 @@ class Registry:
             summary.after(change, going)
         return stored
 
-
-    # --- this peer's own -----------------------------------------------------------------------------------------------
-
     def applyOwn(self, own: OwnRegistration) -> None:
         """
         Bring in what this peer itself shares: a registration like any other, but for the quota. Much of it comes in piece by piece, so
         that nothing else is held up; if the store fails, it is tried again with L{expire}.
         """
-        self._ownMissed = None
-        if self._ownComing is not None:
-            # It brings in what has changed meanwhile as well.
-            return
-        held = self.holding(self._commons.peerId)
-        if held is not None and (held.sequence, held.digest) == (own.sequence, own.digest):
-            return
-        base = held.sequence if held is not None and held.sequence < own.sequence else 0
-        self._ownComing = own.batches(base)
-        self._takeOwn(own)
+        if self._taking is None:
+            self._taking = OwnTaking(self._commons, self.holding, self._store.get, self._apply, self._ownTaken)
+        self._taking.take(own)
 
-    def _takeOwn(self, own: OwnRegistration) -> None:
-        try:
-            for _ in range(OWN_AT_ONCE):
-                batch = next(self._ownComing, None) if self._ownComing is not None else None
-                if batch is None:
-                    break
-                stored = self._applyOwnBatch(batch)
-                if batch.last:
-                    self._ownComing = None
-                    if stored.digest != batch.digest and batch.base:
-                        self._ownComing = own.batches(0)
-        except Exception as problem:  # a store of a stranger's making
-            self._ownComing, self._ownMissed = None, own
+    def _ownTaken(self, problem: Exception | None) -> None:
+        if problem is None:
+            self._failure = ""
+        else:
             self._failed(problem)
-            return
-        self._failure = ""
-        if self._ownComing is not None:
-            self._commons.clock.callLater(0.0, self._takeOwn, own)
-
-    def _applyOwnBatch(self, batch: Register) -> Registration:
-        owner, key = self._commons.peerId, self._commons.identity.publicKey
-        records = [
-            StoredRecord(recordIdOf(owner, openHead(one.head).location), one.head, one.signature, key, one.text, one.terms)
-            for one in batch.additions
-        ]
-        for renewed in batch.renewals:
-            recordId = recordIdOf(owner, openHead(renewed.head).location)
-            old = self._store.get(owner, recordId)
-            if old is not None:
-                records.append(StoredRecord(recordId, renewed.head, renewed.signature, key, old.text, old.terms))
-        clear = batch.base == 0 and batch.part == 0
-        sequence = batch.sequence if batch.last else (0 if clear else None)
-        homes, signed = homesSaid(self._commons, owner, batch.homes, self.holding(owner))
-        return self._apply(Change(owner, key, clear, records, batch.removals, sequence, homes, signed))
 
     # --- searching ---------------------------------------------------------------------------------------------------
 
@@ -341,7 +302,7 @@ class Registry:
         statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None,
     ) -> Found:
         """
-        What is held that matches. A store that fails counts as holding nothing.
+        What is held that matches. Where the store fails, nobody has answered (C{failed}).
 
         @param without: owners to leave out.
         @param statistics: numbers to rank by; None for this registry's own.
@@ -358,7 +319,7 @@ class Registry:
             )
         except Exception as problem:  # whatever a store raises, the search goes on without it
             self._searchFailure = self._said(problem, self._searchFailure)
-            return _NOTHING
+            return _FAILED
         self._searchFailure = ""
         return found
 
@@ -375,9 +336,11 @@ class Registry:
         return self.summary
 
     def numbers(self) -> Numbers:
-        """What a search here would count, whatever it looks for."""
+        """What a search here would count, whatever it looks for; as long as the store fails, what it counted last."""
         found = self.search(_NO_WORD, 0)
-        return Numbers(found.documents, found.length, self.census().balance)
+        if not found.failed:
+            self._numbers = Numbers(found.documents, found.length, self.census().balance)
+        return self._numbers
 
     def totals(self) -> Totals:
         """For status and metrics."""

@@ -149,6 +149,7 @@ class Found:
     @ivar front: an encoded L{overlay.index.scoring.Front} of the rows held back that others might rank among the best C{want}.
     @ivar ranked: whether parts, front and numbers are given, and are what one index of all records would have; false of a prefix of
         too many terms.
+    @ivar failed: whether the store could not be searched, so that all this says nothing.
     """
 
     rows: "Sequence[Row | PackedRow]"
@@ -162,6 +163,7 @@ class Found:
     excluded: Sequence[tuple[Expression, int]] = ()
     front: builtins.bytes = b""
     ranked: bool = False
+    failed: bool = False
 
 
 @attrs.frozen(slots=True)

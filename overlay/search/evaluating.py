@@ -21,8 +21,10 @@ from overlay.wire.query import Hit
 def evaluate(
     registry: Registry, wanted: Wanted, account: Account, selection: Selection, own: PeerId, checker: Checker
 ) -> Sequence[Hit]:
-    """This super-peer's own answer, accounted for."""
+    """This super-peer's own answer, accounted for; one whose store fails is not named among those that answered."""
     found = registry.search(wanted.expression, wanted.want, formula=wanted.formula)
+    if found.failed:
+        return ()
     names = list(found.frequencies)
     ranked = found.ranked and len(names) <= limits.QUERY_TERMS
     hits = checker.genuine(hitsOf(found, ranked), own) if found.rows else []

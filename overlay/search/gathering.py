@@ -142,9 +142,9 @@ class Gathering:
         left: list[PeerId] = []
         if self._ttl == limits.TTL_ALL:
             left = [one.peerId for one in unnamed]
-            if not left:
-                # What was out of reach of one copy was in that of another.
-                self._account.notReached = 0
+        else:
+            # Also who lay behind a link that has just been lost, which no copy tells of.
+            self._account.notReached = max(self._account.notReached, len(unnamed))
         self._round = Round(
             self._commons, self._membership, self._copies, self._deadline - LAST * self._budget, self._ask, self._genuine,
             self._answered, self._allAsked, ceasedAnswers=True,
@@ -170,12 +170,16 @@ class Gathering:
 
     def _allAsked(self, silent: list[PeerId]) -> None:
         self._round = None
-        self._missing = len(silent)
+        # This super-peer's own store may fail.
+        self._missing = len(silent) + (self._commons.peerId[:NAME_BYTES] not in self._account.answeredBy)
+        if self._ttl == limits.TTL_ALL and not silent:
+            # What was out of reach of one copy was in that of another, or has answered by itself.
+            self._account.notReached = 0
         self._refinement = Refinement(
             self._flood, self._membership, self._copies, self._id, self._wanted, self._account, self._collected, self._deadline,
             self._refined, self._ranked,
         )
-        self._refinement.begin(not silent)
+        self._refinement.begin(not self._missing)
 
     def _ranked(self, ranking: str) -> None:
         self._end("answered", ranking)

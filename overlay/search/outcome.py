@@ -140,6 +140,8 @@ class Gathered:
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._rows: dict[bytes, dict[tuple[bytes, str], _Kept]] = {}
+        # What each record is now: an older version of it may come after a newer one.
+        self._contents: dict[tuple[bytes, str], bytes] = {}
         self._count = 0
         self.forged = 0
 
@@ -158,20 +160,28 @@ class Gathered:
             head = self._verified(hit, source)
             if head is None:
                 continue
-            rows = self._rows.setdefault(head.content, {})
             key = (head.owner, head.location)
-            held = rows.get(key)
-            if held is not None and held.head.number >= head.number:
-                continue
-            if held is None:
+            before = self._contents.get(key)
+            if before is None:
                 if self._count >= KEPT_MOST:
-                    if not rows:
-                        del self._rows[head.content]
                     continue
                 self._count += 1
-            rows[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
+            else:
+                if self._rows[before][key].head.number >= head.number:
+                    continue
+                if before != head.content:
+                    self._remove(before, key)
+                    changed.pop(before, None)
+            self._contents[key] = head.content
+            self._rows.setdefault(head.content, {})[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
             changed[head.content] = None
         return [self._row(content) for content in changed]
+
+    def _remove(self, content: bytes, key: tuple[bytes, str]) -> None:
+        rows = self._rows[content]
+        del rows[key]
+        if not rows:
+            del self._rows[content]
 
     def _verified(self, hit: Hit, source: PeerId) -> RecordHead | None:
         commons = self._commons

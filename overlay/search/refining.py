@@ -9,7 +9,10 @@ algorithm, Fagin, Lotem and Naor 2001).
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
@@ -22,6 +25,7 @@ from overlay.search.flood import Flood
 from overlay.search.receipts import NOBODY, Account, namesOf
 from overlay.search.rounds import Round
 from overlay.search.wanted import Wanted
+from overlay.wire import limits
 from overlay.wire.query import Hit, Receipt
 
 if TYPE_CHECKING:
@@ -135,9 +139,12 @@ class Refinement:
             return
         self._commons.tally.count("refined", "recounts")
         among = b"".join(names)
-        whole = Account()
+        account, whole = self._account, Account()
+        first = [account.documents, account.length, account.balance, *map(account.frequencies.get, self._wanted.terms, repeat(0))]
+        plain: list[list[int]] = []
 
         def answered(peer: PeerId, receipt: Receipt) -> None:
+            plain.append(receipt.plain)
             whole.count(receipt.documents, receipt.length, receipt.frequencies, 1)
             whole.balance = (whole.balance + receipt.balance) % MODULUS
 
@@ -145,18 +152,22 @@ class Refinement:
             return self._copies.refine(link, receiver, self._id, self._wanted, budget, want=0, among=among)
 
         def ended(silent: list[PeerId]) -> None:
-            if silent:
+            if silent or failed:
                 self._refine(False)
                 return
-            account = self._account
             account.documents, account.length, account.frequencies = whole.documents, whole.length, whole.frequencies
             account.balance = whole.balance
-            self._refine(whole.balance == 0)
+            # What has been found belongs to the numbers of the first answers: if those are others by now, so may the hits be.
+            now = list(map(sum, zip(*plain, strict=False)))
+            self._refine(whole.balance == 0 and [*now[:2], *(one % MODULUS for one in now[2:3]), *now[3:]] == first)
 
-        own = self._commons.peerId
+        own, failed = self._commons.peerId, False
         if own in peers:
             peers.remove(own)
-            answered(own, recounted(self._flood, self._wanted, among))
+            receipt = recounted(self._flood, self._wanted, among)
+            failed = receipt is None
+            if receipt is not None:
+                answered(own, receipt)
         seconds = self._commons.seconds()
         self._round = Round(
             self._commons, self._membership, self._copies, seconds + 0.5 * max(0.0, self._deadline - seconds), send,
@@ -212,14 +223,17 @@ class Refinement:
             )
 
         def ended(silent: list[PeerId]) -> None:
-            self._ended("exact" if complete and not silent and not self._better(fronts) else "estimated")
+            asked = complete and not silent and not failed
+            self._ended("exact" if asked and not self._better(fronts) else "estimated")
 
-        own = self._commons.peerId
+        own, failed = self._commons.peerId, False
         if own in peers:
             peers.remove(own)
             hits, receipt = refined(self._flood, wanted, statistics.documents, statistics.length, statistics.frequencies, least)
-            found(own, hits)
-            answered(own, receipt)
+            failed = receipt is None
+            if receipt is not None:
+                found(own, hits)
+                answered(own, receipt)
         self._round = Round(
             self._commons, self._membership, self._copies, self._deadline, send, found, answered, ended
         )
@@ -229,22 +243,32 @@ class Refinement:
 # --- on the side of who is asked -------------------------------------------------------------------------------------
 
 
-def recounted(flood: Flood, wanted: Wanted, among: bytes) -> Receipt:
-    """This super-peer's numbers, each owner counted at the first of its homes among those named."""
+def recounted(flood: Flood, wanted: Wanted, among: bytes) -> Receipt | None:
+    """
+    This super-peer's numbers, each owner counted at the first of its homes among those named; and those that it would tell whoever
+    searches now. None if its store fails.
+    """
     names = frozenset(namesOf(among))
-    found = flood.registry.search(wanted.expression, 0, formula=wanted.formula, among=names)
+    registry = flood.registry
+    found = registry.search(wanted.expression, 0, formula=wanted.formula, among=names)
+    now = registry.search(wanted.expression, 0, formula=wanted.formula)
+    if found.failed or now.failed:
+        return None
     account = Account()
     account.count(found.documents, found.length, found.frequencies, 1)
-    account.balance = flood.registry.census(names).balance
-    return account.receipt()
+    account.balance = registry.census(names).balance
+    plain = [now.documents, now.length, registry.census().balance, *map(now.frequencies.get, wanted.terms, repeat(0))]
+    return structs.replace(account.receipt(), plain=plain[: 3 + limits.PARTS])
 
 
 def refined(
     flood: Flood, wanted: Wanted, documents: int, length: int, frequencies: Iterable[int], least: float
-) -> tuple[Sequence[Hit], Receipt]:
-    """This super-peer's best records by the numbers of all, and what covers the others."""
+) -> tuple[Sequence[Hit], Receipt | None]:
+    """This super-peer's best records by the numbers of all, and what covers the others; None if its store fails."""
     statistics = Statistics(documents, length, tuple(frequencies))
     found = flood.registry.search(wanted.expression, wanted.want, formula=wanted.formula, statistics=statistics, least=least)
+    if found.failed:
+        return (), None
     own = flood.commons.peerId
     account = Account()
     if found.front:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from overlay.commons import Commons, Component, Receivers
 from overlay.errors import BadQuery
 from overlay.identity.ids import shortText
-from overlay.index.registry import Registry
+from overlay.index.registry import RETRY, Registry
 from overlay.questions import Deed, Formula, Work
 from overlay.search.announcing import Announcing
 from overlay.search.copies import Copies
@@ -24,7 +24,7 @@ from overlay.search.summaries import Summaries
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
 from overlay.wire.messages import QueryIds
-from overlay.wire.query import Cancel, Done, Hits, Query, Refine
+from overlay.wire.query import Cancel, Done, Hit, Hits, Query, Receipt, Refine
 
 if TYPE_CHECKING:
     from overlay.link.link import Link
@@ -240,14 +240,26 @@ class Searches(Component):
         except BadQuery as problem:
             self._refuse(link, refine, "query", str(problem))
             return
-        reply = Reply(link, refine, self.replied)
+        hits: Sequence[Hit] = ()
         if refine.want:
             hits, receipt = refined(
                 self.flood, wanted, refine.documents, refine.length, refine.frequencies, refine.least
             )
-            reply.found(hits, self.commons.peerId)
         else:
             receipt = recounted(self.flood, wanted, refine.among)
+        self._reply(link, refine, hits, receipt)
+
+    def _reply(self, link: "Link", query: Query | Refine, hits: Sequence[Hit], receipt: Receipt | None) -> None:
+        """
+        To a question to this super-peer alone.
+
+        @param receipt: None if its store fails.
+        """
+        if receipt is None:
+            self._refuse(link, query, "store", "what is held cannot be searched", RETRY)
+            return
+        reply = Reply(link, query, self.replied)
+        reply.found(hits, self.commons.peerId)
         reply.branchEnded("answered", receipt)
 
     def _refuse(self, link: "Link", query: Query | Refine, code: str, text: str, retry: float = 0.0) -> None:
@@ -258,9 +270,7 @@ class Searches(Component):
         account = Account()
         selection = Selection(query.want, account, wanted.places)
         hits = evaluate(self._registry, wanted, account, selection, self.commons.peerId, self.flood.checker)
-        reply = Reply(link, query, self.replied)
-        reply.found(hits, self.commons.peerId)
-        reply.branchEnded("answered", account.receipt())
+        self._reply(link, query, hits, account.receipt() if account.answeredBy else None)
 
     def _floodOn(self, link: "Link", query: Query, wanted: Wanted) -> None:
         flood = self.flood

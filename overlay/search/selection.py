@@ -38,7 +38,8 @@ class Selection:
         self._guessed: list[float] = []
         # Of hits that come without parts: the score, and what decides between equal ones with its sign turned, the worst first.
         self._best: list[tuple[float, int]] = []
-        self._seen: set[bytes] = set()
+        # By key the content, since two homes of one owner may hold different versions of a record: which is newer only its head says.
+        self._seen: dict[bytes, bytes] = {}
         self._first: Sequence[PackedRow] = ()
         self.passed = 0
         self.numbers: Statistics | None = None
@@ -69,9 +70,9 @@ class Selection:
         chosen: list[Hit] = []
         for hit in hits:
             key, content = _named(hit)
-            if key in self._seen:
+            if self._seen.get(key) == content:
                 continue
-            self._seen.add(key)
+            self._seen[key] = content
             self._account.shown(key)
             self.passed += 1
             parts = hit.parts[: self._size]
@@ -88,13 +89,14 @@ class Selection:
     def _see(self, hit: Hit) -> bool:
         """Whether a hit is passed on."""
         key, content = _named(hit)
-        if key in self._seen:
+        if self._seen.get(key) == content:
             return False
         parts = hit.parts[: self._size]
         if not (self._amongBest(parts, content) if len(parts) == self._size else self._isBetter(hit.score, content)):
-            self._account.hold(key, hit.score)
+            if key not in self._seen:
+                self._account.hold(key, hit.score)
             return False
-        self._seen.add(key)
+        self._seen[key] = content
         self._account.shown(key)
         return True
 

@@ -124,6 +124,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @ivar doubled: how often a super-peer was named as pruned that was named before, so that its records count twice.
     @ivar silent: first 8 bytes of the id of each super-peer that was not waited for, since its neighbour has had no sign of life of it;
         these copies count as lost.
+    @ivar plain: of the answer to a C{Refine} that counts anew: what a query would have been told now, C{documents}, C{length}, C{balance}
+        and the frequencies in the order of the expression.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -153,6 +155,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unknown: Annotated[dict[str, Count], msgspec.Meta(max_length=limits.QUERY_TERMS)] = {}
     doubled: Count = 0
     silent: Annotated[bytes, msgspec.Meta(max_length=8 * limits.SILENT_NAMES)] = b""
+    plain: Annotated[list[Count], msgspec.Meta(max_length=3 + limits.PARTS)] = []
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):

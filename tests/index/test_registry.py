@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 
 from overlay.errors import Damaged, StoreFull
 from overlay.identity.network import Network
+from overlay.index import owntaking
 from overlay.index import refusals as refusalsModule
-from overlay.index import registry as registryModule
 from overlay.index.expression import Word
 from overlay.index.own import OwnRegistration
 from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, recordIdOf
@@ -472,7 +472,7 @@ def test_ownIsARegistrationLikeAny() -> None:
 def test_ownComesInPieceByPiece(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large share does not hold up everything else, and what changes meanwhile comes in with it."""
     monkeypatch.setattr(limits, "BATCH_RECORDS", 1)
-    monkeypatch.setattr(registryModule, "OWN_AT_ONCE", 2)
+    monkeypatch.setattr(owntaking, "AT_ONCE", 2)
     at = Setting()
     mine = OwnRegistration(at.commons)
     mine.update([document(f"h/{number}", "bloom") for number in range(5)], [])

@@ -43,9 +43,9 @@ def rows(begin: int, end: int) -> PackedRows:
     some = RECORDS[begin:end]
     packed = [pack(ANNA.peerId, one) for one in some]
     numbers = range(len(some))
-    return PackedRows(
-        packed, [-1.0] * len(some), [b"parts"] * len(some), list(numbers), list(numbers), Answer(BitMap(numbers), lambda text: text)
-    )
+    contents = list(range(begin, begin + len(some)))
+    answer = Answer(BitMap(numbers), lambda text: text)
+    return PackedRows(packed, [-1.0] * len(some), [b"parts"] * len(some), contents, list(numbers), answer)
 
 
 def ids(begin: int, end: int) -> list[bytes]:
