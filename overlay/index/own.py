@@ -254,7 +254,7 @@ class OwnRegistration:
 
     def setHomes(self, homes: Sequence[PeerId]) -> bool:
         """
-        Sign another list of homes.
+        Sign another list of homes, and tell the observers.
 
         @return: whether it is another one than before.
         """
@@ -268,6 +268,8 @@ class OwnRegistration:
             self._table.put(_META, _encode(self._meta))
         except StoreFull:
             self.problem = "the list of homes could not be stored"
+        for observer in list(self.observers):
+            observer()
         return True
 
     def _signHomes(self) -> None:

@@ -209,7 +209,7 @@ class Summoner:
         if self._summoning or seconds - self._last < SUMMON_EVERY:
             return
         lists: list[tuple[Signed, HeirList]] = []
-        for signed in self.homes.heirs.values():
+        for signed in list(self.homes.heirs.byHome.values()):
             try:
                 lists.append((signed, checkHeirs(self.commons, signed)))
             except SuperpeerError:
@@ -224,7 +224,7 @@ class Summoner:
         This peer serves: look among the heirs that it was told as a leaf for those that have taken another dead home's place, or for a
         leaf that knows one.
         """
-        for signed in list(self.homes.heirs.values()):
+        for signed in list(self.homes.heirs.byHome.values()):
             try:
                 heirs = checkHeirs(self.commons, signed)
             except SuperpeerError:

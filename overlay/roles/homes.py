@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -12,11 +11,12 @@ from overlay.identity.ids import PeerId, shortText
 from overlay.index.own import OwnRegistration
 from overlay.link.room import FULL, FULL_RETRY
 from overlay.questions import Deed
+from overlay.roles.former import FormerHomes
+from overlay.roles.heirlists import HeirLists
 from overlay.roles.registering import FIRST_RETRY, LONGEST_RETRY, Home, HomeView
-from overlay.wire import limits
 from overlay.wire.messages import HeirsNamed
 from overlay.wire.registration import MoveTo, RegisterAnswer, Registered, Unregister
-from overlay.wire.statements import HeirList, Signed, pack, unseal
+from overlay.wire.statements import HeirList, unseal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,14 +46,14 @@ def _unheard(heirs: HeirList) -> None:
 
 class Homes(Component):
     """
-    @ivar heirs: by home, the signed list of its heirs.
+    @ivar heirs: the signed lists of heirs of the homes.
     @ivar heard: called with the heirs of another super-peer while this peer serves; the election sets it.
     @ivar paused: whether this peer serves, and so is its own home.
     """
 
     __slots__ = (
-        "_avoid", "_former", "_gather", "_heirTable", "_homes", "_introduced", "_leaving", "_membership", "_own",
-        "_returningUntil", "_running", "_timer", "heard", "heirs", "paused",
+        "_avoid", "_former", "_gather", "_homes", "_introduced", "_leaving", "_lost", "_membership",
+        "_own", "_returningUntil", "_running", "_timer", "heard", "heirs", "paused",
     )
 
     def __init__(self, commons: Commons, membership: "Membership", own: OwnRegistration) -> None:
@@ -67,17 +67,12 @@ class Homes(Component):
         self._gather: IDelayedCall | None = None
         self._running = False
         self._former: list[bytes] = []
+        self._lost = FormerHomes(commons, membership, own)
         self._returningUntil = 0.0
         self._introduced: tuple[bytes, ...] = ()
         self.paused = False
-        self._heirTable = commons.softTable("heirs")
-        self.heirs: dict[bytes, Signed] = {}
+        self.heirs = HeirLists(commons)
         self.heard: Callable[[HeirList], None] = _unheard
-        for home, value in list(self._heirTable.items()):
-            try:
-                self.heirs[home] = msgspec.msgpack.decode(value, type=Signed)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                self._heirTable.remove(home)
         membership.changed.append(self._knownChanged)
         own.observers.append(self._ownChanged)
 
@@ -93,6 +88,8 @@ class Homes(Component):
     def start(self) -> None:
         self._running = True
         self._former = list(self._own.homes)
+        for home in self._former:
+            self._lost.lose(home, [self._former])
         self._returningUntil = self.commons.seconds() + RETURNING if self._former else 0.0
         self._own.start()
         self._timer = self.commons.clock.callLater(0.0, self._look)
@@ -153,7 +150,7 @@ class Homes(Component):
         for home in homes:
             if home.link is not None and home.accepted:
                 home.link.send(Unregister(True))
-        self._own.setHomes([self.commons.peerId])
+        self._lost.list([self.commons.peerId])
 
     def resume(self) -> None:
         """This peer is a leaf again."""
@@ -177,6 +174,8 @@ class Homes(Component):
 
     def _look(self) -> None:
         seconds = self.commons.seconds()
+        if self._lost.look():
+            self._lost.list(self._staying())
         if not self.paused:
             for home in list(self._homes.values()):
                 if home.state == "deferred" and seconds >= home.nextTry:
@@ -263,15 +262,21 @@ class Homes(Component):
     def settled(self, home: Home) -> None:
         """A home holds everything."""
         self._avoid.pop(home.peerId, None)
-        staying = [one for one in self._homes.values() if one.accepted and one.peerId not in self._leaving]
-        if self._own.setHomes([one.peerId for one in staying]):
-            self._ownChanged()
+        self._lost.forget(home.peerId)
+        staying = self._staying()
+        self._lost.list(staying)
         if len(staying) >= self.wanted:
             # At once, since many a peer does not stay for long; those who have fewer homes do it when they look around.
             self.introduce()
-        if self._leaving and len([one for one in staying if one.state == "registered"]) >= min(self.wanted, len(staying)):
+        if self._leaving and sum(self._homes[one].state == "registered" for one in staying) >= min(self.wanted, len(staying)):
             for peer in list(self._leaving):
                 self._leave(peer)
+
+    def _staying(self) -> list[PeerId]:
+        """The homes that are to be in the list, in order."""
+        if self.paused:
+            return [self.commons.peerId]
+        return [one.peerId for one in self._homes.values() if one.accepted and one.peerId not in self._leaving]
 
     def left(self, home: Home, code: str) -> None:
         """A home is none any more."""
@@ -279,6 +284,10 @@ class Homes(Component):
         if self._homes.get(peer) is home:
             del self._homes[peer]
         self._leaving.pop(peer, None)
+        if code in ("moved", "resigned"):
+            self._lost.forget(peer)
+        else:
+            self._lost.lose(peer, home.lists)
         seconds = self.commons.seconds()
         last = self._avoid.get(peer, (0.0, FIRST_RETRY / 2))[1]
         wait = min(LONGEST_RETRY, 2 * last)
@@ -380,10 +389,4 @@ class Homes(Component):
         if not ofHome:
             self.heard(heirs)
             return
-        self.heirs.pop(heirs.home, None)
-        self.heirs[heirs.home] = message.heirs
-        self._heirTable.put(heirs.home, pack(message.heirs))
-        while len(self.heirs) > limits.HOMES:
-            old = next(iter(self.heirs))
-            del self.heirs[old]
-            self._heirTable.remove(old)
+        self.heirs.put(heirs.home, message.heirs)

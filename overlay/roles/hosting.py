@@ -292,6 +292,9 @@ class Hosting(Component):
 
     def _unregistered(self, link: "Link", message: Unregister) -> None:
         if link.peerId not in self._accepted:
+            if message.forget and self.serving:
+                # Its link was lost, and by now it has other homes.
+                self._registry.drop(link.peerId)
             return
         del self._accepted[link.peerId]
         self._queues.pop(link.peerId, None)

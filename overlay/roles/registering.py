@@ -53,11 +53,12 @@ class Home:
     @ivar link: to it, once there is one.
     @ivar state: see L{HomeView}.
     @ivar accepted: whether it has taken us.
+    @ivar lists: of homes, which it was told last: it holds the first of them, or the second.
     """
 
     __slots__ = (
         "_base", "_batches", "_commons", "_everything", "_flying", "_homes", "_homesTold", "_own", "_target", "_wait",
-        "accepted", "life", "link", "nextTry", "peerId", "quotaBytes", "quotaRecords", "reason", "refused", "sequence", "state",
+        "accepted", "life", "link", "lists", "nextTry", "peerId", "quotaBytes", "quotaRecords", "reason", "refused", "sequence", "state",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class Home:
         self.link: Link | None = None
         self.state = "dialling"
         self.accepted = False
+        self.lists: tuple[list[bytes], ...] = ()
         self.sequence = 0
         self.reason = ""
         self.refused: dict[bytes, str] = _NONE
@@ -174,6 +176,7 @@ class Home:
         self._target = own.sequence
         self._flying = 0
         self._homesTold = own.homesSigned()
+        self.lists = (*self.lists[:1], own.homes)
         if not self.sequence:
             self.refused = _NONE
         self._batches = own.batches(self.sequence)
@@ -199,6 +202,7 @@ class Home:
         self._wait = FIRST_RETRY
         self.reason = ""
         self._batches = None
+        self.lists = self.lists[-1:]
         self._homes.settled(self)
         self.ownChanged()
 

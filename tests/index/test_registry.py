@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from overlay.errors import Damaged, StoreFull
+from overlay.identity.ids import PeerId
 from overlay.identity.network import Network
 from overlay.index import owntaking
 from overlay.index import refusals as refusalsModule
@@ -467,6 +468,17 @@ def test_ownIsARegistrationLikeAny() -> None:
     assert held is not None and (held.sequence, held.digest) == (mine.sequence, mine.digest)
     assert at.registry.homesOf(HOME.peerId) == (HOME.peerId,)
     assert at.registry.owners() == []
+
+
+def test_ownWithOtherHomes() -> None:
+    """What is shared is the same, and only the list of homes is another."""
+    at = Setting()
+    mine = OwnRegistration(at.commons)
+    mine.update([document("h/1", "bloom")], [])
+    for homes in ([HOME.peerId, PeerId(b"x" * 20)], [HOME.peerId]):
+        mine.setHomes(homes)
+        at.registry.applyOwn(mine)
+        assert at.registry.homesOf(HOME.peerId) == tuple(homes) and at.found("bloom") == 1
 
 
 def test_ownComesInPieceByPiece(monkeypatch: pytest.MonkeyPatch) -> None:

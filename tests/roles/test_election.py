@@ -254,7 +254,7 @@ def test_damagedHeirs() -> None:
     peer.storage.table("heirs").put(b"h" * 20, b"\xff\xfe")
     peer.start()
     world.run(1)
-    assert peer.isSuper and peer.peer.homes.heirs == {} == dict(peer.storage.table("heirs").items())
+    assert peer.isSuper and peer.peer.homes.heirs.byHome == {} == dict(peer.storage.table("heirs").items())
 
 
 def test_grindersAreBarred() -> None:
@@ -335,7 +335,7 @@ def test_heirs() -> None:
     home = max(world.superPeers(), key=lambda one: one.peer.hosting.count)
     # Not one that was there once, and kept an old list.
     leaf = next(one for one in world.leaves() if home.peerId in {link.peerId for link in one.peer.homes.links()})
-    signed = leaf.peer.homes.heirs[home.peerId]
+    signed = leaf.peer.homes.heirs.byHome[home.peerId]
     named = msgspec.msgpack.decode(signed.body, type=HeirList)
     heir = next(one for one in world.leaves() if one.peerId in {entry.peerId for entry in named.heirs})
     asker = next(one for one in world.leaves() if one is not heir)
@@ -369,11 +369,11 @@ def test_forgedHeirsAreNotKept() -> None:
     home = next(one for one in world.superPeers() if one.peerId == leaf.peer.homes.links()[0].peerId)
     now = int(home.peer.commons.now())
     forged = seal(leaf.identity, HeirList(world.network.id, home.peerId, now, now + 100, []))
-    kept = leaf.peer.homes.heirs.keys() | set()
+    kept = leaf.peer.homes.heirs.byHome.keys() | set()
     linkBetween(home, leaf).send(HeirsNamed(forged))
     world.run(0.2)
     # The home itself may name others meanwhile.
-    assert leaf.peer.homes.heirs.keys() == kept and forged not in leaf.peer.homes.heirs.values()
+    assert leaf.peer.homes.heirs.byHome.keys() == kept and forged not in leaf.peer.homes.heirs.byHome.values()
     assert leaf.peer.commons.trust(home.peerId) < 0.5
 
 
