@@ -19,7 +19,7 @@ from overlay.wire.query import Hit, Receipt
 from overlay.wire.statements import RecordHead
 
 KEPT_MOST = 20_000
-"""Rows that one search keeps; more are only counted."""
+"""Records that one search keeps: when there are twice as many the best of them stay, and the others are only counted."""
 
 
 @attrs.frozen(slots=True)
@@ -135,16 +135,23 @@ class _Kept:
 
 
 class Gathered:
-    """Hits as they come, verified and merged."""
+    """
+    Hits as they come, verified and merged.
+
+    @ivar whole: whether there was room for all.
+    """
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
         self._rows: dict[bytes, dict[tuple[bytes, str], _Kept]] = {}
         self._count = 0
+        self._gone = 0
+        self.whole = True
         self.forged = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """Rows, and those that there was no room for."""
+        return len(self._rows) + self._gone
 
     def take(self, hits: Sequence[Hit], source: PeerId) -> list[FoundHit]:
         """
@@ -164,14 +171,24 @@ class Gathered:
             if held is not None and held.head.number >= head.number:
                 continue
             if held is None:
-                if self._count >= KEPT_MOST:
-                    if not rows:
-                        del self._rows[head.content]
-                    continue
                 self._count += 1
             rows[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
             changed[head.content] = None
-        return [self._row(content) for content in changed]
+        if self._count > 2 * KEPT_MOST:
+            self._evict()
+        return [self._row(content) for content in changed if content in self._rows]
+
+    def _evict(self) -> None:
+        """Let the worst records go, by the scores that they came with."""
+        every = [(-one.score, *key, content) for content, rows in self._rows.items() for key, one in rows.items()]
+        for _, owner, location, content in sorted(every)[KEPT_MOST:]:
+            rows = self._rows[content]
+            del rows[owner, location]
+            if not rows:
+                del self._rows[content]
+                self._gone += 1
+        self._count = KEPT_MOST
+        self.whole = False
 
     def _verified(self, hit: Hit, source: PeerId) -> RecordHead | None:
         commons = self._commons
