@@ -119,8 +119,7 @@ class Selection:
             score = self._guess(parts)
             if len(self._guessed) >= SPARE * self._want:
                 if score < self._guessed[0]:
-                    start = int.from_bytes(content[:8], "big")
-                    self._account.spared[parts] = min(start, self._account.spared.get(parts, start))
+                    self._account.spare(parts, int.from_bytes(content[:8], "big"))
                     return False
                 heapq.heappop(self._guessed)
             heapq.heappush(self._guessed, score)

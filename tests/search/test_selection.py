@@ -1,7 +1,20 @@
 """What of the hits of a search is passed on, and what is said to be held back."""
 
-from overlay.search.receipts import KEY_BYTES, Account
+import random
+from collections.abc import Iterable
+from unittest import mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from overlay.index import scoring
+from overlay.index.scoring import FRONT_MOST, Front, Statistics, covers, normal, scorer
+from overlay.questions import Formula
+from overlay.search import receipts
+from overlay.search.receipts import KEY_BYTES, NOBODY, Account
 from overlay.search.selection import Selection
+from overlay.wire import limits
 from tests.search.test_replies import ids, rows
 
 
@@ -29,3 +42,58 @@ def test_norWhatCameAfter() -> None:
     account.holdAll([one[:KEY_BYTES] for one in ids(0, 7)], 0.5)
     selection.settle()
     assert list(account.held) == [one[:KEY_BYTES] for one in ids(5, 7)]
+
+
+def spared(some: Iterable[tuple[bytes, int]]) -> Account:
+    account = Account()
+    for parts, content in some:
+        account.spare(parts, content)
+    return account
+
+
+def told(account: Account, places: int) -> list[tuple[bytes, int]]:
+    """What a receipt says of hits that were held back here."""
+    (name, front), = account.receipt().fronts
+    assert name == NOBODY and len(front) <= limits.FRONT
+    return list(Front.decode(front, places))
+
+
+@given(st.data())
+def test_whatIsSparedIsCovered(data: st.DataObject) -> None:
+    """However few parts are remembered, every hit is covered by some that are told: none scores more, whatever the numbers."""
+    places = data.draw(st.integers(0, 5))
+    parts_ = st.binary(min_size=1 + places, max_size=1 + places).map(lambda one: normal(bytes(byte % 9 for byte in one)))
+    some = data.draw(st.lists(st.tuples(parts_, st.integers(0, 2**64 - 1)), min_size=1, max_size=60))
+    with mock.patch.object(receipts, "SPARED_MOST", data.draw(st.sampled_from([FRONT_MOST, 12, 1000]))):
+        account = spared(some)
+        entries = told(account, places)
+        assert len(entries) <= FRONT_MOST and len(account.spared) <= receipts.SPARED_MOST
+    documents = data.draw(st.integers(1, 10**6))
+    frequencies = data.draw(st.lists(st.integers(0, documents), min_size=places, max_size=places))
+    numbers = Statistics(documents, data.draw(st.integers(0, 10**8)), tuple(frequencies))
+    score = scorer(numbers, Formula("bm25", data.draw(st.floats(0.01, 100)), data.draw(st.floats(0.01, 1))))
+    for parts, content in some:
+        above = [one for one, at in entries if covers(one, parts) and at <= content]
+        assert above and all(score(one) >= score(parts) for one in above)
+
+
+def test_veryManyAreSpared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of which covers another: each is compared with a few, and few are remembered."""
+    compared = 0
+
+    def counted(one: bytes, other: bytes) -> bool:
+        nonlocal compared
+        compared += 1
+        return covers(one, other)
+
+    monkeypatch.setattr(scoring, "covers", counted)
+    rng = random.Random(1)
+    some = {bytes((9, *(rng.randrange(1, 200) for _ in range(24)))): rng.randrange(2**64) for _ in range(5000)}
+    account = spared(some.items())
+    entries = told(account, 24)
+    assert compared < 2 * FRONT_MOST * len(some) and len(account.spared) <= receipts.SPARED_MOST
+    front = Front.of(some, lambda parts: float(sum(parts)))
+    assert compared < 4 * FRONT_MOST * len(some) and len(front.entries) == FRONT_MOST
+    for parts, content in some.items():
+        for cover in (entries, front.entries.items()):
+            assert any(covers(one, parts) and at <= content for one, at in cover)
