@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from overlay.index import scoring
 from overlay.index.scoring import FRONT_MOST, Front, Statistics, covers, normal, scorer
 from overlay.questions import Formula
-from overlay.search import receipts
+from overlay.search import receipts, selection
 from overlay.search.receipts import KEY_BYTES, NOBODY, Account
 from overlay.search.selection import Selection
 from overlay.wire import limits
+from overlay.wire.query import Hit
+from tests.index.material import document, identity, record
 from tests.search.test_replies import ids, rows
+
+ANNA = identity(1)
 
 
 def test_whatWasSentIsNotHeldBack() -> None:
@@ -97,3 +101,40 @@ def test_veryManyAreSpared(monkeypatch: pytest.MonkeyPatch) -> None:
     for parts, content in some.items():
         for cover in (entries, front.entries.items()):
             assert any(covers(one, parts) and at <= content for one, at in cover)
+
+
+def hit(number: int, parts: bytes) -> Hit:
+    made = record(ANNA, document(f"s/{number}.txt", "dawn"))
+    return Hit(made.head, made.signature, ANNA.publicKey, "", float(number), parts)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_noMoreThanAreTaken(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where hits get better as they come, so many are passed on as whoever asked takes; what covers the others is told."""
+    monkeypatch.setattr(selection, "mostHits", lambda want: 4 * want)
+    account = Account()
+    chosen = Selection(5, account, 1)
+    if own:
+        chosen.numbers = Statistics(100, 900, (50,))
+    hits = [hit(number, bytes((9, 1 + number))) for number in range(60)]
+    passed = [hit for at in range(0, 60, 4) for hit in chosen.choose(hits[at : at + 4])]
+    assert passed == hits[:18] and chosen.passed == 18 and len(account.held) == 42
+    ((best, _),) = told(account, 1)
+    assert best == bytes((9, 60)) and account.receipt().bound == 59.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_theBestFindRoom(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of very many that do not cover each other, in any order, what is best by the numbers here is passed on, however late it comes."""
+    monkeypatch.setattr(selection, "mostHits", lambda want: 20 * want)
+    account = Account()
+    chosen = Selection(5, account, 2)
+    chosen.numbers = Statistics(100, 900, (50, 1))
+    score = scorer(chosen.numbers)
+    hits = [hit(number, bytes((9, 1 + number % 200, 200 - number % 200))) for number in range(1000)]
+    random.Random(seed).shuffle(hits)
+    passed = [one for at in range(0, 1000, 4) for one in chosen.choose(hits[at : at + 4])]
+    best = sorted((score(one.parts) for one in hits), reverse=True)[:5]
+    assert sorted((score(one.parts) for one in passed), reverse=True)[:5] == best and len(passed) < 90
+    entries = told(account, 2)
+    assert all(one in passed or any(covers(above, one.parts) for above, _ in entries) for one in hits)
