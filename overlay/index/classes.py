@@ -5,6 +5,7 @@ length.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from pyroaring import BitMap
@@ -191,10 +192,13 @@ class Classes:
         contentsSeen = {one[1]: one[2] for one in shown}
         seen = set(contentsSeen.values()) if len(contentsSeen) == len(shown) else {one[2] for one in shown}
 
+        @cache
+        def asGood() -> set[int]:
+            above = {one for one in {one[3] for one in shown} if covers(one, parts)}
+            return {one[1] for one in shown if one[3] in above}
+
         def isShown(content: int, row: int) -> bool:
-            return row in seen or (
-                content in contentsSeen and any(one[1] == content and covers(one[3], parts) for one in shown)
-            )
+            return row in seen or (content in contentsSeen and content in asGood())
 
         whole = np.frombuffer(self._postings.contents.values, np.uint64)
         if code is not None:

@@ -151,6 +151,7 @@ class Front:
         @param first: the parts of all records held back, or what covers them, with the first content of each.
         @param score: a guess; when there are too many parts, those that it gives least are joined.
         """
+        # Never more than that few: each part is compared with those alone, however many there are.
         kept: dict[Parts, int] = {}
         for parts in sorted(first, key=lambda one: (-score(one), one)):
             content = first[parts]
@@ -159,11 +160,10 @@ class Front:
                     kept[above] = min(kept[above], content)
                     break
             else:
-                kept[parts] = content
-        while len(kept) > FRONT_MOST:
-            (least, content), (parts, other) = kept.popitem(), kept.popitem()
-            joined = _join(least, parts)
-            kept[joined] = min(content, other, kept.get(joined, content))
+                if len(kept) == FRONT_MOST:
+                    last, other = kept.popitem()
+                    parts, content = _join(last, parts), min(content, other)
+                kept[parts] = min(content, kept.get(parts, content))
         return cls(kept)
 
     def without(self, shown: Sequence[tuple[Parts, int]], want: int) -> "Front":

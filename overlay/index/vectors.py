@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from overlay.index.bm25 import classLength
 from overlay.index.grades import LEVEL_OF_GRADE, gradesOf
 from overlay.index.postings import Postings
-from overlay.index.scoring import FRONT_MOST, Best, Parts, Unit, covers
+from overlay.index.scoring import FRONT_MOST, Best, Parts, Unit
 from overlay.questions import Formula
 
 _LENGTHS = np.array([classLength(number) for number in range(256)], np.float64)
@@ -96,14 +96,27 @@ class Vectors:
         return _skyline(scores, parts, contents)
 
     def _leaveOutShown(self, left: np.ndarray, shown: Sequence[Best]) -> None:
-        """A row of like content that cannot score better than one shown is as good as shown."""
-        ordered = np.array(sorted(one[1] for one in shown), np.uint64)
+        """
+        A row of like content that cannot score better than one shown is as good as shown. Of those shown of one content only the best few
+        are looked at: rows of one content may be very many.
+        """
+        ordered = np.array(sorted({one[1] for one in shown}), np.uint64)
         places = np.searchsorted(ordered, self.contents)
         places[places == len(ordered)] = 0
-        for at in np.flatnonzero((ordered[places] == self.contents) & left).tolist():
-            content, parts = int(self.contents[at]), self.parts[at].tobytes()
-            if any(one[1] == content and covers(one[3], parts) for one in shown):
-                left[at] = False
+        at = np.flatnonzero((ordered[places] == self.contents) & left)
+        if not len(at):
+            return
+        kinds: dict[int, dict[Parts, None]] = {content: {} for content in ordered.tolist()}
+        for one in shown:
+            kinds[one[1]][one[3]] = None
+        listed = [list(some) for some in kinds.values()]
+        for number in range(min(FRONT_MOST, max(map(len, listed)))):
+            above = np.frombuffer(b"".join(some[min(number, len(some) - 1)] for some in listed), np.uint8)
+            above = above.reshape(len(listed), -1)[places[at]]
+            parts = self.parts[at]
+            covered = (above[:, 0] <= parts[:, 0]) & (above[:, 1:] >= parts[:, 1:]).all(axis=1) | ~parts[:, 1:].any(axis=1)
+            left[at[covered]] = False
+            at = at[~covered]
 
 
 def _skyline(scores: np.ndarray, parts: np.ndarray, contents: np.ndarray) -> dict[Parts, int]:

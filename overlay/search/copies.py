@@ -35,6 +35,7 @@ class Copy(msgspec.Struct, eq=False):
     One copy on its way.
 
     @ivar hits: that have come for it.
+    @ivar dropped: how many of them were too many, and C{bound}: the best score of those.
     """
 
     number: int
@@ -43,6 +44,31 @@ class Copy(msgspec.Struct, eq=False):
     receiver: object
     want: int
     hits: int = 0
+    dropped: int = 0
+    bound: float = 0.0
+
+    def drop(self, hits: Sequence[Hit]) -> None:
+        """Some hits are not passed on."""
+        self.dropped += len(hits)
+        self.bound = max([self.bound, *(hit.score for hit in hits)])
+
+    def accounted(self, done: Done) -> Done | None:
+        """The end of it with what was dropped; None if there is no account that this would go into."""
+        if not self.dropped:
+            return done
+        receipt = done.receipt
+        if receipt is None or not receipt.answeredBy:
+            return None
+        # What does not arrive is not ranked.
+        receipt = msgspec.structs.replace(
+            receipt, heldMore=receipt.heldMore + self.dropped, bound=max(receipt.bound, self.bound), ranked=0
+        )
+        return msgspec.structs.replace(done, receipt=receipt, ranking=done.ranking and "estimated")
+
+
+def mostHits(want: int) -> int:
+    """How many hits are taken for one copy."""
+    return 20 * want + 1000
 
 
 def isFurther(hops: int, than: int | None) -> bool:
@@ -148,8 +174,9 @@ class Copies:
             self._commons.tally.count("drops", "late-hits")
             return
         copy.hits += len(message.hits)
-        if copy.hits > 20 * copy.want + 1000:
+        if copy.hits > mostHits(copy.want):
             self._commons.tally.count("drops", "too-many-hits")
+            copy.drop(message.hits)
             return
         copy.receiver.hitsCame(copy, message.hits)  # type: ignore[attr-defined]
 
@@ -159,7 +186,7 @@ class Copies:
             self._commons.tally.count("drops", "late-done")
             return
         self._take(message.copy, link.peerId)
-        copy.receiver.copyEnded(copy, message)  # type: ignore[attr-defined]
+        copy.receiver.copyEnded(copy, copy.accounted(message))  # type: ignore[attr-defined]
 
     def linkLost(self, link: "Link") -> None:
         """Every copy on the link has ended."""

@@ -19,7 +19,7 @@ from overlay.wire.query import Hit, Receipt
 from overlay.wire.statements import RecordHead
 
 KEPT_MOST = 20_000
-"""Rows that one search keeps; more are only counted."""
+"""Records that one search keeps: when there are twice as many the best of them stay, and the others are only counted."""
 
 
 @attrs.frozen(slots=True)
@@ -135,7 +135,11 @@ class _Kept:
 
 
 class Gathered:
-    """Hits as they come, verified and merged."""
+    """
+    Hits as they come, verified and merged.
+
+    @ivar whole: whether there was room for all.
+    """
 
     def __init__(self, commons: Commons) -> None:
         self._commons = commons
@@ -143,10 +147,13 @@ class Gathered:
         # What each record is now: an older version of it may come after a newer one.
         self._contents: dict[tuple[bytes, str], bytes] = {}
         self._count = 0
+        self._gone = 0
+        self.whole = True
         self.forged = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        """Rows, and those that there was no room for."""
+        return len(self._rows) + self._gone
 
     def take(self, hits: Sequence[Hit], source: PeerId) -> list[FoundHit]:
         """
@@ -163,8 +170,6 @@ class Gathered:
             key = (head.owner, head.location)
             before = self._contents.get(key)
             if before is None:
-                if self._count >= KEPT_MOST:
-                    continue
                 self._count += 1
             else:
                 if self._rows[before][key].head.number >= head.number:
@@ -175,7 +180,19 @@ class Gathered:
             self._contents[key] = head.content
             self._rows.setdefault(head.content, {})[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
             changed[head.content] = None
-        return [self._row(content) for content in changed]
+        if self._count > 2 * KEPT_MOST:
+            self._evict()
+        return [self._row(content) for content in changed if content in self._rows]
+
+    def _evict(self) -> None:
+        """Let the worst records go, by the scores that they came with."""
+        every = [(-one.score, *key, content) for content, rows in self._rows.items() for key, one in rows.items()]
+        for _, owner, location, content in sorted(every)[KEPT_MOST:]:
+            del self._contents[owner, location]
+            self._remove(content, (owner, location))
+            self._gone += content not in self._rows
+        self._count = KEPT_MOST
+        self.whole = False
 
     def _remove(self, content: bytes, key: tuple[bytes, str]) -> None:
         rows = self._rows[content]

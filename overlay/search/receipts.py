@@ -13,6 +13,8 @@ from overlay.wire.query import Hit, Receipt
 NOBODY = bytes(NAME_BYTES)
 """In place of a name: records that came this way, and were held back on it."""
 KEY_BYTES = 8
+SPARED_MOST = 256
+"""Parts of hits held back here that are remembered; what covers them takes the place of more."""
 
 
 def keyOf(owner: bytes, recordId: bytes) -> bytes:
@@ -66,7 +68,7 @@ class Account(msgspec.Struct, eq=False):
     @ivar unknown: by scoring term, how many records there are in branches that were pruned although they may have it.
     @ivar doubled: how often a super-peer was named as pruned that was named before.
     @ivar silent: names of super-peers that are silent, and were not waited for.
-    @ivar spared: parts of hits held back here that fewer than C{want} others cover, with the first content of each.
+    @ivar spared: parts of hits held back here that fewer than C{want} others cover, or what covers these, with the first content of each.
     """
 
     answeredBy: dict[bytes, None] = {}
@@ -212,6 +214,13 @@ class Account(msgspec.Struct, eq=False):
         for key in keys:
             self.hold(key, score)
 
+    def spare(self, parts: Parts, content: int) -> None:
+        """A hit is held back although fewer than C{want} others cover it."""
+        spared = self.spared
+        spared[parts] = min(content, spared.get(parts, content))
+        if len(spared) > SPARED_MOST:
+            self.spared = _coverOf(spared)
+
     def shown(self, key: bytes) -> None:
         """A hit that some branch held back was passed on after all."""
         self.held.pop(key, None)
@@ -220,7 +229,7 @@ class Account(msgspec.Struct, eq=False):
         """As it stands."""
         fronts = list(self.fronts)
         if self.spared:
-            fronts.append((NOBODY, Front.of(self.spared, lambda parts: float(sum(parts[1:]))).encode()))
+            fronts.append((NOBODY, Front(_coverOf(self.spared)).encode()))
         if len(fronts) > limits.FRONTS or sum(len(front) for _, front in fronts) > limits.FRONTS_BYTES:
             # What is held back is not bounded any more, so that the order is an estimate.
             fronts, ranked = [], 0
@@ -234,6 +243,11 @@ class Account(msgspec.Struct, eq=False):
             ranked, self.balance, fronts, self.cancelled, dict(self.unknown), self.doubled,
             b"".join(name for name in self.silent if name not in self.answeredBy),
         )
+
+
+def _coverOf(spared: Mapping[Parts, int]) -> dict[Parts, int]:
+    """A few parts that cover many."""
+    return Front.of(spared, lambda parts: float(sum(parts[1:]))).entries
 
 
 def sizeOfHit(hit: Hit) -> int:

@@ -222,7 +222,7 @@ class Search:
             self._gathered.rank(self._wanted, receipt)
         ranking = self._commons.policies.ranking
         held = len(receipt.held) // 8 + receipt.heldMore
-        proved = order == "exact" and not (held and self._gathered.isMoved(ranking))
+        proved = order == "exact" and self._gathered.whole and not (held and self._gathered.isMoved(ranking))
         judged = self._gathered.judged(ranking, self._sort)
         # What is held back was chosen by the formula alone.
         if not proved or (held and any(row.score != verdict.score for row, verdict in judged)):

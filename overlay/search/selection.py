@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from overlay.index.packed import PackedRow, PackedRows
 from overlay.index.record import openHead, recordIdOf
 from overlay.index.scoring import BM25, Parts, Statistics, scorer
+from overlay.search.copies import mostHits
 from overlay.search.receipts import KEY_BYTES, Account, keyOf
 from overlay.search.skyband import Skyband
 from overlay.wire.query import Hit
 
 SPARE = 8
-"""So many times C{want} hits are passed on whatever they score."""
+"""So many times C{want} hits are passed on whatever they score; from when half of what may be passed on at all has been, fewer."""
 CONTENT_BYTES = 8
 """Of a content hash, as an index has it: so many tell rows apart."""
 
@@ -31,6 +32,8 @@ class Selection:
 
     def __init__(self, want: int, account: Account, places: int) -> None:
         self._want = want
+        # The best of what is held back here, which is asked for once more, must still find room.
+        self._most = mostHits(want) * 9 // 10
         self._account = account
         self._size = 1 + places
         # Made with the first hit that is compared with others.
@@ -114,15 +117,23 @@ class Selection:
         band = self._compared()
         if band.isBeaten(parts, content):
             return False
+        left = self._most - len(self._seen)
+        if left <= 0:
+            self._account.spare(parts, int.from_bytes(content[:8], "big"))
+            return False
         if self._guess is None and self.numbers is not None:
             # Most searches find so little that it never comes to that.
             self._guess = scorer(self.numbers, self.formula)
         if self._guess is not None:
             score = self._guess(parts)
-            if len(self._guessed) >= SPARE * self._want:
+            room = SPARE * self._want
+            if 2 * left < self._most:
+                room = min(room, max(self._want, left // 4))
+            if len(self._guessed) >= room:
+                while len(self._guessed) > room:
+                    heapq.heappop(self._guessed)
                 if score < self._guessed[0]:
-                    start = int.from_bytes(content[:8], "big")
-                    self._account.spared[parts] = min(start, self._account.spared.get(parts, start))
+                    self._account.spare(parts, int.from_bytes(content[:8], "big"))
                     return False
                 heapq.heappop(self._guessed)
             heapq.heappush(self._guessed, score)

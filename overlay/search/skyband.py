@@ -61,6 +61,9 @@ class Skyband:
         rows = set(own[: bisect_left(own, content)])
         for one in _bits(above):
             rows.update(self._contents[one])
+            if len(rows) > want:
+                # So many even without its own row.
+                return True
         again = content in rows or content in own
         rows.discard(content)
         return again or len(rows) >= want

@@ -1,19 +1,24 @@
 """All ways of finding the best rows, against scoring every record by the book, after records have come and gone."""
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyroaring import BitMap
 
 from overlay.index import evaluation, grades, posting, ranking, terms
 from overlay.index.bm25 import lengthClass
+from overlay.index.classes import Classes
 from overlay.index.expression import And, Expression, MediaType, Not, Or, Prefix, Word
 from overlay.index.indexed import IndexedStore
+from overlay.index.postings import Entry, Postings
 from overlay.index.rowtable import MemoryRows
-from overlay.index.scoring import Front, Parts, covers, normal
+from overlay.index.scoring import BM25, Best, Front, Parts, Unit, covers, normal
 from overlay.index.store import Change, Request, StoredRecord
+from overlay.index.vectors import Vectors
 from overlay.questions import Formula
 from tests.index.material import NOW, Naive, document, evaluate, identity, occurrences, record, scoringParts
 
@@ -115,3 +120,52 @@ def test_recordsOfNoWordsScoreNothing(handful: int, monkeypatch: pytest.MonkeyPa
     rows = store.search(Request(expression, 5, NOW, formula=Formula(b=1.0))).rows
     assert [row.recordId for row in rows] == [made[1].recordId, made[0].recordId]
     assert rows[0].score > 0 == rows[1].score
+
+
+class Looked(list[Best]):
+    """Rows that count how often each is looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[Best]:
+        for one in super().__iter__():
+            self.looks += 1
+            yield one
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_veryManyOfOneContent(few: bool, seed: int) -> None:
+    """Those that are as good as shown are left out, without looking at all that is shown for each of them."""
+    rng = random.Random(seed)
+    postings = Postings()
+    for row in range(600):
+        # Some are better than all of those that are alike.
+        alike = row >= 90
+        held = {word: (4 + rng.randrange(1 if few else 3) if alike else 9, True) for word in ("bloom", "tree")}
+        length = 20 + rng.randrange(1 if few else 2)
+        entry = Entry(f"{row}", 1000 + row % 2 if alike else row, 1, 1, 10**9, "text/plain", "txt", length, held)
+        postings.add(b"owner", row.to_bytes(16, "big"), entry, row)
+    postings.shrink()
+    units = [
+        Unit(found, 2.0 - place, place)
+        for place, word in enumerate(("bloom", "tree")) if (found := postings.terms.get(word)) is not None
+    ]
+    made = postings, BitMap(range(600)), units, 20.0, 2, BM25, True
+    if few:
+        classes = Classes(*made)
+        shown = Looked(classes.best(100))
+        front = classes.front(shown, lambda parts: float(sum(parts))).entries
+    else:
+        vectors = Vectors(*made)
+        shown = Looked(vectors.best(100, postings.keyOf))
+        front = vectors.front(shown, [])
+    assert shown.looks < 40 * len(shown)
+    rows = Vectors(*made)
+    seen = {row for _, _, row, _ in shown}
+    for row, parts, content in zip(range(600), map(bytes, rows.parts), rows.contents.tolist(), strict=True):
+        assert (
+            row in seen
+            or any(covers(one, parts) and (one != parts or at <= content) for one, at in front.items())
+            or any(at == content and covers(one, parts) for _, at, _, one in shown)
+        )
