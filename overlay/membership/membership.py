@@ -113,11 +113,11 @@ class Membership(Presence):
         if known.advert.role != "super":
             self._forget(link.peerId)
         elif code in ("leaving", "dead", "lost"):
-            # One that says goodbye is gone. A broken link may be no more than that: the gossip asks again.
+            # One that says goodbye is gone. A broken link may be no more than that: the gossip looks again.
             if code == "leaving":
                 self.markDead(link.peerId, True)
             else:
-                self.gossip.doubt(link.peerId)
+                self.gossip.doubt(link.peerId, True)
 
     # --- whom we know ------------------------------------------------------------------------------------------------
 
