@@ -133,6 +133,9 @@ class Gathering:
             return
         named = {*self._account.answeredBy, *self._account.pruned}
         known = self._membership.superPeerView()
+        if len(named) < 2:
+            # Nobody else has been asked: there may be others all the same, whom this peer has not reached yet.
+            self._missing = self._membership.unmet()
         unnamed = [one for one in known if one.peerId[:NAME_BYTES] not in named]
         if status == "enough" and unnamed:
             # A super-peer holds its own registration as well.
@@ -170,12 +173,12 @@ class Gathering:
 
     def _allAsked(self, silent: list[PeerId]) -> None:
         self._round = None
-        self._missing = len(silent)
+        self._missing += len(silent)
         self._refinement = Refinement(
             self._flood, self._membership, self._copies, self._id, self._wanted, self._account, self._collected, self._deadline,
             self._refined, self._ranked,
         )
-        self._refinement.begin(not silent)
+        self._refinement.begin(not self._missing)
 
     def _ranked(self, ranking: str) -> None:
         self._end("answered", ranking)
