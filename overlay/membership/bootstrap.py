@@ -28,6 +28,8 @@ CALM = 15.0
 """Seconds between two looks of a peer that is well."""
 AGAIN = 4.0
 """Seconds after which those who could name no super-peer are asked again."""
+TOLD_WITHIN = 2.0
+"""Seconds within which a super-peer that has just been linked has told of the others that it knows."""
 UNUSED = 20.0
 """Seconds after which a link that this peer dialled and no part of it needs is ended."""
 ISLANDS = 60.0
@@ -69,6 +71,7 @@ class Bootstrap(Component):
         self._announced: Announcement | None = None
         self._sayAfter = SAY_AFTER
         self._stopped = False
+        membership.unmet = self._unmet
 
     @property
     def alone(self) -> bool:
@@ -93,6 +96,26 @@ class Bootstrap(Component):
         """
         since = self.since
         return 0.0 if since is None else self.commons.seconds() - max(since, min(self._full, since + CROWDED))
+
+    def _unmet(self) -> int:
+        """
+        How many others may serve of whom nothing is known here: while no super-peer has been linked for a moment, in which it tells of all
+        others, each that is remembered or named and has not been tried in vain.
+        """
+        seconds, membership = self.commons.seconds(), self._membership
+        linked = self.commons.links.several(one.peerId for one in membership.superPeerView())
+        if any(seconds - link.since >= TOLD_WITHIN for link in linked):
+            return 0
+        own = membership.ownAddresses()
+        # Whoever is known already is counted as such, alive or dead.
+        untried = [
+            one for one in self.targets
+            if not one.tries and not one.itself and one.address not in own and (one.peer is None or membership.get(one.peer) is None)
+        ]
+        if linked:
+            # At an address alone may be somebody who is known.
+            return len({one.peer for one in untried if one.peer is not None})
+        return len({one.peer or one.address for one in untried}) or int(any(one.answered is None for one in self.sources))
 
     @property
     def serving(self) -> bool:
@@ -298,6 +321,8 @@ class Bootstrap(Component):
     def _seek(self, seconds: float) -> None:
         """A super-peer that has no link to another seeks them as one does that has not joined: it may only have come back to its role."""
         due = [one for one in self._far(self.targets) if one.next <= seconds]
+        # Each once before any again: until then it is not known whether there is nobody.
+        due = [one for one in due if not one.tries] or due
         for target in self.commons.random.sample(due, min(AT_ONCE, len(due))) if due else ():
             self._dial(target)
 

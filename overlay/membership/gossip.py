@@ -1,6 +1,10 @@
 """
 How adverts travel: news is passed on at once among super-peers, and a little of everything is compared from time to time, so that what
 was missed is made up for. What is said to be dead is dialled before it is believed.
+
+One that names no address cannot be dialled. Of such a one nobody is told that it is dead, and nobody believes it: only who has lost a link
+to it takes it for dead, until others, who must have lost theirs by then, still say that it lives. To all others it is one that does not
+answer, as long as its advert is valid.
 """
 
 from collections.abc import Sequence
@@ -202,7 +206,7 @@ class Gossip:
                 newer.append(known.signed)
             elif not known.alive and link.isSuper:
                 # What a leaf knows may be old.
-                self.doubt(peer)
+                self._contradicted(known)
         if wanted:
             link.send(AdvertsWanted(wanted))
         membership.show(link, newer[: 2 * limits.ADVERTS_PER_MESSAGE] if link.isSuper else newer[:SAMPLE])
@@ -239,15 +243,37 @@ class Gossip:
         for link in self._some(self._superLinks(), PASSED_ON):
             link.send(AdvertIds([], [peer]))
 
-    def doubt(self, peer: bytes) -> None:
-        """Dial a peer soon, to see whether it lives; what is found is told to others if it is dead."""
+    def doubt(self, peer: bytes, lost: bool = False) -> None:
+        """
+        Dial a peer soon, to see whether it lives; what is found is told to others if it is dead.
+
+        @param lost: whether a link to it has just broken: then it is dead too if it cannot be dialled and does not come back.
+        """
         if peer in self._doubted or len(self._doubted) >= DOUBTS_MOST:
+            return
+        if not lost and not self._membership.addresses(peer):
+            known = self._membership.get(peer)
+            if known is not None and not self._isValid(known):
+                self._membership.markDead(peer, False)
             return
         wait = self._commons.random.uniform(0.0, DOUBT_WITHIN)
         self._doubted[peer] = self._commons.clock.callLater(wait, self._dial, peer, None)
 
+    def _isValid(self, known: "Known") -> bool:
+        return known.advert.expires > self._commons.now()
+
+    def _contradicted(self, known: "Known") -> None:
+        """Another super-peer says that one lives which is dead here."""
+        commons, settings = self._commons, self._commons.settings
+        if self._membership.addresses(known.peerId):
+            self.doubt(known.peerId)
+        elif self._isValid(known) and commons.seconds() - known.heard > settings.beats.dead + DOUBT_WITHIN + settings.gossip:
+            # If it were dead, whoever was linked to it would have found so by now, and what was said before would have come.
+            self._membership.revived(known.peerId)
+
     def _dial(self, peer: bytes, left: list[str] | None) -> None:
         membership = self._membership
+        dialled = left is not None
         if left is None:
             self._doubted[peer] = None
             left = membership.addresses(peer)[:3]
@@ -256,7 +282,8 @@ class Gossip:
             return
         if not left:
             self._doubted.pop(peer, None)
-            membership.markDead(peer, True)
+            if dialled or not (membership.suspicion is not None and membership.suspicion.isVouchedFor(peer)):
+                membership.markDead(peer, dialled)
             return
         probing = self._commons.links.probe(left[0], PeerId(peer))
         probing.addCallbacks(lambda rtt: self._alive(peer), lambda failure: self._silent(failure, peer, left[1:]))

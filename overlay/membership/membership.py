@@ -56,6 +56,10 @@ class _NoMandates:
 _NO_MANDATES = _NoMandates()
 
 
+def _nobody() -> int:
+    return 0
+
+
 class Membership(Presence):
     """
     Whom this peer knows, beside what it says of itself.
@@ -64,15 +68,17 @@ class Membership(Presence):
     @ivar cache: super-peers remembered over a restart.
     @ivar met: since when each linked peer is known to have been up.
     @ivar suspicion: whether others have had a sign of life of a peer lately; it sets this itself.
+    @ivar unmet: how many super-peers there may be that this peer has not tried to reach yet; bootstrap sets it.
     @ivar changed: called with a peer's id when it becomes known, changes or dies.
     """
 
-    __slots__ = ("_known", "_view", "cache", "changed", "mandates", "met", "suspicion")
+    __slots__ = ("_known", "_view", "cache", "changed", "mandates", "met", "suspicion", "unmet")
 
     def __init__(self, commons: Commons) -> None:
         super().__init__(commons)
         self.mandates: Mandates = _NO_MANDATES
         self.suspicion: Suspicion | None = None
+        self.unmet: Callable[[], int] = _nobody
         self.changed: list[Callable[[bytes], None]] = []
         self._known: dict[bytes, Known] = {}
         self._view = View(self._known, commons.isRefused)
@@ -113,11 +119,11 @@ class Membership(Presence):
         if known.advert.role != "super":
             self._forget(link.peerId)
         elif code in ("leaving", "dead", "lost"):
-            # One that says goodbye is gone. A broken link may be no more than that: the gossip asks again.
+            # One that says goodbye is gone. A broken link may be no more than that: the gossip looks again.
             if code == "leaving":
                 self.markDead(link.peerId, True)
             else:
-                self.gossip.doubt(link.peerId)
+                self.gossip.doubt(link.peerId, True)
 
     # --- whom we know ------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class _Call:
     @ivar purpose: C{growth}, C{renewal} or C{petition}.
     @ivar answers: who would serve, with addresses and claims.
     @ivar candidate: chosen, with addresses, and with what was observed of it in C{fitness}.
+    @ivar beyond: electors that have no link and name no address: they may live, but are not asked this time.
     @ivar issued: network time that the nomination bears, seconds since the epoch: the seat's place depends on it.
     """
 
@@ -51,6 +52,7 @@ class _Call:
     candidate: PeerId = attrs.field(default=PeerId(b""))
     addresses: list[str] = attrs.field(factory=list)
     fitness: Verdict | None = None
+    beyond: list[PeerId] = attrs.field(factory=list)
     issued: int = 0
     electorate: list[PeerId] = attrs.field(factory=list)
     nomination: Signed | None = None
@@ -222,7 +224,7 @@ class Caller:
         dialling: list[Deferred[object]] = []
         for elector in call.electorate:
             if self._commons.links.get(elector) is None:
-                dialling.append(self._dial(elector))
+                dialling.append(self._dial(call, elector))
         if not dialling:
             self._seat.electorsReached()
             return
@@ -238,22 +240,26 @@ class Caller:
             self._seat.electorsReached()
 
     def _electorate(self, call: _Call) -> list[PeerId]:
-        """The nearest voters; of those that let a call to vote go by unanswered lately, the nearest two are passed over."""
+        """The nearest voters; of those that cannot be asked, or let a call to vote go by lately, the nearest two are passed over."""
         commons = self._commons
         seat = (commons.network.id, commons.peerId, call.counter, call.issued)
         pool = self._pool()
         point, seconds = seatPoint(*seat), commons.seconds()
         self._silent = {one: when for one, when in self._silent.items() if seconds - when < FAILED_FOR}
-        passedOver = sorted((one for one in self._silent if one in pool), key=lambda one: distance(point, one))[:TOLERATED]
+        mute = {one for one in (*self._silent, *call.beyond) if one in pool}
+        passedOver = sorted(mute, key=lambda one: distance(point, one))[:TOLERATED]
         return electorateOf(*seat, call.candidate, [one for one in pool if one not in passedOver])
 
-    def _dial(self, peer: PeerId) -> "Deferred[object]":
+    def _dial(self, call: _Call, peer: PeerId) -> "Deferred[object]":
         left = list(self._membership.addresses(peer))[:3]
 
         def attempt(failure: Failure | None = None) -> object:
             if failure is not None and failure.check(TurnedAway):
                 # It lives, and cannot be asked.
                 self._silent[peer] = self._commons.seconds()
+                return None
+            if not left and failure is None:
+                call.beyond.append(peer)
                 return None
             if not left:
                 self._membership.markDead(peer, True)

@@ -133,6 +133,9 @@ class Gathering:
             return
         named = {*self._account.answeredBy, *self._account.pruned}
         known = self._membership.superPeerView()
+        if len(named) < 2:
+            # Nobody else has been asked: there may be others all the same, whom this peer has not reached yet.
+            self._missing = self._membership.unmet()
         unnamed = [one for one in known if one.peerId[:NAME_BYTES] not in named]
         if status == "enough" and unnamed:
             # A super-peer holds its own registration as well.
@@ -171,7 +174,7 @@ class Gathering:
     def _allAsked(self, silent: list[PeerId]) -> None:
         self._round = None
         # This super-peer's own store may fail.
-        self._missing = len(silent) + (self._commons.peerId[:NAME_BYTES] not in self._account.answeredBy)
+        self._missing += len(silent) + (self._commons.peerId[:NAME_BYTES] not in self._account.answeredBy)
         if self._ttl == limits.TTL_ALL and not silent:
             # What was out of reach of one copy was in that of another, or has answered by itself.
             self._account.notReached = 0

@@ -93,7 +93,12 @@ class Round:
                 self._ask(link)
             else:
                 self._dials[peer] = self._commons.seconds()
-                self._dial(peer, self._membership.addresses(peer)[:2])
+                addresses = self._membership.addresses(peer)[:2]
+                if addresses:
+                    self._dial(peer, addresses)
+                else:
+                    # It cannot be dialled, and may live all the same.
+                    self._gone(peer)
         self._busy = False
         if not self._left and len(self._aside) >= len(self._asking):
             self._end()

@@ -349,6 +349,96 @@ def test_aSuperPeerThatComesBackAlone(world: World) -> None:
     assert world.until(lambda: bool(second.peer.neighbours.linked()), 10)
 
 
+def said(peer: LabPeer) -> tuple[str, int, int]:
+    """How a search by a peer ends: with which status, how many answer, how many are missing."""
+    outcome = peer.search("dawn", want=100, router="flood")
+    return outcome.status, outcome.answered, outcome.missing
+
+
+def two(world: World) -> tuple[LabPeer, LabPeer]:
+    """Two super-peers, each of which has only the other."""
+    first = world.add()
+    second = world.add(bootstrap=[first], settings=Settings(role="super"))
+    assert world.until(lambda: second.isSuper and bool(second.peer.neighbours.linked()), 60)
+    world.run(10)
+    assert said(first) == said(second) == ("complete", 2, 0)
+    second.bootstrap = []
+    return first, second
+
+
+def test_whoRemembersOthersDoesNotSpeakForAll(world: World) -> None:
+    """What a super-peer that has just come back finds by itself is not all that there is, until it has met the others that it remembers."""
+    _, second = two(world)
+    second.crash()
+    world.run(30)
+    second.restart()
+    assert world.until(lambda: second.isSuper, 1)
+    assert said(second) == ("incomplete", 1, 1)
+    world.run(5)
+    assert said(second) == ("complete", 2, 0)
+
+
+def test_whoRemembersOnlyTheDead(world: World) -> None:
+    """Once each that it remembers has been tried in vain, a super-peer is the only one."""
+    first, second = two(world)
+    for one in (second, first):
+        one.crash()
+    second.restart()
+    assert world.until(lambda: second.isSuper, 1)
+    assert said(second) == ("incomplete", 1, 1)
+    assert world.until(lambda: all(one.tries for one in second.peer.bootstrap.targets), 10)
+    assert said(second) == ("complete", 1, 0)
+    # Whoever leaves is known to be gone: it need not be tried.
+    first.restart()
+    assert world.until(lambda: bool(second.peer.neighbours.linked()), 60)
+    world.run(10)
+    first.stop()
+    assert all(said(second) == ("complete", 1, 0) for _ in range(40) if world.run(1.0) is None)
+
+
+def test_whoFoundsANetworkSpeaksForAll(world: World) -> None:
+    """Where there is nobody to be tried one peer is all that there is, from its first moment."""
+    peer = world.add()
+    assert world.until(lambda: peer.isSuper, 5)
+    assert said(peer) == ("complete", 1, 0)
+    peer.crash()
+    peer.restart()
+    assert world.until(lambda: peer.isSuper, 1)
+    assert said(peer) == ("complete", 1, 0)
+
+
+def test_aSuperPeerThatHasNotLookedYet(world: World) -> None:
+    """Whoever was named an address, or asks a source that has not answered, may not be alone."""
+    peer = world.add()
+    assert world.until(lambda: peer.isSuper, 5)
+    peer.crash()
+    peer.bootstrap.append("10.9.9.9:1")
+    peer.restart()
+    assert world.until(lambda: peer.isSuper, 1)
+    assert said(peer) == ("incomplete", 1, 1)
+    world.run(3)
+    assert said(peer) == ("complete", 1, 0)
+    peer.crash()
+    peer.bootstrap = []
+    init = Played.__init__
+
+    def slow(self: Played, surroundings: DiscoverySurroundings) -> None:
+        init(self, surroundings)
+        self.answer = Deferred(lambda ignored: None)
+
+    world.catalogue = world.catalogue.joined(
+        [PolicyPlugin("discovery", "played", type("P", (Played,), {"__init__": slow}), "Played by the test.")]
+    )
+    peer.discovery = ("played",)
+    peer.restart()
+    assert world.until(lambda: peer.isSuper, 1)
+    world.run(15)
+    assert said(peer) == ("incomplete", 1, 1)
+    # A source that has failed is no reason to wait for ever.
+    world.run(10)
+    assert said(peer) == ("complete", 1, 0)
+
+
 def test_aStopThatFails(world: World, loggedFailures: LoggedFailures) -> None:
     """A discovery that fails at its end keeps nobody from stopping."""
     peer, played = joining(world)

@@ -51,6 +51,19 @@ def test_whoTurnsAwayIsSilentAndNotDead(problem: SuperpeerError, deaths: int) ->
     assert ended == [[peer]] and len(dead) == deaths and len(dialled) == 1 + deaths
 
 
+def test_whoNamesNoAddressIsSilentAndNotDead() -> None:
+    """One that cannot be dialled at all may live."""
+    time = VirtualTime()
+    dead: list[PeerId] = []
+    membership: Any = SimpleNamespace(addresses=lambda peer: [], markDead=lambda peer, gossip: dead.append(peer))
+    links = SimpleNamespace(get=lambda peer: None)
+    commons: Any = SimpleNamespace(seconds=time.seconds, clock=time, links=links, settings=SimpleNamespace(askAtOnce=16))
+    ended: list[list[PeerId]] = []
+    peers = [PeerId(number.to_bytes(20, "big")) for number in range(1500)]
+    Round(commons, membership, None, 1.0, *[lambda *ignored: None] * 3, ended.append).begin(peers)  # type: ignore[arg-type]
+    assert ended == [peers] and dead == []
+
+
 def test_theLivingDoNotWaitBehindTheDead() -> None:
     """Few are asked at a time; where those do not answer, more and more, so that a living one behind many dead is asked soon."""
     time = VirtualTime()
