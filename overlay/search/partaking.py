@@ -61,9 +61,9 @@ class Partaking:
         Somebody is the parent no more.
 
         @param version: by which it is to forget this branch.
-        @param linked: whether it can be told; if not it forgets by itself, as soon as it notices that.
+        @param linked: whether it can be told; if not it forgets by itself, as soon as it hears nothing any more.
         """
-        wait = STALLED if linked else self._commons.settings.beats.dead
+        wait = STALLED if linked else 2 * self._commons.settings.beats.suspect
         self.former[parent] = version, self._commons.seconds() + wait
 
     def linkLost(self, peer: PeerId) -> None:

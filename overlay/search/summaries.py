@@ -18,9 +18,9 @@ one has taken the names back from those above. A child that is silent (L{overlay
 that lives and has everything, but acknowledges nothing, is left in the end. A machine that has slept believes nothing that it held before.
 
 3. I{Who moves is forgotten where it was.} A super-peer with another parent tells the former one, which takes its names back from those
-above and acknowledges that when they know. Until then, or until the former one would be seen to be dead if there is no link to it, nothing
-new is announced, and what is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that two
-that have changed places do not wait for each other. What was announced before is in the old filters and in the new one. A name that two
+above and acknowledges that when they know. Until then, or until the former one has heard nothing for long if there is no link to it,
+nothing new is announced, and what is acknowledged downward is only that those above know (C{above}): enough for taking names back, so that
+two that have changed places do not wait for each other. What was announced before is in the old filters and in the new one. A name that two
 branches hold is that of a super-peer which is known to both; if it answers, that counts.
 
 What is not known proves nothing: a child that has told nothing yet, or whose difference does not fit; any other neighbour over whose link

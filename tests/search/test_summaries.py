@@ -18,6 +18,7 @@ from overlay.membership.limbs import Limb
 from overlay.questions import Formula
 from overlay.search import branches as branchesModule
 from overlay.search import held as heldModule
+from overlay.search import partaking
 from overlay.search.awaiting import Awaiting
 from overlay.search.branches import described
 from overlay.search.held import Held, OutOfStep
@@ -361,15 +362,16 @@ def test_aSlowParent() -> None:
             assert positionOf("brandnew") in branches.held[low.peerId].positions
 
 
-def test_aParentThatAcknowledgesNothing() -> None:
+def test_aParentThatAcknowledgesNothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is left in the end, and is no parent again for a while; another one is told everything."""
+    monkeypatch.setattr(partaking, "STALLED", 60.0)
     world = network(9, 8, 0, 2)
     settle(world)
     low, high = deepest(world)[:2]
     for waiting in (high.peer.summaries._serving.awaiting, high.peer.summaries._serving.clearing):
         waiting.add = lambda version, act: None
     low.share(world.document("s/new.txt", "brandnew"))
-    world.run(290)
+    world.run(55)
     assert low.peer.tree.parent == high.peerId and not low.peer.summaries.known
     world.run(60)
     assert low.peer.tree.parent != high.peerId and low.peer.summaries.known
