@@ -12,8 +12,8 @@ from pyroaring import BitMap
 
 from overlay.index.posting import ROW, Few, Posting
 
-PREFIX_TERMS = 1000
-"""Most terms that a prefix stands for: of more, those in most rows."""
+PREFIX_TERMS = 20_000
+"""Most terms that a prefix stands for: of more, those in most rows. So many take some 40 ms, for which nothing else is done."""
 FEW = 96
 """Rows up to which a term's rows are packed: a bitmap takes some 100 bytes however few its rows are."""
 _PENDING = 1024
