@@ -135,7 +135,7 @@ class IIndexStore(Interface):
     """
     Keeps registrations and answers searches; see L{overlay.index.store} for the values. All calls are synchronous. Failures of the
     disk raise L{overlay.errors.StoreFull} or L{overlay.errors.Damaged}; then nothing of the change was kept.
-    There is no safe default: a store that raises at a search counts as holding nothing, and says so in C{STATUS}.
+    There is no safe default: a super-peer whose store raises at a search has not answered it, and says so in C{STATUS}.
     """
 
     def owners() -> Sequence[PeerId]:

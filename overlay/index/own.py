@@ -52,6 +52,7 @@ class _Meta(msgspec.Struct, array_like=True):
     homes: list[bytes] = []
     homesSequence: int = 0
     oldest: int = 0
+    former: int = 0
 
 
 class _Kept(msgspec.Struct, array_like=True, gc=False):
@@ -179,6 +180,7 @@ class OwnRegistration:
         new = _Meta(
             number, digest, meta.count - len(old) + len(made),
             meta.size - sum(map(sizeOf, old)) + sum(map(sizeOf, made)), meta.homes, meta.homesSequence, oldest,
+            meta.former,
         )
         again = set(renewed)
         changes = Changes([one.recordId for one in made if one.recordId not in again], gone, renewed)
@@ -248,20 +250,27 @@ class OwnRegistration:
         """Ids of the homes in the list that was signed last."""
         return self._meta.homes
 
+    @property
+    def formerHomes(self) -> list[bytes]:
+        """Those at the end of the list that are no homes any more, but may not have noticed it."""
+        return self._meta.homes[len(self._meta.homes) - self._meta.former :]
+
     def homesSigned(self) -> Signed | None:
         """The signed list of homes, in order."""
         return self._homes
 
-    def setHomes(self, homes: Sequence[PeerId]) -> bool:
+    def setHomes(self, homes: Sequence[PeerId], former: Sequence[PeerId] = ()) -> bool:
         """
         Sign another list of homes, and tell the observers.
 
+        @param former: see L{formerHomes}; as many as there is room for.
         @return: whether it is another one than before.
         """
-        wanted = [bytes(one) for one in homes][: limits.HOMES]
+        wanted = [bytes(one) for one in (*homes, *former)][: limits.HOMES]
         if wanted == self._meta.homes and self._homes is not None:
             return False
         self._meta.homes = wanted
+        self._meta.former = max(0, len(wanted) - len(homes))
         self._meta.homesSequence += 1
         self._signHomes()
         try:

@@ -1,10 +1,11 @@
 """
-Homes that were lost without a farewell. For their lease they go on counting what this peer shares; as long as one home knows both of an old
-and of a new list of homes, it shows in the balances that a list is out of date (see L{overlay.index.census}). Where all homes of a list
-were lost, none does: then they stay in the list that this peer signs, until they have been told or their lease is over.
+Homes that were lost without a farewell. For their lease they go on counting what this peer shares, by the list of homes that they know. If
+one of that list is still a home, and so has another list, it shows in the balances that something is out of date (see
+L{overlay.index.census}). If none is, it does not: then they stay in the list that this peer signs, as far as there is room, until they have
+been told or their lease is over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.python.failure import Failure
@@ -22,23 +23,35 @@ if TYPE_CHECKING:
 TELL_EVERY = 20.0
 """Seconds between two tries to tell one."""
 LATER = 15.0
-"""Seconds after the end of a lease until which a home may not have noticed it."""
+"""Seconds after the end of a lease until which a home may not have looked for it."""
 
 
 class FormerHomes:
-    """Of one peer."""
+    """
+    Of one peer.
 
-    __slots__ = ("_commons", "_listed", "_lost", "_membership", "_own", "_stale", "_tries")
+    @param isHome: whether a peer is a home, or is to become one.
+    """
 
-    def __init__(self, commons: Commons, membership: "Membership", own: OwnRegistration) -> None:
+    __slots__ = ("_commons", "_isHome", "_listed", "_lost", "_membership", "_own", "_stale", "_tries")
+
+    def __init__(self, commons: Commons, membership: "Membership", own: OwnRegistration, isHome: Callable[[bytes], bool]) -> None:
         self._commons = commons
         self._membership = membership
         self._own = own
+        self._isHome = isHome
         # Until when each may count what this peer shares, and by which lists; and those of them that are in the list.
         self._lost: dict[bytes, tuple[float, Sequence[Sequence[bytes]]]] = {}
         self._listed: dict[bytes, None] = {}
-        self._tries: dict[bytes, float] = {}
+        self._tries: dict[bytes, tuple[int, float]] = {}
         self._stale = False
+
+    def restart(self) -> None:
+        """The homes in the list have been lost if they are not found again."""
+        homes, former = self._own.homes, self._own.formerHomes
+        for peer in homes:
+            self.lose(peer, [[peer] if peer in former else homes])
+        self._listed = dict.fromkeys(one for one in former if one in self._lost)
 
     def lose(self, peer: bytes, lists: Sequence[Sequence[bytes]]) -> None:
         """
@@ -47,8 +60,9 @@ class FormerHomes:
         @param lists: one of which it holds.
         """
         lists = [one for one in lists if peer in one]
-        if lists:
-            self._lost[peer] = self._commons.seconds() + self._commons.settings.lease + LATER, lists
+        if lists and peer != self._commons.peerId:
+            settings = self._commons.settings
+            self._lost[peer] = self._commons.seconds() + settings.beats.dead + settings.lease + LATER, lists
 
     def forget(self, peer: bytes) -> None:
         """It is a home again, or counts no more."""
@@ -57,44 +71,53 @@ class FormerHomes:
         self._listed.pop(peer, None)
         self._tries.pop(peer, None)
 
-    def list(self, homes: Sequence[PeerId]) -> bool:
+    def isOver(self, homes: Sequence[PeerId]) -> bool:
+        """
+        Whether another list is to be signed on account of former homes.
+
+        @param homes: those that there are.
+        """
+        return self._stale or any(one not in self._listed for one in self._unnoticed(homes))
+
+    def _unnoticed(self, homes: Sequence[PeerId]) -> list[bytes]:
+        """Whose list may be one of which nothing is left."""
+        return [
+            peer for peer, (_, lists) in self._lost.items() if any(not any(one in homes for one in known) for known in lists)
+        ]
+
+    def list(self, homes: Sequence[PeerId]) -> None:
         """
         Sign the list of homes.
 
         @param homes: those that there are.
-        @return: whether it is another one than before.
         """
         if not homes:
-            return False
-        for peer, (_, lists) in self._lost.items():
-            if any(not any(one in homes for one in known) for known in lists):
-                self._listed[peer] = None
+            return
+        self._listed.update(dict.fromkeys(self._unnoticed(homes)))
         self._stale = False
-        return self._own.setHomes([*homes, *(PeerId(one) for one in self._listed if one not in homes)])
+        # Who was lost last lives most probably.
+        former = sorted(self._listed, key=lambda one: -self._lost[one][0])
+        self._own.setHomes(homes, [PeerId(one) for one in former if one not in homes])
 
-    def look(self) -> bool:
-        """
-        Let go of those whose lease is over, and tell those that can be told.
-
-        @return: whether some that are in the list need not be.
-        """
+    def look(self) -> None:
+        """Let go of those whose lease is over, and tell those that can be told."""
         seconds = self._commons.seconds()
         for peer in [one for one, (until, _) in self._lost.items() if until <= seconds]:
             self.forget(peer)
-        for peer in list(self._listed):
+        for peer in [one for one in self._listed if not self._isHome(one)]:
             link = self._commons.links.get(PeerId(peer))
             if link is not None:
                 self._tell(link)
-            elif seconds >= self._tries.get(peer, 0.0) + TELL_EVERY:
-                self._tries[peer] = seconds
-                known = self._membership.get(peer)
-                if known is not None and known.alive:
-                    for address in self._membership.addresses(peer)[:1]:
-                        self._commons.links.dial(address, peer).addCallbacks(self._tell, self._unanswered)
-        return self._stale
+                continue
+            tries, last = self._tries.get(peer, (0, float("-inf")))
+            known, addresses = self._membership.get(peer), self._membership.addresses(peer)
+            if seconds >= last + TELL_EVERY and known is not None and known.alive and addresses:
+                self._tries[peer] = tries + 1, seconds
+                self._commons.links.dial(addresses[tries % len(addresses)], peer).addCallbacks(self._tell, self._unanswered)
 
     def _tell(self, link: "Link") -> None:
-        if link.peerId in self._listed and link.send(Unregister(True)):
+        # What is being registered there must not be forgotten.
+        if link.peerId in self._listed and not self._isHome(link.peerId) and link.send(Unregister(True)):
             self.forget(link.peerId)
 
     @staticmethod

@@ -67,7 +67,7 @@ class Homes(Component):
         self._gather: IDelayedCall | None = None
         self._running = False
         self._former: list[bytes] = []
-        self._lost = FormerHomes(commons, membership, own)
+        self._lost = FormerHomes(commons, membership, own, self._isHome)
         self._returningUntil = 0.0
         self._introduced: tuple[bytes, ...] = ()
         self.paused = False
@@ -88,8 +88,7 @@ class Homes(Component):
     def start(self) -> None:
         self._running = True
         self._former = list(self._own.homes)
-        for home in self._former:
-            self._lost.lose(home, [self._former])
+        self._lost.restart()
         self._returningUntil = self.commons.seconds() + RETURNING if self._former else 0.0
         self._own.start()
         self._timer = self.commons.clock.callLater(0.0, self._look)
@@ -174,8 +173,8 @@ class Homes(Component):
 
     def _look(self) -> None:
         seconds = self.commons.seconds()
-        if self._lost.look():
-            self._lost.list(self._staying())
+        self._lost.look()
+        self._listIfOver()
         if not self.paused:
             for home in list(self._homes.values()):
                 if home.state == "deferred" and seconds >= home.nextTry:
@@ -272,6 +271,13 @@ class Homes(Component):
             for peer in list(self._leaving):
                 self._leave(peer)
 
+    def _isHome(self, peer: bytes) -> bool:
+        return peer in self._homes
+
+    def _listIfOver(self) -> None:
+        if self._lost.isOver(homes := self._staying()):
+            self._lost.list(homes)
+
     def _staying(self) -> list[PeerId]:
         """The homes that are to be in the list, in order."""
         if self.paused:
@@ -284,10 +290,11 @@ class Homes(Component):
         if self._homes.get(peer) is home:
             del self._homes[peer]
         self._leaving.pop(peer, None)
-        if code in ("moved", "resigned"):
+        if code in ("moved", "resigned", "leaving"):
             self._lost.forget(peer)
         else:
             self._lost.lose(peer, home.lists)
+        self._listIfOver()
         seconds = self.commons.seconds()
         last = self._avoid.get(peer, (0.0, FIRST_RETRY / 2))[1]
         wait = min(LONGEST_RETRY, 2 * last)

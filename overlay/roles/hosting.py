@@ -292,9 +292,11 @@ class Hosting(Component):
 
     def _unregistered(self, link: "Link", message: Unregister) -> None:
         if link.peerId not in self._accepted:
-            if message.forget and self.serving:
+            if message.forget and self._taking is not None and self._registry.holding(link.peerId) is not None:
                 # Its link was lost, and by now it has other homes.
+                self._taking.came(link.peerId)
                 self._registry.drop(link.peerId)
+                self._membership.loadChanged()
             return
         del self._accepted[link.peerId]
         self._queues.pop(link.peerId, None)

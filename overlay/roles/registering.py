@@ -176,7 +176,6 @@ class Home:
         self._target = own.sequence
         self._flying = 0
         self._homesTold = own.homesSigned()
-        self.lists = (*self.lists[:1], own.homes)
         if not self.sequence:
             self.refused = _NONE
         self._batches = own.batches(self.sequence)
@@ -190,6 +189,8 @@ class Home:
             batch = next(self._batches, None)
             if batch is None:
                 break
+            if batch.last:
+                self.lists = (*self.lists[:1], self._own.homes)
             if not self._send(batch):
                 self.life.deferred(FIRST_RETRY)
                 return

@@ -1,17 +1,20 @@
 """What waits until everybody who prunes by a summary knows its newest version."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import attrs
 
 Act = Callable[[], None]
+EACH_MOST = 64
+"""Of one link so many wait: to acknowledge a version acknowledges those before it."""
 
 
 @attrs.define(slots=True, eq=False)
 class _Entry:
     version: int
     act: Act
+    of: object
 
 
 class Awaiting:
@@ -25,22 +28,41 @@ class Awaiting:
     def __init__(self, isKnown: Callable[[int], bool]) -> None:
         self._isKnown = isKnown
         self._entries: deque[_Entry] = deque()
+        self._each: Counter[object] = Counter()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, version: int, act: Act) -> None:
-        """Call C{act} once C{version} is known; at once if it is."""
+    def add(self, version: int, act: Act, of: object = None) -> None:
+        """
+        Call C{act} once C{version} is known; at once if it is.
+
+        @param of: on whose account; what waits longest and what came last is done in any case.
+        """
         if not self._entries and self._isKnown(version):
             act()
+            return
+        if of is not None and self._each[of] >= EACH_MOST:
+            self._entries.remove(next(one for one in reversed(self._entries) if one.of is of))
         else:
-            self._entries.append(_Entry(version, act))
+            self._each[of] += 1
+        self._entries.append(_Entry(version, act, of))
 
     def look(self) -> None:
         """Something may be known now."""
         while self._entries and self._isKnown(self._entries[0].version):
-            self._entries.popleft().act()
+            entry = self._entries.popleft()
+            self._each[entry.of] -= 1
+            if not self._each[entry.of]:
+                del self._each[entry.of]
+            entry.act()
+
+    def drop(self, of: object) -> None:
+        """What waits on somebody's account does not matter any more."""
+        if self._each.pop(of, 0):
+            self._entries = deque(one for one in self._entries if one.of is not of)
 
     def stop(self) -> None:
         """Nobody is told of what still waits."""
         self._entries.clear()
+        self._each.clear()

@@ -66,10 +66,12 @@ class Partaking:
         wait = STALLED if linked else 2 * self._commons.settings.beats.suspect
         self.former[parent] = version, self._commons.seconds() + wait
 
-    def linkLost(self, peer: PeerId) -> None:
-        """To whoever it was."""
-        if peer in self.former:
-            self.leave(peer, self.former[peer][0], False)
+    def linkLost(self, link: "Link") -> None:
+        """Nobody is told over it any more."""
+        self.awaiting.drop(link)
+        self.clearing.drop(link)
+        if link.peerId in self.former:
+            self.leave(link.peerId, self.former[link.peerId][0], False)
 
     def forgetFormer(self) -> None:
         """Of former parents, those that have had time enough."""

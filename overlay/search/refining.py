@@ -111,7 +111,9 @@ class Refinement:
         if self._wanted.formula.order == "newest":
             # Times of change need no numbers of others; but records of like content may have taken the places of other rows.
             rows = len(self._collected.contents) >= self._wanted.want or not (account.held or account.heldMore)
-            self._ended("exact" if told and rows and account.ranked == len(account.answeredBy) else "estimated")
+            # Old versions of records may have taken places as well.
+            same = not account.balance and account.ranked == len(account.answeredBy)
+            self._ended("exact" if told and rows and same else "estimated")
         elif not account.ranked or not self._collected.whole:
             self._ended("estimated")
         elif told and account.ranked == len(account.answeredBy) and account.balance and not account.pruned:

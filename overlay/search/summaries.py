@@ -99,7 +99,7 @@ class Summaries(Component):
         serving.branches.forget(link.peerId)
         if serving.giving.target == link.peerId:
             self._leave(None)
-        serving.linkLost(link.peerId)
+        serving.linkLost(link)
         self._flushSoon()
 
     def silenceChanged(self, link: "Link") -> None:
@@ -240,14 +240,18 @@ class Summaries(Component):
             if message.last:
                 link.send(SummaryAcknowledged(message.version, "" if message.ended else "unwanted"))
             return
-        if not commons.admit(peer, Work.MEMBERSHIP, COST):
+        admitted = commons.admit(peer, Work.MEMBERSHIP, COST)
+        if message.ended:
+            # That is done whatever it costs: it only takes away.
+            serving.branches.forget(peer)
+        elif not admitted:
             # What is held is out of date from now on.
             commons.tally.count("drops", "rate")
             serving.branches.forget(peer)
             self._flushSoon()
+            if message.last:
+                link.send(SummaryAcknowledged(message.version, "full"))
             return
-        if message.ended:
-            serving.branches.forget(peer)
         elif not self._took(link, serving, message):
             return
         self._flushSoon()
@@ -272,7 +276,7 @@ class Summaries(Component):
     def _acknowledgeLater(link: "Link", serving: Partaking, message: SummaryGiven) -> None:
         version = message.version
         if message.ended:
-            serving.clearing.add(serving.needed(less=True), lambda: _send(link, version))
+            serving.clearing.add(serving.needed(less=True), lambda: _send(link, version), link)
             return
         needed = serving.needed(less=link.peerId not in serving.branches.used)
         said: list[bool] = []
@@ -285,8 +289,8 @@ class Summaries(Component):
             if not said:
                 _send(link, version, "above")
 
-        serving.awaiting.add(needed, known)
-        serving.clearing.add(needed, isAbove)
+        serving.awaiting.add(needed, known, link)
+        serving.clearing.add(needed, isAbove, link)
 
     # --- what is above -----------------------------------------------------------------------------------------------
 
@@ -321,8 +325,8 @@ class Summaries(Component):
             version = giving.next()
             link = self.commons.links.get(old)
             serving.leave(old, version, link is not None)
-            if link is not None:
-                link.send(SummaryGiven(version, 0, ended=True))
+            if link is not None and not link.send(SummaryGiven(version, 0, ended=True)):
+                link.close("overflow", "that a summary ends could not be sent")
         self._turn(parent)
 
     def _turn(self, parent: PeerId | None) -> None:
@@ -366,6 +370,7 @@ class Summaries(Component):
         former = serving.former.get(peer)
         if former is not None and message.version >= former[0]:
             del serving.former[peer]
+        before = giving.received, giving.acknowledged
         if peer == giving.target and message.version <= giving.version:
             if message.code == "full":
                 giving.again()
@@ -378,5 +383,6 @@ class Summaries(Component):
             else:
                 giving.acknowledged = max(giving.acknowledged, message.version)
                 giving.received = max(giving.received, giving.acknowledged)
+        if (giving.received, giving.acknowledged) != before:
             serving.moved = self.commons.seconds()
         self._lookAtWaiting(serving)

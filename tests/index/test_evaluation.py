@@ -219,6 +219,20 @@ def test_prefixOfTooManyTermsTakesThoseOfMostRows(monkeypatch: pytest.MonkeyPatc
     assert store.search(Request(Prefix("bl"), 5, NOW)).matched == 2
 
 
+def test_prefixOfFarTooManyTerms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands for those that very many records have, then for the first ones."""
+    monkeypatch.setattr(terms, "PREFIX_TERMS", 3)
+    made = terms.Terms()
+    for number in range(20):
+        made.add(f"b{number:02d}", number, 1, False)
+    for row in range(terms.FEW + 5):
+        made.add("b19", 100 + row, 1, False)
+    assert made.beginning("b") == ["b00", "b01", "b19"]
+    made.remove("b00", 0)
+    assert made.beginning("b") == ["b01", "b02", "b19"]
+    assert made.beginning("b1") == ["b10", "b11", "b19"] and made.beginning("b03") == ["b03"] and not made.beginning("c")
+
+
 def test_phraseReadsABoundedNumberOfTexts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A phrase of common words cannot make a peer read all that it holds."""
     monkeypatch.setattr(evaluation, "PHRASE_CHECKED", 1)

@@ -105,6 +105,34 @@ def test_theNewerVersion() -> None:
             assert contents(find(world, at, "dusk", router)) == {content}
 
 
+def test_newestWithOldVersions() -> None:
+    """Old versions at a home that could not be told took the places of other rows: the order is no longer that of all."""
+    settings = Settings(role="super", advert=7200.0, gossip=600.0, beacon=10.0)
+    world = pinnedWorld(Measured(), 1, "none", (0.01, 0.03), settings, "summary")
+    world.specs["ranking"] = "newest"
+    peers = pinnedGraph(world, 3, [(0, 1), (1, 2), (0, 2)], 0.03)
+    introduce(peers)
+    world.run(10)
+    leaf = leafOf(world, "leaf", peers[:2])
+    for number in (8, 9):
+        leaf.share(world.document(f"s/{number}.txt", f"dusk {number}", modified=1_700_000_000 + number * 1000))
+    world.run(20)
+    told, cut = [one for one in peers if one.peerId in leaf.peer.homes.complete()]
+    cut.share(world.document("s/7.txt", "dusk", modified=1_700_007_000))
+    world.run(2)
+    for one in peers:
+        if one is not told:
+            world.net.cut(leaf.peerId, one.peerId)
+    world.run(1)
+    for number in (8, 9):
+        leaf.share(world.document(f"s/{number}.txt", f"dusk new {number}", modified=1_700_000_000 + number))
+    world.run(30)
+    at = next(one for one in peers if one not in (told, cut))
+    for want in (2, 3):
+        outcome = find(world, at, "dusk", want=want)
+        assert outcome.ranking == "estimated" or outcome.hits[0].modified == 1_700_007_000
+
+
 def counts(outcomes: Iterable[Outcome]) -> list[tuple[int, int]]:
     """Of those that are said to be exact: how many records have the word, and how many were found."""
     exact = [one for one in outcomes if one.status == "complete" and one.ranking == "exact"]

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,21 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
+from overlay.commons import Commons
 from overlay.errors import Malformed
+from overlay.identity.ids import PeerId
 from overlay.index.bloom import FIELD, packed, positionOf
 from overlay.index.census import Numbers
 from overlay.lab.pinned import everybody
 from overlay.lab.world import LabPeer, World
 from overlay.membership.limbs import Limb
-from overlay.questions import Formula
+from overlay.questions import Formula, Work
 from overlay.search import branches as branchesModule
 from overlay.search import held as heldModule
 from overlay.search import partaking
-from overlay.search.awaiting import Awaiting
+from overlay.search.awaiting import EACH_MOST, Awaiting
 from overlay.search.branches import described
 from overlay.search.held import Held, OutOfStep
 from overlay.search.outcome import Outcome
 from overlay.search.receipts import Account, Proof, namesOf, statisticsOf
+from overlay.search.summaries import COST
 from overlay.search.wanted import Wanted
 from overlay.settings import Settings
 from overlay.wire.query import Receipt
@@ -369,9 +373,13 @@ def test_aParentThatAcknowledgesNothing(monkeypatch: pytest.MonkeyPatch) -> None
     settle(world)
     low, high = deepest(world)[:2]
     for waiting in (high.peer.summaries._serving.awaiting, high.peer.summaries._serving.clearing):
-        waiting.add = lambda version, act: None
+        waiting.add = lambda version, act, of=None: None
     low.share(world.document("s/new.txt", "brandnew"))
-    world.run(55)
+    for _ in range(11):
+        # What says nothing new is no acknowledgement.
+        link = high.peer.links.get(low.peerId)
+        link.send(SummaryAcknowledged(0, "above"))
+        world.run(5)
     assert low.peer.tree.parent == high.peerId and not low.peer.summaries.known
     world.run(60)
     assert low.peer.tree.parent != high.peerId and low.peer.summaries.known
@@ -532,7 +540,49 @@ def test_waiting() -> None:
     awaiting.stop()
     known[0] = 6
     awaiting.look()
-    assert len(done) == 3
+    assert len(done) == 3 and not len(awaiting)
+
+
+def test_whoSendsMuchWaitsWithTheFirstAndTheLast() -> None:
+    """However many versions one link brings, few wait; none of them once the link is gone."""
+    done = list[int]()
+    known = [0]
+    awaiting = Awaiting(lambda version: version <= known[0])
+    one, other = object(), object()
+    for version in range(1, 1001):
+        awaiting.add(version, partial(done.append, version), one)
+    awaiting.add(1000, partial(done.append, 0), other)
+    assert len(awaiting) == EACH_MOST + 1
+    known[0] = 10
+    awaiting.look()
+    assert done == list(range(1, 11))
+    awaiting.drop(other)
+    known[0] = 1000
+    awaiting.look()
+    assert done == [*range(1, EACH_MOST), 1000] and not len(awaiting)
+    for version in (1001, 1002):
+        awaiting.add(version, partial(done.append, version), one)
+    awaiting.drop(one)
+    assert not len(awaiting)
+
+
+def test_aSummaryThatCostTooMuch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was not listened to is told so, and tells everything once more."""
+    world = network(2, 10, 0, 2)
+    settle(world)
+    low, high = deepest(world)[:2]
+    admit, refused = Commons.admit, list[PeerId]()
+
+    def once(commons: Commons, peer: PeerId, work: Work, cost: float = 1.0) -> Any:
+        if commons is high.peer.commons and peer == low.peerId and work is Work.MEMBERSHIP and cost == COST and not refused:
+            refused.append(peer)
+            return False
+        return admit(commons, peer, work, cost)
+
+    monkeypatch.setattr(Commons, "admit", once)
+    low.share(world.document("s/new.txt", "brandnew"))
+    world.run(5)
+    assert refused and low.peer.summaries.known and low.peer.tree.parent == high.peerId
 
 
 def test_theNumbersOfWhatIsPruned() -> None:
