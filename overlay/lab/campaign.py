@@ -79,11 +79,12 @@ def campaign(words: Sequence[str], trials: Sequence[Trial] = TRIALS, interruptio
     try:
         args = _parser().parse_args(list(words))
         further = {"registrations": args.registrations} if args.registrations is not None else {}
+        for option, least in (("peers", SMALLEST), ("seeds", 1), ("jobs", 1)):
+            if getattr(args, option) < least:
+                raise Impossible(f"--{option} must be at least {least}")
         experiments = [(one, one.experiment(args.peers, further)) for one in trials]
         for _, experiment in experiments:
             experiment.check()
-        if args.peers < SMALLEST or args.seeds < 1 or args.jobs < 1:
-            raise Impossible(f"--peers must be at least {SMALLEST}, --seeds and --jobs at least 1")
     except SuperpeerError as problem:
         print(f"superpeer lab: {problem}", file=sys.stderr)
         return WRONG

@@ -5,11 +5,13 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
 from overlay.errors import SuperpeerError, UsageError
 from overlay.lab.campaign import campaign
+from overlay.lab.declared import amiss
 from overlay.lab.experiment import Experiment, Impossible, optionOf
 from overlay.lab.experiments import SHIPPED
 from overlay.lab.interruption import Interruption
@@ -41,8 +43,9 @@ def lab(words: Sequence[str], interruption: Interruption | None = None) -> int:
             addPluginFolder(Path(folder).expanduser())
         experiment = kind(**fields)
         experiment.check()
-        if args.seeds < 1 or args.jobs < 1:
-            raise Impossible("--seeds and --jobs must be at least 1")
+        for option in ("seeds", "jobs"):
+            if getattr(args, option) < 1:
+                raise Impossible(f"--{option} must be at least 1")
         if args.plot:
             from overlay.lab.plot import check
 
@@ -92,6 +95,9 @@ def _load(path: Path) -> type[Experiment]:
     ]
     if len(kinds) != 1:
         raise UsageError(f"the experiment file {path} must define one subclass of Experiment, not {len(kinds)}")
+    wrong = amiss(kinds[0])
+    if wrong:
+        raise UsageError(f"the experiment file {path}: {kinds[0].__name__} {wrong}")
     return kinds[0]
 
 
@@ -130,7 +136,9 @@ def _parser(name: str, kind: type[Experiment]) -> argparse.ArgumentParser:
 
 def _measure(interruption: Interruption, experiment: Experiment, args: argparse.Namespace) -> int:
     try:
-        report, interrupted = measure(experiment, args.seed, args.seeds, args.jobs, interruption)
+        # Whatever an experiment prints, the report is all that there is.
+        with redirect_stdout(sys.stderr) if args.json else nullcontext():
+            report, interrupted = measure(experiment, args.seed, args.seeds, args.jobs, interruption)
     except SuperpeerError as problem:
         print(f"superpeer lab: {problem}", file=sys.stderr)
         return WRONG

@@ -16,6 +16,10 @@ _HELP = "help"
 _METAVAR = "metavar"
 
 
+class NoNumber(UsageError):
+    """What an experiment has measured is no number that a report could hold; the message names it."""
+
+
 class Impossible(UsageError):
     """A parameter has a value with which there is nothing to run; the message names it."""
 
@@ -45,7 +49,7 @@ def parameter(
 
 def optionOf(name: str) -> str:
     """C{superPeers} as a word of the command line: C{super-peers}."""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name.replace("_", "-"))
 
 
 @attrs.frozen
@@ -139,11 +143,12 @@ class Measured:
 
     def sample(self, name: str, seconds: float, value: float) -> None:
         """One point of a series."""
-        self.series.setdefault(name, []).append([tidy(seconds), tidy(value)])
+        what = f"a point of the series {name!r}"
+        self.series.setdefault(name, []).append([tidy(seconds, what), tidy(value, what)])
 
     def figure(self, name: str, value: float) -> None:
         """A figure; a later value takes the place of an earlier one."""
-        self.figures[name] = tidy(value)
+        self.figures[name] = tidy(value, f"the figure {name!r}")
 
     def mean(self, name: str, values: list[float]) -> None:
         """The mean of C{values} as a figure; none if there are none."""
@@ -156,8 +161,14 @@ class Measured:
         return sum(world.net.delivered for world in self.worlds)
 
 
-def tidy(value: float) -> float:
-    """A number as reports show it: whole ones whole, others to nine digits."""
+def tidy(value: float, what: str = "it") -> float:
+    """
+    A number as reports show it: whole ones whole, others to nine digits.
+
+    @raise NoNumber: it is none, or not a finite one; the message names C{what} it is.
+    """
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise NoNumber(f"{what} is {value!r}, not a number that a report could hold")
     if isinstance(value, int) or value == int(value):
         return int(value)
     return float(f"{value:.9g}")

@@ -25,6 +25,10 @@ _RANGE = re.compile(rf"{_NUMBER}(?:-{_NUMBER})?", re.ASCII | re.IGNORECASE)
 _PLANE = re.compile(rf"plane(?::{_NUMBER}-{_NUMBER})?", re.ASCII | re.IGNORECASE)
 
 
+LONGEST = 1.0
+"""Seconds; some satellites need 0.6."""
+
+
 def _bounds(low: float, high: float, spec: object) -> None:
     """
     @raise UsageError: there are no times from C{low} to C{high}.
@@ -48,6 +52,10 @@ class Constant:
     def __attrs_post_init__(self) -> None:
         _bounds(self.seconds, self.seconds, f"{self.seconds:g}")
 
+    @property
+    def longest(self) -> float:
+        return self.seconds
+
     def __call__(self, one: bytes, other: bytes) -> float:
         return self.seconds
 
@@ -67,6 +75,10 @@ class Uniform:
     def __attrs_post_init__(self) -> None:
         _bounds(self.low, self.high, f"{self.low:g}-{self.high:g}")
 
+    @property
+    def longest(self) -> float:
+        return self.high
+
     def __call__(self, one: bytes, other: bytes) -> float:
         return min(self.high, self.random.uniform(self.low, self.high))
 
@@ -84,6 +96,10 @@ class Plane:
 
     def __attrs_post_init__(self) -> None:
         _bounds(self.low, self.high, f"plane:{self.low:g}-{self.high:g}")
+
+    @property
+    def longest(self) -> float:
+        return self.high
 
     def place(self, peer: bytes) -> tuple[float, float]:
         """Where a peer is: two numbers from 0 to 1."""
@@ -126,4 +142,6 @@ def checkLatency(text: str) -> None:
 
     @raise UsageError: it is not; the message names it.
     """
-    modelOf(text, random.Random(0))
+    found = modelOf(text, random.Random(0))
+    if isinstance(found, Constant | Uniform | Plane) and found.longest > LONGEST:
+        raise UsageError(f"latency {text}: at most {LONGEST:g} s; with more no two peers agree on a link in time")

@@ -5,14 +5,16 @@ import resource
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from overlay.errors import SuperpeerError
+from overlay.errors import SuperpeerError, UsageError
 from overlay.garbage import collectSeldom
 from overlay.lab.experiment import Experiment, Measured, Report, Run
 from overlay.lab.interruption import Interruption
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from overlay.lab.experiments.shaken import Shaken
 
 
-class Unmeasurable(SuperpeerError):
+class Unmeasurable(UsageError):
     """An experiment has met something with which it cannot go on; the message says what."""
 
 
@@ -147,10 +149,15 @@ def _run(
         problem = str(failure)
     except KeyboardInterrupt:
         interrupted = True
+    except Exception as failure:  # whatever a user's own experiment raises
+        traceback.print_exc()
+        problem = f"the experiment has failed: {type(failure).__name__}: {failure}"
     cpu = time.process_time() - before
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Several that are under way at one time may be written down one after the other.
+    series = {name: sorted(rows, key=itemgetter(0)) for name, rows in measured.series.items()}
     return Run(
-        seed=seed, figures=measured.figures, series=measured.series, cpu=cpu, delivered=measured.delivered, memory=memory,
+        seed=seed, figures=measured.figures, series=series, cpu=cpu, delivered=measured.delivered, memory=memory,
         problem=problem, interrupted=interrupted,
     )
 

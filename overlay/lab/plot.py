@@ -86,6 +86,9 @@ def marks(report: Report) -> dict[str, float]:
     return found
 
 
+_NEEDS_TEX = {"pgf"}
+
+
 def check(path: Path) -> None:
     """
     Look whether a picture could be drawn there, before anything is measured.
@@ -96,11 +99,13 @@ def check(path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
     except ImportError as problem:
         raise UsageError("--plot needs matplotlib: pip install 'superpeer[plot]'") from problem
-    formats = FigureCanvasAgg.get_supported_filetypes()
+    formats = set(FigureCanvasAgg.get_supported_filetypes()) - _NEEDS_TEX
     if path.suffix.removeprefix(".").lower() not in formats:
         raise UsageError(f"--plot {path}: the ending must be one of {', '.join(sorted(formats))}")
     if not path.parent.is_dir():
         raise UsageError(f"--plot {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"--plot {path} is a folder")
 
 
 def plot(experiment: Experiment, report: Report, path: Path) -> None:

@@ -14,6 +14,8 @@ from overlay.errors import UsageError
 from overlay.lab.experiment import Impossible
 from overlay.policy import parseSpec
 
+LONGEST = 1e9
+"""Seconds: some thirty years."""
 DEFAULT = "weibull:shape=0.5,mean=3600"
 
 
@@ -147,8 +149,8 @@ def _positive(spec: str, what: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
-        raise Impossible(f"--sessions {spec}: {what} must be a number above 0, not {text!r}")
+    if not 0 < value <= LONGEST:
+        raise Impossible(f"--sessions {spec}: {what} must be a number above 0, and at most {LONGEST:g}, not {text!r}")
     return value
 
 
@@ -170,6 +172,8 @@ def _readTrace(path: Path) -> "Observed | Trace":
             row = ()
         if not 1 <= len(row) <= 2 or not all(map(math.isfinite, row)) or (rows and len(rows[0]) != len(row)):
             raise Impossible(f"--sessions {path}, line {at}: one number on each line, or two, not {line.strip()[:60]!r}")
+        if max(map(abs, row)) > LONGEST:
+            raise Impossible(f"--sessions {path}, line {at}: at most {LONGEST:g} seconds, not {line.strip()[:60]!r}")
         if row[-1] <= (row[0] if len(row) == 2 else 0.0):
             raise Impossible(f"--sessions {path}, line {at}: a session must last longer than 0, not {line.strip()[:60]!r}")
         rows.append(row)

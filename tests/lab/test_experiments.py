@@ -165,6 +165,14 @@ def test_searchByBothCodecs(capsys: pytest.CaptureFixture[str]) -> None:
     (["search", "--super-peers", "80", "--degree", "65", "--replace", "0.1"], "--degree"),
     (["flood", "--seeds", "0"], "--seeds"),
     (["churn", "--dialable", "0"], "--dialable"),
+    (["flood", "--super-peers", "20", "--latency", "1.5"], "--latency"),
+    (["search", "--latency", "9"], "--latency"),
+    (["churn", "--latency", "20"], "--latency"),
+    (["churn", "--sessions", "fixed:1e300"], "--sessions"),
+    (["churn", "--attack", "boster"], "--attack"),
+    (["policy", "--election", "fittest", "--versus", "bogus"], "--versus"),
+    (["policy", "--election", "bogus", "--versus", "fittest"], "--election"),
+    (["all", "--jobs", "0"], "--jobs"),
     (["/nowhere.py"], "/nowhere.py"),
 ])
 def test_impossible(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,3 +276,53 @@ def test_theComparisonOfTheDocument(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert figures["a.messages_per_super_peer_second"] > figures["b.messages_per_super_peer_second"]
     assert figures["a.recall"] > 0.99 and figures["b.recall"] > 0.99
     assert "recall (a) (seed 1)" in found["series"] and "recall (b) (seed 2)" in found["series"]
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (("@attrs.define(kw_only=True)\n", ""), "@attrs.define"),
+    (("steps: int = parameter(5, \"how many\", low=1)", "steps: int = 5"), "parameter(...)"),
+    (("loud: bool", "json: bool"), "'json'"),
+    (("low=10", ""), "low or high"),
+    (("(Target(\"total\", low=10), Target(\"total\", high=99))", "('total',)"), "tuple of Target"),
+    (("(self, seed: int, measured: Measured)", "(self)"), "run(self, seed, measured)"),
+    (("    def run(", "    def runs("), "run(self, seed, measured)"),
+    (("    name = \"mine\"\n", ""), "name"),
+    (("figure(\"total\", step * seed)", "figure(\"total\", \"many\")"), "'total'"),
+    (("figure(\"total\", step * seed)", "figure(\"total\", float(\"nan\"))"), "'total'"),
+    (("sample(\"total\", step,", "sample(\"total\", \"now\","), "'total'"),
+])
+def test_mistakesInOnesOwn(change: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One clear line says what is wrong with it."""
+    file = tmp_path / "mine.py"
+    assert change[0] in MINE
+    file.write_text(MINE.replace(*change))
+    assert lab([str(file)]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err and len(shown.err.splitlines()) == 1 and not shown.out
+
+
+@pytest.mark.parametrize("more", [[], ["--seeds", "2", "--jobs", "2"]])
+def test_oneThatRaises(more: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is no missed target; where it happened is shown."""
+    file = tmp_path / "mine.py"
+    file.write_text(MINE.replace("measured.figure(\"total\", step * seed)", "print(\"so far\")\n            1 / 0"))
+    assert lab([str(file), "--json", *more]) == 2
+    shown = capfd.readouterr()
+    assert "so far" in shown.err and "mine.py" in shown.err and not shown.out
+    assert shown.err.splitlines()[-1] == "superpeer lab: the experiment has failed: ZeroDivisionError: division by zero"
+
+
+def test_seriesAreInOrder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whenever its points were written down."""
+    file = tmp_path / "mine.py"
+    file.write_text(MINE.replace("sample(\"total\", step,", "sample(\"total\", -step,"))
+    found = report(capsys, str(file), status=1)
+    assert found["series"]["total"] == [[-at, at] for at in (4, 3, 2, 1, 0)]
+
+
+def test_aFloodInNoTime(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also then the shortest way is the first."""
+    found = report(capsys, "flood", "--super-peers", "20", "--ttl", "3", "--latency", "0")
+    assert found["figures"]["hops_max"] <= 3
+    found = report(capsys, "flood", "--super-peers", "20", "--ttl", "20", "--latency", "0")
+    assert found["figures"]["messages_mean"] == 2 * 60 - 20 + 1

@@ -135,9 +135,11 @@ class Littering(Routine):
         if not links:
             return
         link = self.commons.random.choice(links)
+        # Drawn in any case: what follows is the same whatever the codec.
+        garbage = b"\xc1" + self.commons.random.randbytes(40)
         # The network of the lab alone can send what is no message, and only if it speaks in bytes.
         if self.commons.surroundings.network.net.codec == "full":  # type: ignore[attr-defined]
-            link._channel.sendBytes(b"\xc1" + self.commons.random.randbytes(40))  # type: ignore[attr-defined]
+            link._channel.sendBytes(garbage)  # type: ignore[attr-defined]
         else:
             again: Hello = self.commons.links.hello(link)
             link.send(again)

@@ -66,5 +66,5 @@ def attack(name: str) -> Attack:
     """
     found = ATTACKS.get(name)
     if found is None:
-        raise UsageError(f"there is no attack {name!r}{nearest(name, ATTACKS)}")
+        raise UsageError(f"--attack {name}: there is no attack {name!r}{nearest(name, ATTACKS)}")
     return found

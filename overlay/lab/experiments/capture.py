@@ -71,7 +71,7 @@ class Capture(Experiment):
             blocked.append(_part(group.blocks, callers))
             if hour < KEYS_TRIED:
                 keys.append(group.keysMade(rng))
-            measured.sample(f"{name}.captured", hour, captured[-1])
+            measured.sample(f"{name}.captured", 3600 * hour, captured[-1])
         measured.figure(f"{name}.corrupt", corrupt)
         self._compare(measured, f"{name}.place_captured", captured, placeCaptured(known, corrupt), PLACES * corrupt)
         measured.figure(f"{name}.place_captured_untolerated", placeCaptured(known, corrupt, 0))

@@ -9,12 +9,15 @@ import attrs
 from overlay.identity.ids import PeerId
 from overlay.lab.experiment import Experiment, Impossible, Measured, parameter
 from overlay.lab.graphs import distances, neighboursOf, readEdges, regular
+from overlay.lab.latency import LONGEST
 from overlay.lab.pinned import pinnedGraph, pinnedWorld
 from overlay.lab.world import LabPeer, World
 from overlay.wire import limits
 from overlay.wire.message import Message
 from overlay.wire.query import Done, Query
 
+SHORTEST = 1e-6
+"""Seconds from one peer to another at least: where no time passes, the shortest way is not the first."""
 PAUSE = 0.1
 """Between two searches."""
 HOPS_MOST = limits.TTL_MOST - 1
@@ -35,7 +38,7 @@ class Flood(Experiment):
     graph: str | None = parameter(None, "an edge list instead: two names a line", metavar="FILE")
     ttl: int = parameter(5, "hops that a search may go", low=1)
     searches: int = parameter(20, "searches, each from a random super-peer", low=1)
-    latency: float = parameter(0.01, "seconds from one peer to another", low=0.0, high=10.0)
+    latency: float = parameter(0.01, "seconds from one peer to another", low=0.0, high=LONGEST)
 
     def check(self) -> None:
         if self.graph is None:
@@ -52,7 +55,8 @@ class Flood(Experiment):
         graph = neighboursOf(count, edges)
         starts = [rng.randrange(count) for _ in range(self.searches)]
         ttl = self._ttl(graph, starts)
-        world = pinnedWorld(measured, seed, self.codec, (self.latency, self.latency))
+        latency = max(SHORTEST, self.latency)
+        world = pinnedWorld(measured, seed, self.codec, (latency, latency))
         peers = pinnedGraph(world, count, edges, self.latency)
         watch = _Watch(world)
         reach: list[float] = []

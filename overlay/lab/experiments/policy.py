@@ -53,8 +53,12 @@ class Policy(Populated):
         return {"a": f"a: {point} {getattr(self, fieldOf(point))}", "b": f"b: {point} {self.versus}"}
 
     def check(self) -> None:
-        for one in self._compared().values():
-            one.check()
+        for side, one in self._compared().items():
+            try:
+                one.check()
+            except Impossible as problem:
+                said = str(problem)
+                raise Impossible(said.replace(f"--{self.point} ", "--versus ", 1) if side == "b" else said) from problem
 
     def _compared(self) -> dict[str, Populated]:
         kind = KINDS[self.of]

@@ -10,6 +10,7 @@ from overlay.identity.ids import PeerId
 from overlay.lab.away import Away, leaveWith
 from overlay.lab.experiment import Experiment, Impossible, Measured, Report, Target, parameter
 from overlay.lab.graphs import regular
+from overlay.lab.latency import LONGEST
 from overlay.lab.living import Overlay
 from overlay.lab.material import KINDS, Material, Question
 from overlay.lab.pinned import introduce, pinnedGraph, pinnedWorld
@@ -91,7 +92,7 @@ class Search(Experiment):
     rare: float = parameter(0.3, "part of them that has one owner only", low=0.0, high=1.0)
     owners: float = parameter(0.3, "part of the leaves that own the most popular item", low=0.0, high=1.0)
     popular: float = parameter(0.01, "part of the leaves that own something of a popular topic, each something else", low=0.0, high=1.0)
-    latency: float = parameter(0.03, "seconds from one peer to another, on average", low=0.0, high=10.0)
+    latency: float = parameter(0.03, "seconds from one peer to another, on average", low=0.0, high=LONGEST)
     spread: float = parameter(
         0.0, "how far it differs, as a part of it; then some copies with hops left come late, and are passed on again", low=0.0, high=1.0
     )
@@ -131,7 +132,9 @@ class Search(Experiment):
             for kind in self.kinds:
                 end = self.suffix(kind, router)
                 if kind == "items":
-                    found += [Target("hit_rate" + end, low=1.0), Target("rare_hit_rate" + end, low=1.0)]
+                    found.append(Target("hit_rate" + end, low=1.0))
+                    if round(self.rare * self.items) and self.searches > 1:
+                        found.append(Target("rare_hit_rate" + end, low=1.0))
                     if router in SPARING and (self.superPeers, self.degree) == (28, 16):
                         found.append(Target("messages_per_search" + end, high=40.0))
                 elif kind == "popular":
