@@ -62,6 +62,7 @@ class Round:
         self._began = 0.0
         self._asking: dict[PeerId, Copy | None] = {}
         self._silent: list[PeerId] = []
+        self._again: dict[PeerId, None] = {}
         # Of those that are asked: who is not waited for, and since when who is dialled.
         self._aside: dict[PeerId, None] = {}
         self._dials: dict[PeerId, float] = {}
@@ -88,21 +89,31 @@ class Round:
         while self._left and len(self._asking) - len(self._aside) < most and not self._over:
             peer = self._left.pop(0)
             self._asking[peer] = None
-            link = self._commons.links.get(peer)
-            if link is not None:
-                self._ask(link)
-            else:
-                self._dials[peer] = self._commons.seconds()
-                addresses = self._membership.addresses(peer)[:2]
-                if addresses:
-                    self._dial(peer, addresses)
-                else:
-                    # It cannot be dialled, and may live all the same.
-                    self._gone(peer)
+            self._reach(peer)
         self._busy = False
         if not self._left and len(self._aside) >= len(self._asking):
             self._end()
         elif not self._over:
+            self._lookLater()
+
+    def _reach(self, peer: PeerId) -> None:
+        if peer not in self._asking or self._over:
+            return
+        link = self._commons.links.get(peer)
+        if link is not None:
+            self._ask(link)
+            return
+        self._dials[peer] = self._commons.seconds()
+        addresses = self._membership.addresses(peer)[:2]
+        if addresses:
+            self._dial(peer, addresses)
+        else:
+            # It cannot be dialled, and may live all the same.
+            self._gone(peer)
+
+    def _reachAgain(self, peer: PeerId) -> None:
+        self._reach(peer)
+        if not self._over:
             self._lookLater()
 
     def _doublings(self) -> int:
@@ -181,6 +192,12 @@ class Round:
             # It has just ceased to be a super-peer, so it holds nothing: nobody is missing.
             self._forget(peer)
             self._askMore()
+            return
+        if done is None and peer in self._asking and peer not in self._again:
+            # Of two that dial each other at one time, one link is ended again: the other is there now, or soon.
+            self._again[peer] = None
+            self._asking[peer] = None
+            self._commons.clock.callLater(0.0, self._reachAgain, peer)
             return
         if done is None or done.status != "answered" or done.receipt is None:
             self._gone(peer)

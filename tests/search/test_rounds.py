@@ -100,3 +100,38 @@ def test_theLivingDoNotWaitBehindTheDead() -> None:
     assert not ended
     time.advance(0.2)
     assert ended == [peers[:-1]]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_whoseLinkEndsIsAskedOnceMore(answers: bool) -> None:
+    """Of two links between two that dial each other at one time one is ended again: the other will do. A second loss counts."""
+    time = VirtualTime()
+    peer = PeerId(b"p" * 20)
+    first, other = (SimpleNamespace(peerId=peer, silent=False) for _ in range(2))
+    present = [first]
+    links = SimpleNamespace(get=lambda peer: present[0])
+    commons: Any = SimpleNamespace(
+        seconds=time.seconds, clock=time, links=links, settings=SimpleNamespace(askAtOnce=16), report=lambda *ignored: None
+    )
+    sent: list[Any] = []
+
+    def send(link: Any, receiver: object, budget: float) -> Any:
+        sent.append(SimpleNamespace(link=link))
+        return sent[-1]
+
+    answered: list[PeerId] = []
+    ended: list[list[PeerId]] = []
+    round_ = Round(
+        commons, None, SimpleNamespace(drop=lambda copy: None), 4.0, send, lambda *ignored: None,  # type: ignore[arg-type]
+        lambda peer, receipt: answered.append(peer), ended.append,
+    )
+    round_.begin([peer])
+    present[0] = other
+    round_.copyEnded(sent[0], None)
+    assert not ended
+    time.advance(0.1)
+    assert [one.link for one in sent] == [first, other]
+    round_.copyEnded(sent[1], Done(b"i" * 16, 2, "answered", Receipt()) if answers else None)
+    assert answered == ([peer] if answers else []) and ended == [[] if answers else [peer]]
+    time.advance(10.0)
+    assert len(sent) == 2 and len(ended) == 1
