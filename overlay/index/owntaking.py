@@ -22,6 +22,8 @@ class OwnTaking:
     @param ended: told after each turn why it failed, or None.
     """
 
+    __slots__ = ("_apply", "_coming", "_commons", "_ended", "_get", "_holding", "_missed")
+
     def __init__(
         self, commons: Commons, holding: Callable[[bytes], Registration | None], get: Callable[[PeerId, bytes], StoredRecord | None],
         apply: Callable[[Change], Registration], ended: Callable[[Exception | None], None],

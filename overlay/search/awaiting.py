@@ -1,6 +1,6 @@
 """What waits until everybody who prunes by a summary knows its newest version."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 
 import attrs
@@ -25,10 +25,12 @@ class Awaiting:
     @param isKnown: whether everybody knows a version.
     """
 
+    __slots__ = ("_each", "_entries", "_isKnown")
+
     def __init__(self, isKnown: Callable[[int], bool]) -> None:
         self._isKnown = isKnown
         self._entries: deque[_Entry] = deque()
-        self._each: Counter[object] = Counter()
+        self._each: dict[object, int] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -42,10 +44,10 @@ class Awaiting:
         if not self._entries and self._isKnown(version):
             act()
             return
-        if of is not None and self._each[of] >= EACH_MOST:
+        if of is not None and self._each.get(of, 0) >= EACH_MOST:
             self._entries.remove(next(one for one in reversed(self._entries) if one.of is of))
         else:
-            self._each[of] += 1
+            self._each[of] = self._each.get(of, 0) + 1
         self._entries.append(_Entry(version, act, of))
 
     def look(self) -> None:

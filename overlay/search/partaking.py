@@ -31,6 +31,8 @@ class Partaking:
     @ivar moved: when the parent last acknowledged something, or was still being told.
     """
 
+    __slots__ = ("_commons", "awaiting", "branches", "clearing", "former", "giving", "looked", "moved", "offer", "soon", "timer")
+
     def __init__(
         self, commons: Commons, registry: Registry, isSilent: Callable[[PeerId], bool], changed: Callable[[], None],
         isKnown: Callable[[int], bool], isAbove: Callable[[int], bool],

@@ -22,7 +22,7 @@ from overlay.questions import Formula, Work
 from overlay.search import branches as branchesModule
 from overlay.search import held as heldModule
 from overlay.search import partaking
-from overlay.search.awaiting import EACH_MOST, Awaiting
+from overlay.search.awaiting import EACH_MOST, Act, Awaiting
 from overlay.search.branches import described
 from overlay.search.held import Held, OutOfStep
 from overlay.search.outcome import Outcome
@@ -366,14 +366,21 @@ def test_aSlowParent() -> None:
             assert positionOf("brandnew") in branches.held[low.peerId].positions
 
 
+class Never(Awaiting):
+    """Nothing is ever done."""
+
+    def add(self, version: int, act: Act, of: object = None) -> None:
+        """Not that either."""
+
+
 def test_aParentThatAcknowledgesNothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is left in the end, and is no parent again for a while; another one is told everything."""
     monkeypatch.setattr(partaking, "STALLED", 60.0)
     world = network(9, 8, 0, 2)
     settle(world)
     low, high = deepest(world)[:2]
-    for waiting in (high.peer.summaries._serving.awaiting, high.peer.summaries._serving.clearing):
-        waiting.add = lambda version, act, of=None: None
+    serving = high.peer.summaries._serving
+    serving.awaiting, serving.clearing = Never(bool), Never(bool)
     low.share(world.document("s/new.txt", "brandnew"))
     for _ in range(11):
         # What says nothing new is no acknowledgement.
