@@ -48,10 +48,9 @@ class FormerHomes:
 
     def restart(self) -> None:
         """The homes in the list have been lost if they are not found again."""
-        homes, former = self._own.homes, self._own.formerHomes
-        for peer in homes:
-            self.lose(peer, [[peer] if peer in former else homes])
-        self._listed = dict.fromkeys(one for one in former if one in self._lost)
+        for peer in self._own.homes:
+            self.lose(peer, [self._own.homes])
+        self._listed = dict.fromkeys(one for one in self._own.formerHomes if one in self._lost)
 
     def lose(self, peer: bytes, lists: Sequence[Sequence[bytes]]) -> None:
         """

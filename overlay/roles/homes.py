@@ -275,7 +275,8 @@ class Homes(Component):
         return peer in self._homes
 
     def _listIfOver(self) -> None:
-        if self._lost.isOver(homes := self._staying()):
+        homes = self._staying()
+        if self._lost.isOver(homes):
             self._lost.list(homes)
 
     def _staying(self) -> list[PeerId]:

@@ -160,8 +160,7 @@ class Refinement:
             account.documents, account.length, account.frequencies = whole.documents, whole.length, whole.frequencies
             account.balance = whole.balance
             # What has been found belongs to the numbers of the first answers: if those are others by now, so may the hits be.
-            now = list(map(sum, zip(*plain, strict=False)))
-            self._refine(whole.balance == 0 and [*now[:2], *(one % MODULUS for one in now[2:3]), *now[3:]] == first)
+            self._refine(whole.balance == 0 and _added(plain, len(first)) == first)
 
         own, failed = self._commons.peerId, False
         if own in peers:
@@ -240,6 +239,15 @@ class Refinement:
             self._commons, self._membership, self._copies, self._deadline, send, found, answered, ended
         )
         self._round.begin(peers)
+
+
+def _added(plain: Sequence[Sequence[int]], size: int) -> list[int]:
+    """The numbers of all (see L{Receipt}, C{plain}) added up; empty if somebody has not told so many, as one of an older version does."""
+    if any(len(one) != size for one in plain):
+        return []
+    added = list(map(sum, zip(*plain, strict=True)))
+    added[2] %= MODULUS
+    return added
 
 
 # --- on the side of who is asked -------------------------------------------------------------------------------------

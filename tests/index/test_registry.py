@@ -551,12 +551,17 @@ def test_failingStore(failure: Exception) -> None:
     """Nothing is acknowledged that was not stored; a search goes on without; what is wrong is said, and said no longer once it works."""
     store = FailingStore()
     at = Setting(store)
+    mine = OwnRegistration(at.commons)
+    mine.update([document("h/x", "filter")], [])
+    at.registry.applyOwn(mine)
+    before = at.registry.numbers()
+    assert before.documents == 1
     at.own.update([document("a/x", "bloom")], [])
     store.failure = failure
     (answer,) = at.deliver(0)
     assert (answer.code, answer.sequence, answer.retry > 0) == ("store-full", 0, True)
     assert at.found("bloom") == 0
-    assert at.registry.problem
+    assert at.registry.problem and at.registry.numbers() == before
     at.registry.drop(ANNA.peerId)
     mine = OwnRegistration(at.commons)
     mine.update([document("h/x", "bloom")], [])

@@ -1,9 +1,16 @@
 """An owner that loses all its homes at once, and finds others, counts once."""
 
-import pytest
+from collections.abc import Callable
+from types import SimpleNamespace
 
+import pytest
+from twisted.internet.task import Clock
+
+from overlay.identity.ids import PeerId
 from overlay.index.store import Registration
 from overlay.lab.world import LabPeer, World
+from overlay.roles.former import FormerHomes
+from overlay.wire.registration import Unregister
 from tests.search.test_honest import find, leafOf, network
 
 
@@ -95,16 +102,42 @@ def test_homesLostOneAfterTheOther() -> None:
     assert not held(first, leaf) and (outcome.receipt.documents, outcome.ranking) == (5, "exact")
 
 
-def test_aFormerHomeThatIsOneAgain() -> None:
-    """What is being registered there anew is not taken away."""
-    for seed in range(1, 9):
-        world, peers, leaf, former = moved(2, seed)
-        for one in former:
-            world.net.mend(leaf.peerId, one.peerId)
-        homes = [one for one in peers if one.peerId in leaf.peer.homes.complete()]
-        homes[0].kill()
-        world.run(60)
-        for one in peers:
-            if one.running and one.peerId in leaf.peer.homes.complete():
-                assert held(one, leaf)
-        assert len(leaf.peer.homes.complete()) == 2
+def kept(
+    isHome: Callable[[bytes], bool], links: Callable[[PeerId], object] = lambda peer: None
+) -> tuple[FormerHomes, Clock, list[list[PeerId]]]:
+    """Of a peer that has been signing lists of homes, which are noted."""
+    clock, signed = Clock(), list[list[PeerId]]()
+    settings = SimpleNamespace(lease=300.0, beats=SimpleNamespace(dead=20.0))
+    commons = SimpleNamespace(
+        seconds=clock.seconds, settings=settings, peerId=PeerId(b"o" * 20), links=SimpleNamespace(get=links)
+    )
+    own = SimpleNamespace(setHomes=lambda homes, former: signed.append([*homes, *former]))
+    return FormerHomes(commons, None, own, isHome), clock, signed  # type: ignore[arg-type]
+
+
+def test_whoIsToBeAHomeAgainIsToldNothing() -> None:
+    """What is being registered there must not be taken away; once it is over, it is told."""
+    sent: list[object] = []
+    trying = [True]
+    former, other = PeerId(b"f" * 20), PeerId(b"n" * 20)
+    lost, _, signed = kept(lambda peer: trying[0], lambda peer: SimpleNamespace(peerId=peer, send=lambda message: not sent.append(message)))
+    lost.lose(former, [[former]])
+    lost.list([other])
+    lost.look()
+    assert not sent and not lost.isOver([other])
+    trying[0] = False
+    lost.look()
+    assert sent == [Unregister(True)] and lost.isOver([other])
+    lost.list([other])
+    assert signed == [[other, former], [other]]
+
+
+def test_whoWasLostLastIsListedFirst() -> None:
+    """Where there is no room for all: it lives most probably."""
+    lost, clock, signed = kept(lambda peer: False)
+    homes = [PeerId(bytes([number]) * 20) for number in range(4)]
+    for home in homes[:3]:
+        lost.lose(home, [[home]])
+        clock.advance(1.0)
+    lost.list(homes[3:])
+    assert signed == [[homes[3], homes[2], homes[1], homes[0]]]
