@@ -290,7 +290,7 @@ class Bootstrap(Component):
         dialling.addCallbacks(self._dialled, self._failed, callbackArgs=(target,), errbackArgs=(target,))
 
     def _dialled(self, link: "Link", target: Target) -> None:
-        target.reached(self.commons.seconds(), f"{shortText(link.peerId)} answers", CALM)
+        target.reached(self.commons.seconds(), link.peerId, f"{shortText(link.peerId)} answers", CALM)
         self.problem = ""
         self._see()
 
@@ -337,12 +337,14 @@ class Bootstrap(Component):
 
     def _far(self, targets: Iterable[Target]) -> list[Target]:
         """Those of them that are no part of what is known now."""
-        linked = {link.peerId for link in self.commons.links}
-        known = {one.peerId for one in self._membership.superPeers()}
-        own = self._membership.ownAddresses()
+        seconds, own = self.commons.seconds(), self._membership.ownAddresses()
+        near = {link.peerId for link in self.commons.links}
+        near.update(one.peerId for one in self._membership.superPeers())
+        # Whoever has no link to one that is known may reach it here again, and perhaps only here.
+        linked = self._linked()
         return [
             one for one in targets
-            if not one.dialling and not one.itself and one.peer not in linked and one.peer not in known and one.address not in own
+            if not one.dialling and not one.itself and (one.leadsTo(seconds) if linked else one.peer) not in near and one.address not in own
         ]
 
     def _endUnused(self, seconds: float) -> None:

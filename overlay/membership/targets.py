@@ -13,6 +13,8 @@ LONGEST_WAIT = 30.0
 """Of what does not answer: so soon after a split is healed it is found."""
 RETRY_MOST = 60.0
 """For so long, at most, whoever answers may ask to be left alone."""
+BELIEVED = 600.0
+"""Seconds for which whoever was reached at an address is taken to be there."""
 MOST = 2 * limits.ADVERT_IDS_PER_MESSAGE
 """Addresses beside those that the user named."""
 KNOWN = "gossip"
@@ -30,6 +32,7 @@ class Target:
     @ivar given: whether the user named one of those.
     @ivar fresh: whether it was found while this peer was serving already, and has not been tried.
     @ivar itself: whether it is this peer's own address.
+    @ivar found: who was there when it was reached last; None if it never was.
     @ivar next: monotonic time of the next attempt.
     @ivar tries: attempts that have ended.
     @ivar answer: how the last one ended, for people.
@@ -49,6 +52,11 @@ class Target:
     tries: int = 0
     answer: str = ""
     answered: float = 0.0
+    found: bytes | None = None
+
+    def leadsTo(self, seconds: float) -> bytes | None:
+        """Who is there, as far as is known; who was found is believed for a while, as an address may come to be another's."""
+        return self.peer if self.found is None or seconds - self.answered >= BELIEVED else self.found
 
     def failed(self, seconds: float, said: str, rng: random.Random, retry: float = 0.0) -> None:
         """
@@ -57,12 +65,14 @@ class Target:
         @param retry: seconds for which whoever answered asks to be left alone.
         """
         self._ended(seconds, said)
+        self.found = None
         self.next = seconds + max(self.wait, min(retry, RETRY_MOST)) * rng.uniform(0.8, 1.2)
         self.wait = min(LONGEST_WAIT, 1.6 * self.wait)
 
-    def reached(self, seconds: float, said: str, pause: float) -> None:
-        """An attempt led to a link; not again for C{pause} seconds."""
+    def reached(self, seconds: float, peer: bytes, said: str, pause: float) -> None:
+        """An attempt led to a link with C{peer}; not again for C{pause} seconds."""
         self._ended(seconds, said)
+        self.found = peer
         self.wait = FIRST_WAIT
         self.next = seconds + pause
 

@@ -107,6 +107,27 @@ def test_whatIsFoundLater(world: World) -> None:
     assert world.until(peer.peer.membership.superPeers, 5)
 
 
+def test_whoIsKnownIsNotDialledAgain(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of which only the others' ids say whose it is is tried to meet islands, but not once a minute if a neighbour is there."""
+    first = world.add()
+    peer = world.add(bootstrap=[first.address], settings=Settings(role="super"))
+    dialled: list[float] = []
+    dial = Links.dial
+
+    def counted(self: Links, address: str, peerId: Any = None, *more: Any) -> Any:
+        if self is peer.peer.links and address == first.address and peerId is None:
+            dialled.append(world.time.seconds())
+        return dial(self, address, peerId, *more)
+
+    monkeypatch.setattr(Links, "dial", counted)
+    assert world.until(lambda: peer.peer.bootstrap.joined, 10)
+    began = len(dialled)
+    world.run(580)
+    assert len(dialled) == began
+    world.run(200)
+    assert began < len(dialled) <= began + 2
+
+
 def test_whatIsFoundLaterByOneThatWaits(world: World) -> None:
     """A peer that has found nobody yet, but knows that somebody should be there, dials what is found at once."""
     first = world.add()
