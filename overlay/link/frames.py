@@ -6,6 +6,7 @@ L{limits.FRAME_PAYLOAD} bytes. Flags: the two lowest bits are the priority, bit 
 follow. Pieces of messages of different priorities may alternate, so a large registration does not hold up a vote.
 """
 
+import struct
 from collections.abc import Iterator
 
 from overlay.errors import Malformed, TooLarge
@@ -15,22 +16,26 @@ from overlay.wire.message import Priority
 HEADER = 4
 _PRIORITY = 0x03
 _MORE = 0x04
+_UNKNOWN = 0xFF & ~(_PRIORITY | _MORE)
+_LENGTH = 0xFFFFFF
 _PRIORITIES = len(Priority)
+Piece = bytes | memoryview
+_struct = struct.Struct(">I")
+_header, _headerAt = _struct.pack, _struct.unpack_from
 
 
-def _header(flags: int, length: int) -> bytes:
-    return (flags << 24 | length).to_bytes(HEADER, "big")
-
-
-def framesOf(data: bytes, priority: int) -> Iterator[bytes]:
-    """The frames of one encoded message, in order."""
+def framesOf(data: bytes, priority: int) -> tuple[Piece, ...]:
+    """The frames of one encoded message, in order: of each the header, then the payload, which is not copied."""
     size = limits.FRAME_PAYLOAD
     if len(data) <= size:
-        yield _header(priority, len(data)) + data
-        return
+        return _header(priority << 24 | len(data)), data
+    frames: list[Piece] = []
+    whole = memoryview(data)
     for start in range(0, len(data), size):
-        piece = data[start : start + size]
-        yield _header(priority | (_MORE if start + size < len(data) else 0), len(piece)) + piece
+        piece = whole[start : start + size]
+        more = _MORE if start + size < len(data) else 0
+        frames += (_header((priority | more) << 24 | len(piece)), piece)
+    return tuple(frames)
 
 
 class FrameReader:
@@ -79,11 +84,11 @@ class FrameReader:
             data, begin = self._data, self._at + HEADER
             if len(data) < begin:
                 break
-            flags = data[begin - HEADER]
+            header, = _headerAt(data, begin - HEADER)
+            flags, length = header >> 24, header & _LENGTH
             priority = flags & _PRIORITY
-            if flags & ~(_PRIORITY | _MORE) or priority >= _PRIORITIES:
+            if flags & _UNKNOWN or priority >= _PRIORITIES:
                 raise Malformed(f"frame flags {flags:#04x}")
-            length = data[begin - 3] << 16 | data[begin - 2] << 8 | data[begin - 1]
             if length > limits.FRAME_PAYLOAD:
                 raise TooLarge(f"a frame of {length} bytes")
             if self._sizes[priority] + length > self.limit:

@@ -6,9 +6,10 @@ control messages never; a link whose control messages do not go out is ended ins
 """
 
 from collections.abc import Callable
+from itertools import islice
 
 from overlay.errors import TooLarge
-from overlay.link.frames import framesOf
+from overlay.link.frames import HEADER, Piece, framesOf
 from overlay.wire import limits
 from overlay.wire.codec import encode
 from overlay.wire.message import Message, Priority
@@ -21,10 +22,10 @@ CONGESTED = 512 * 1024
 
 
 # What goes to many links goes to one after the other.
-_last: tuple[Message | None, tuple[bytes, ...], int, int] = (None, (), 0, 0)
+_last: tuple[Message | None, tuple[Piece, ...], int, int] = (None, (), 0, 0)
 
 
-def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int, int]:
+def _framed(message: Message) -> tuple[Message | None, tuple[Piece, ...], int, int]:
     """
     A message, its frames, their size, and its priority as a bare number, which finds its place faster; of a query they are kept for the
     next link.
@@ -33,8 +34,9 @@ def _framed(message: Message) -> tuple[Message | None, tuple[bytes, ...], int, i
     """
     global _last
     priority = int(message.priority)
-    frames = tuple(framesOf(encode(message), priority))
-    framed = message, frames, sum(map(len, frames)), priority
+    data = encode(message)
+    frames = framesOf(data, priority)
+    framed = message, frames, len(data) + len(frames) // 2 * HEADER, priority
     if isinstance(message, Query):
         _last = framed
     return framed
@@ -59,7 +61,8 @@ class SendQueue:
 
     def __init__(self, dropped: Callable[[str], None], filled: Callable[[], None] = _nothing) -> None:
         # No deques: an empty one takes more than all else of an idle link's channel.
-        self._frames: tuple[list[bytes], ...] = tuple([] for _ in Priority)
+        # A header, its payload, and so on.
+        self._frames: tuple[list[Piece], ...] = tuple([] for _ in Priority)
         self._sizes = [0 for _ in Priority]
         self.size = 0
         self.congested = False
@@ -101,16 +104,16 @@ class SendQueue:
             every = b"".join(search if not control and not registration else [*control, *search, *registration])
             self.clear()
             return every
-        taken: list[bytes] = []
+        taken: list[Piece] = []
         size = 0
         for priority, frames in enumerate(self._frames):
             count, before = 0, size
-            for frame in frames:
-                if taken and size + len(frame) > most:
+            for header, payload in zip(islice(frames, 0, None, 2), islice(frames, 1, None, 2), strict=True):
+                if taken and size + HEADER + len(payload) > most:
                     break
-                count += 1
-                size += len(frame)
-                taken.append(frame)
+                count += 2
+                size += HEADER + len(payload)
+                taken += (header, payload)
             del frames[:count]
             self._sizes[priority] -= size - before
             if frames:

@@ -3,16 +3,19 @@ A socket with TLS inside. A transport of Twisted's reads and writes it as it wou
 writes to it: nothing is copied from buffer to buffer on the way, and an idle link has no buffers at all.
 """
 
+import socket as constants
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNABORTED, EWOULDBLOCK
-from socket import SHUT_RDWR, socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, SHUT_RDWR, socket
 
 from OpenSSL import SSL
 from OpenSSL._util import lib
 
 RECORD = 16 * 1024
 """Most bytes of one TLS record."""
+_CORK: int = getattr(constants, "TCP_CORK", 0)
+"""The option that has the system wait for more; 0 where there is none."""
 _AT_ONCE = 64 * 1024
 """Bytes after which no further record is read at a time, so that one link does not hold up the others."""
 
@@ -35,7 +38,10 @@ class SecuredSocket(SSL.Connection):
         # Else one call would read all that is no data (as changes of keys, of which there may be any number) for as long as it comes, and
         # nothing else would be done meanwhile. What is left the reactor tells of again.
         lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_AUTO_RETRY)
+        # All records of one call are made in one.
+        lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
         self._bare = bare
+        self._corks = _CORK != 0 and bare.family in (AF_INET, AF_INET6)
         # What is to be said once all has been read that came before.
         self._over: SSL.Error | None = None
         self._waiting: Callable[[], None] | None = opened
@@ -99,24 +105,25 @@ class SecuredSocket(SSL.Connection):
 
     def send(self, buf: bytes | bytearray | memoryview, flags: int = 0) -> int:
         """
-        As a socket's: as much as it takes, with an C{OSError} if that is nothing.
+        As a socket's, but all of it or nothing: with an C{OSError} if the network takes less now.
 
-        @param buf: after such an error, what begins with the same bytes.
+        @param buf: after such an error, what begins with the same bytes; some of them may have gone.
         """
-        sent, size = 0, len(buf)
-        left = memoryview(buf)
-        while sent < size:
-            try:
-                sent += super().send(left[sent:] if sent else buf)
-            except SSL.WantWriteError as problem:
-                if not sent:
-                    raise BlockingIOError(EWOULDBLOCK, "the other side does not read") from problem
-                break
-            except SSL.Error as problem:
-                if not sent:
-                    raise self._ended(problem) from problem
-                break
-        return sent
+        if not buf:
+            return 0
+        corks = self._corks and len(buf) > RECORD
+        if corks:
+            # The system, too, is to pass on in one what goes in many records.
+            self._bare.setsockopt(IPPROTO_TCP, _CORK, 1)
+        try:
+            return super().send(buf)
+        except SSL.WantWriteError as problem:
+            raise BlockingIOError(EWOULDBLOCK, "the other side does not read") from problem
+        except SSL.Error as problem:
+            raise self._ended(problem) from problem
+        finally:
+            if corks:
+                self._bare.setsockopt(IPPROTO_TCP, _CORK, 0)
 
     def _ended(self, problem: SSL.Error) -> OSError:
         """What a socket would say. (Who reads nothing, and has TLS of its own answered, is given up as well.)"""

@@ -137,14 +137,15 @@ class TlsNetwork:
     @ivar strangers: inbound connections that are not authenticated yet, by host.
     """
 
-    def __init__(self, reactor: Any, identity: Identity, listen: str) -> None:
+    def __init__(self, reactor: Any, identity: Identity, listen: str, turn: Turn | None = None) -> None:
         """
         @param listen: endpoint string; empty to listen nowhere.
+        @param turn: of the reactor; one of its own if there is none.
         """
         self._reactor = reactor
         self._listen = listen
         self._context = makeContext(identity)
-        self._turn = Turn(reactor)
+        self._turn = turn or Turn(reactor)
         self.strangers: dict[str, int] = {}
 
     def listen(self, accept: Any) -> Deferred[IListening]:

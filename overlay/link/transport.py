@@ -21,7 +21,7 @@ from overlay.wire.address import formatAddress
 from overlay.wire.codec import Unknown, decode
 from overlay.wire.message import Message
 
-WRITE = 64 * 1024
+WRITE = 128 * 1024
 """Most bytes that go to the transport in one write."""
 CLOSING = 5.0
 """Seconds that a channel takes to flush at its end."""

@@ -49,6 +49,10 @@ _STEPS = tuple(_stepOf(first) for first in range(256))
 _FLAT = bytes(first for first in range(256) if _STEPS[first] not in (_ARRAY, _MAP))
 """The bytes that cannot begin an array or a map."""
 _SHORT = 256
+_ITEM, _ITEMS = 0x91, 0x9F
+"""First bytes of arrays of 1 to 15 items."""
+_SMALL = 0x7F
+"""The largest number that is its own byte."""
 
 
 @attrs.frozen
@@ -149,7 +153,11 @@ def decode(data: bytes) -> tuple[Message | Unknown, int]:
     @return: the message, and how many unknown fields of a newer version were skipped.
     @raise Malformed: it is not a message, or a field is of the wrong type or out of bounds.
     """
-    items, tag = _opening(data)
+    if len(data) > 1 and _ITEM <= data[0] <= _ITEMS and data[1] <= _SMALL:
+        # As nearly every message begins.
+        items, tag = data[0] & 0x0F, data[1]
+    else:
+        items, tag = _opening(data)
     decoder = _decoders.get(tag)
     if decoder is None:
         return Unknown(tag), 0

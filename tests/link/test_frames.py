@@ -1,13 +1,14 @@
 """Frames and the queue of what waits to be sent."""
 
 import contextlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from overlay.errors import Malformed, TooLarge
-from overlay.link.frames import HEADER, FrameReader, framesOf
+from overlay.link.frames import HEADER, FrameReader, Piece, framesOf
 from overlay.link.queue import BOUNDS, CONGESTED, Overrun, SendQueue
 from overlay.wire import limits
 from overlay.wire.codec import decode, encode
@@ -28,6 +29,11 @@ def read(reader: FrameReader, data: bytes, cuts: list[int]) -> list[bytes]:
     return got
 
 
+def whole(pieces: Sequence[Piece]) -> list[bytes]:
+    """The frames, each in one."""
+    return [b"".join(one) for one in zip(pieces[::2], pieces[1::2], strict=True)]
+
+
 @given(st.data())
 def test_anyChunking(data: st.DataObject) -> None:
     """Whatever the chunks, the same messages come out, in order, and nothing is held afterwards."""
@@ -46,7 +52,7 @@ def test_piecesOfPrioritiesAlternate(rng) -> None:
         priority: [bytes([16 * priority + number]) * rng.choice([5, limits.FRAME_PAYLOAD, 40_000]) for number in range(3)]
         for priority in Priority
     }
-    queues = {priority: [frame for one in sent[priority] for frame in framesOf(one, priority)] for priority in Priority}
+    queues = {priority: [frame for one in sent[priority] for frame in whole(framesOf(one, priority))] for priority in Priority}
     reader = FrameReader(limits.MESSAGE)
     got: list[bytes] = []
     while any(queues.values()):
