@@ -12,6 +12,7 @@ from bench.corpus import NETWORK, NOW, SCHEME
 from overlay.commons import Surroundings
 from overlay.identity.identity import Identity
 from overlay.link.tls import TlsNetwork
+from overlay.link.turn import Turn
 from overlay.peer import Peer
 from overlay.policies import Policies
 from overlay.policy import PolicyPlugin, PolicySurroundings, findPlugins
@@ -37,8 +38,9 @@ async def startPeer(
     identity = Identity.generate(rng, SCHEME)
     storage = MemoryStorage()
     began = time.monotonic()
+    turn = Turn(reactor)
     surroundings = Surroundings(
-        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen), SCHEME
+        reactor, lambda: NOW + 1 + time.monotonic() - began, rng, TlsNetwork(reactor, identity, listen, turn), SCHEME, turn=turn
     )
     policies = Policies.build(PolicySurroundings(reactor, rng, identity.peerId, storage), specs, findPlugins().joined(plugins))
     if store is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from overlay.link.channel import INetwork
     from overlay.link.link import Link
     from overlay.link.links import Links
+    from overlay.link.turn import Turn
     from overlay.policies import Policies
 
 
@@ -44,6 +45,7 @@ class Surroundings:
     @ivar network: dials and listens.
     @ivar scheme: makes and checks signatures.
     @ivar headRoom: gives what the machine has left.
+    @ivar turn: of the links' reactor; None where messages come one at a time.
     """
 
     clock: IReactorTime
@@ -52,6 +54,7 @@ class Surroundings:
     network: "INetwork"
     scheme: ISignatureScheme
     headRoom: Callable[[], HeadRoom] = HeadRoom
+    turn: "Turn | None" = None
 
 
 @attrs.define(slots=True, eq=False)
@@ -116,6 +119,14 @@ class Commons:
         clock while the peer runs changes nothing here.
         """
         return self.anchor + self.seconds()
+
+    def atEnd(self, act: Callable[[], None]) -> None:
+        """Call C{act} when all messages that have come with the one that is under way now have been looked at."""
+        turn = self.surroundings.turn
+        if turn is None:
+            self.clock.callLater(0.0, act)
+        else:
+            turn.atEnd(act)
 
     def softTable(self, name: str, remember: bool = True) -> ITable:
         """A durable table of what this peer can do without when the disk is full; see L{overlay.storage.SoftTable}."""

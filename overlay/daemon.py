@@ -38,6 +38,7 @@ from overlay.identity.network import OPEN_PREFIX, Network
 from overlay.identity.signing import Ed25519
 from overlay.index.dialect import analysisOf, dialectOf
 from overlay.link.tls import TlsNetwork
+from overlay.link.turn import Turn
 from overlay.logs import jsonObserver, textObserver
 from overlay.membership.governance import savedNetwork
 from overlay.metrics import metricsSite
@@ -158,8 +159,9 @@ class SuperpeerService(MultiService):
         network = self._chooseNetwork(savedNetwork(storage), identity, rng)
         # Without what it needs for the network's terms nothing of it is of use.
         analysisOf(network.dialect)
+        turn = Turn(self._reactor)
         surroundings = Surroundings(
-            self._reactor, time.time, rng, TlsNetwork(self._reactor, identity, plan.listen), scheme, headRoom
+            self._reactor, time.time, rng, TlsNetwork(self._reactor, identity, plan.listen, turn), scheme, headRoom, turn
         )
         policies = self._policies = Policies.build(
             PolicySurroundings(self._reactor, rng, identity.peerId, storage), plan.specs

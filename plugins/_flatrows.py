@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from overlay.errors import Damaged
+from overlay.index.packed import sentOf
 
 UNIT = 16
 """Places are multiples of so many bytes."""
@@ -26,7 +27,9 @@ TOUCHED = 32
 """Of more rows the beginnings are read at once: fewer are done before the arrays are made that this takes."""
 _LENGTH = 4
 _size = struct.Struct("<I").unpack_from
-_FORMAT = 1
+_FORMAT = 2
+_UNSAID = 1
+"""The format before, which does not tell how much of each row goes out."""
 _LEAST = 1 << 20
 _JOINED = 1 << 20
 """Bytes that are written at once."""
@@ -46,6 +49,8 @@ class FlatRows:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         # By row: where it stands, in units; the first unit is no row's.
         self._places = array("I")
+        # By row: how much of it goes out as it lies.
+        self._sent = array("H")
         self._end = 1
         # By size, in units: places that no row takes.
         self._free: dict[int, array[int]] = {}
@@ -89,6 +94,16 @@ class FlatRows:
             found.append(held[at + _LENGTH : at + _LENGTH + size] if place else None)
         return found
 
+    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+        """As L{overlay.index.rowtable.RowTable.beginnings}."""
+        held, places, sent = self._map, self._places, self._sent
+        if held is None:
+            return None
+        if len(rows) > TOUCHED:
+            self._touched(held, rows)
+        found = [held[(at := places[row] * UNIT + _LENGTH) + 1 : at + sent[row]] for row in rows]
+        return found if all(found) else None
+
     def _touched(self, held: mmap.mmap, rows: Sequence[int]) -> list[int]:
         """Where rows stand, after the beginning of each has been read: all at once, so that none waits for the memory of another."""
         import numpy as np
@@ -115,6 +130,7 @@ class FlatRows:
             self._reach(row)
             units = -(-(_LENGTH + len(packed)) // UNIT)
             entry = b"".join((len(packed).to_bytes(_LENGTH, "little"), packed, bytes(units * UNIT - _LENGTH - len(packed))))
+            self._sent[row] = sentOf(packed)
             free = self._free.get(units)
             if free:
                 self._places[row] = place = free.pop()
@@ -136,7 +152,9 @@ class FlatRows:
 
     def _reach(self, row: int) -> None:
         if row >= len(self._places):
-            self._places.frombytes(bytes(self._places.itemsize * (row + 1 - len(self._places))))
+            more = row + 1 - len(self._places)
+            self._places.frombytes(bytes(self._places.itemsize * more))
+            self._sent.frombytes(bytes(self._sent.itemsize * more))
 
     def _leave(self, row: int) -> None:
         place = self._places[row] if row < len(self._places) else _NOWHERE
@@ -145,6 +163,7 @@ class FlatRows:
         at = place * UNIT
         units = -(-(_LENGTH + _size(self._map, at)[0]) // UNIT)
         self._places[row] = _NOWHERE
+        self._sent[row] = 0
         free = self._free.get(units)
         if free is None:
             free = self._free[units] = array("I")
@@ -185,7 +204,9 @@ class FlatRows:
         @param sync: whether all of it has to be on the disk itself.
         """
         free = {units: places.tobytes() for units, places in self._free.items() if places}
-        dumped = msgspec.msgpack.encode((_FORMAT, sys.byteorder, stamp, self._end, self._wasted, self._places.tobytes(), free))
+        dumped = msgspec.msgpack.encode(
+            (_FORMAT, sys.byteorder, stamp, self._end, self._wasted, self._places.tobytes(), free, self._sent.tobytes())
+        )
         if sync:
             self.sync()
         new = self._beside.with_suffix(".new")
@@ -218,17 +239,30 @@ class FlatRows:
         if hashlib.sha256(dumped).digest() != stored[:32]:
             raise Damaged("the places of the rows")
         try:
-            form, order, stamp, end, wasted, places, free = msgspec.msgpack.decode(dumped, strict=False)
+            form, order, stamp, end, wasted, places, free, *sent = msgspec.msgpack.decode(dumped, strict=False)
         except (msgspec.DecodeError, ValueError, TypeError) as problem:
             raise Damaged("the places of the rows") from problem
         size = os.fstat(self._file).st_size
-        if (form, order) != (_FORMAT, sys.byteorder) or size < end * UNIT or not size:
+        if form not in (_FORMAT, _UNSAID) or order != sys.byteorder or size < end * UNIT or not size:
             raise Damaged("a copy of the rows of another kind, or cut off")
         self._end, self._wasted = end, wasted
         self._places.frombytes(places)
         self._free = {int(units): array("I", held) for units, held in free.items()}
         self._map = mmap.mmap(self._file, size, access=mmap.ACCESS_READ)
+        if form == _UNSAID:
+            self._sent.extend(map(self._sentAt, self._places))
+        else:
+            self._sent.frombytes(sent[0])
         return int(stamp)
+
+    def _sentAt(self, place: int) -> int:
+        """How much goes out of the row that stands there."""
+        if place == _NOWHERE:
+            return 0
+        assert self._map is not None
+        at = place * UNIT
+        size, = _size(self._map, at)
+        return sentOf(self._map[at + _LENGTH : at + _LENGTH + size])
 
     def fill(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """Begin anew, with these rows."""
@@ -237,7 +271,7 @@ class FlatRows:
             self._map.close()
             self._map = None
         os.ftruncate(self._file, 0)
-        self._places, self._end, self._free, self._wasted = array("I"), 1, {}, 0
+        self._places, self._sent, self._end, self._free, self._wasted = array("I"), array("H"), 1, {}, 0
         self.change(rows, ())
 
     def giveWayTo(self, other: "FlatRows") -> None:

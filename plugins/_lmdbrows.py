@@ -18,7 +18,7 @@ import msgspec
 
 from overlay.errors import Damaged, StoreFull
 from overlay.identity.ids import ID_BYTES, PeerId
-from overlay.index.packed import NAME_BYTES, nameOf, pack, unpack
+from overlay.index.packed import NAME_BYTES, beginningsOf, nameOf, pack, unpack
 from overlay.index.rowtable import Placed
 from overlay.index.store import Registration, StoredRecord
 from overlay.plugins._rowscopy import RowsCopy
@@ -153,6 +153,9 @@ class LmdbRows:
             return self._copy.packed(rows)
         with _translated(), self._env.begin(db=self._rows) as reading:
             return list(map(reading.get, map(_key, rows)))
+
+    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+        return beginningsOf(self.packed(rows)) if self._copy is None else self._copy.beginnings(rows)
 
     def rows(self) -> Iterator[tuple[int, bytes, StoredRecord]]:
         with _translated(), self._env.begin(db=self._rows) as reading:

@@ -32,7 +32,7 @@ class RowsCopy:
         self._next: FlatRows | None = None
         # Rows below this number are in the next copy.
         self._reached = 0
-        self.packed = self._rows.packed
+        self.packed, self.beginnings = self._rows.packed, self._rows.beginnings
 
     @property
     def _beside(self) -> Path:
@@ -82,7 +82,7 @@ class RowsCopy:
             return
         self._rows.giveWayTo(fresh)
         self._rows, self._next = fresh, None
-        self.packed = fresh.packed
+        self.packed, self.beginnings = fresh.packed, fresh.beginnings
 
     def _giveUpNext(self) -> None:
         fresh, self._next = self._next, None

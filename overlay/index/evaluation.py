@@ -27,6 +27,7 @@ from overlay.index.expression import (
 )
 from overlay.index.having import Having
 from overlay.index.packed import Answer, PackedRow, PackedRows, textOf, unpack
+from overlay.index.passing import PassingRows
 from overlay.index.posting import CODES, Posting
 from overlay.index.postings import Postings
 from overlay.index.ranking import Ranking
@@ -200,11 +201,14 @@ class Evaluation:
         whole = len(within)
         return whole, [(one, whole - len(self._rows(one, within))) for one in dict.fromkeys(filters)] if whole else []
 
-    def _make(self, shown: Sequence[Best]) -> Sequence[PackedRow]:
+    def _make(self, shown: Sequence[Best]) -> Sequence[PackedRow] | PassingRows:
         if not shown:
             return []
         answer = Answer(self._postings.genuine, self._passage())
         worst, contents, rows, parts = zip(*shown, strict=True)
+        beginnings = self._table.beginnings(rows) if self._request.passing else None
+        if beginnings is not None:
+            return PassingRows(beginnings, worst, parts, rows, answer)
         packed = self._table.packed(rows)
         if None in packed:
             # The table has lost them.

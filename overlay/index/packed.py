@@ -140,9 +140,15 @@ def _signedEnd(packed: bytes) -> int:
     return end
 
 
-def _sentOf(packed: bytes) -> int:
+def sentOf(packed: bytes) -> int:
     """Up to where a row goes out as it lies; 0 if it does not."""
-    return packed[_SENT] << 8 | packed[_SENT + 1] if packed[0] != _OLDER else 0
+    return packed[_SENT] << 8 | packed[_SENT + 1] if len(packed) > -_SENT and packed[0] != _OLDER else 0
+
+
+def beginningsOf(rows: Sequence[bytes | None]) -> list[bytes] | None:
+    """Of rows as they lie, what goes out as it is, but for the first byte; None if one of them is not there, or does not go out so."""
+    found = [b"" if one is None else one[1 : sentOf(one)] for one in rows]
+    return found if all(found) else None
 
 
 class Answer:
@@ -233,7 +239,7 @@ class PackedRow:
         """As a hit travels."""
         packed, parts = self.packed, self.parts
         rest = _rest(_FLOAT, -self.worst or 0.0, _BIN8, len(parts))
-        sent = _sentOf(packed)
+        sent = sentOf(packed)
         if sent:
             return b"".join((_HIT, packed[1:sent], rest, parts))
         passage = self.snippet.encode("utf-8", "replace")
@@ -310,7 +316,7 @@ class PackedRows(Sequence[PackedRow]):
         """As hits travel, one after the other."""
         pieces: list[bytes] = []
         for number, (packed, worst, parts) in enumerate(zip(self.packed, self.worst, self.parts, strict=True)):
-            sent = _sentOf(packed)
+            sent = sentOf(packed)
             if sent:
                 pieces += (_HIT, packed[1:sent], _rest(_FLOAT, -worst or 0.0, _BIN8, len(parts)), parts)
             else:

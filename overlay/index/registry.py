@@ -283,14 +283,23 @@ class Registry:
         if among is not None:
             held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
             return Census.of(self._commons.peerId, held, self._known.restored, among)
-        owners: Collection[bytes] = list(self._known.changed)
-        if self._census is None or self._census[0] != refused:
-            owners, self._census = self._store.owners(), (refused, Tally(self._commons.peerId))
-        tally = self._census[1]
-        self._known.changed.clear()
+        return self._censusWithout(refused)
+
+    def _censusWithout(self, refused: frozenset[bytes]) -> Census:
+        """Of all but owners that are refused; kept up, as each search needs it."""
+        known, kept = self._known, self._census
+        if kept is None or kept[0] != refused:
+            owners: Collection[bytes] = self._store.owners()
+            kept = self._census = refused, Tally(self._commons.peerId)
+        elif known.changed:
+            owners = list(known.changed)
+        else:
+            return kept[1].census()
+        tally = kept[1]
+        known.changed.clear()
         for owner in owners:
             if owner not in refused:
-                tally.put(owner, self.holding(owner), owner in self._known.restored)
+                tally.put(owner, self.holding(owner), owner in known.restored)
         return tally.census()
 
     def _refused(self) -> frozenset[bytes]:
@@ -299,7 +308,7 @@ class Registry:
 
     def search(
         self, expression: Expression, want: int, without: Collection[bytes] = frozenset(), formula: Formula = BM25,
-        statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None,
+        statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None, passing: bool = False,
     ) -> Found:
         """
         What is held that matches. Where the store fails, nobody has answered (C{failed}).
@@ -308,13 +317,15 @@ class Registry:
         @param statistics: numbers to rank by; None for this registry's own.
         @param least: no row with a lower score is wanted.
         @param among: see L{census}.
+        @param passing: as in L{Request}.
         """
-        refused = self._refused()
+        commons, refused = self._commons, self._refused()
         try:
+            census = self._censusWithout(refused) if among is None else self.census(among)
             found: Found = self._store.search(
                 Request(
-                    expression, want, self._commons.now(), refused.union(without) if without else refused, self._commons.network.dialect,
-                    self.census(among).uncounted, formula, statistics, least,
+                    expression, want, commons.now(), refused.union(without) if without else refused, commons.network.dialect,
+                    census.uncounted, formula, statistics, least, passing=passing,
                 )
             )
         except Exception as problem:  # whatever a store raises, the search goes on without it

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from overlay.identity.ids import ID_BYTES
-from overlay.index.packed import nameOf, pack, unpack
+from overlay.index.packed import beginningsOf, nameOf, pack, unpack
 from overlay.index.store import Registration, StoredRecord
 
 Placed = tuple[int, StoredRecord]
@@ -22,6 +22,13 @@ class RowTable(Protocol):
     def packed(self, rows: Sequence[int]) -> list[bytes | None]:
         """
         Several rows as they lie (see L{overlay.index.packed}); None for one that is not there.
+
+        @raise overlay.errors.Damaged: as L{read}.
+        """
+
+    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+        """
+        Of several rows only what goes out of each as it lies (see L{overlay.index.packed.beginningsOf}).
 
         @raise overlay.errors.Damaged: as L{read}.
         """
@@ -59,6 +66,9 @@ class MemoryRows:
 
     def packed(self, rows: Sequence[int]) -> list[bytes | None]:
         return list(map(self._held.get, rows))
+
+    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+        return beginningsOf(self.packed(rows))
 
     def write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:
         for row in gone:

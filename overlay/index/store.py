@@ -15,6 +15,7 @@ from overlay.questions import Formula
 
 if TYPE_CHECKING:
     from overlay.index.packed import PackedRow
+    from overlay.index.passing import PassingRows
 
 
 @attrs.frozen(slots=True)
@@ -99,6 +100,7 @@ class Request:
     @ivar uncounted: owners whose records are found, but are left out of C{documents}, C{length} and C{frequencies}.
     @ivar statistics: numbers to rank by, and then only one row of each content is wanted; None for the store's own.
     @ivar least: no row with a lower score is wanted.
+    @ivar passing: whether rows are only passed on, as bytes: then they may come as L{overlay.index.passing.PassingRows}, which costs less.
     @ivar bounded: whether C{held}, C{bound} and C{front} of what is found are wanted; without them it costs less.
     """
 
@@ -112,6 +114,7 @@ class Request:
     statistics: Statistics | None = None
     least: float = 0.0
     bounded: bool = True
+    passing: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -152,7 +155,7 @@ class Found:
     @ivar failed: whether the store could not be searched, so that all this says nothing.
     """
 
-    rows: "Sequence[Row | PackedRow]"
+    rows: "Sequence[Row | PackedRow] | PassingRows"
     matched: int
     held: Sequence[builtins.bytes]
     bound: float

@@ -7,6 +7,7 @@ from overlay.commons import Commons
 from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.index.packed import PackedRow, PackedRows
+from overlay.index.passing import PassingRows
 from overlay.index.record import verifyHead
 from overlay.questions import Deed
 from overlay.wire.query import Hit
@@ -35,6 +36,10 @@ class Checker:
         if type(hits) is PackedRows and hits.genuine:
             return hits
         return [hit for hit in hits if (type(hit) is PackedRow and hit.number in hit.answer.genuine) or self._isGenuine(hit, source)]
+
+    def knows(self, rows: Sequence[Hit]) -> bool:
+        """Whether these, which are held here, may go out without a look: each has been checked since it came."""
+        return type(rows) in (PackedRows, PassingRows) and rows.genuine  # type: ignore[attr-defined]
 
     def _isGenuine(self, hit: Hit, source: PeerId) -> bool:
         commons = self._commons

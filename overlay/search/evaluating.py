@@ -15,7 +15,7 @@ from overlay.search.receipts import KEY_BYTES, NAME_BYTES, Account
 from overlay.search.selection import Selection
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Hit
+from overlay.wire.query import Hit, Receipt
 
 
 def evaluate(
@@ -46,6 +46,27 @@ def evaluate(
         selection.holdBack((recordId[:KEY_BYTES] for recordId in found.held), found.bound)
         account.heldMore += max(0, found.matched - len(found.rows) - len(found.held))
     return chosen
+
+
+def receiptOf(found: Found, own: PeerId, balance: int) -> Receipt | None:
+    """
+    The receipt of a super-peer that was asked for what it holds itself, and passes on all rows of C{found}: what L{evaluate} accounts
+    for, made at once.
+
+    @return: None if there is more to account for than is most often.
+    """
+    rows, held, front = found.rows, found.held, found.front
+    if (
+        found.failed or not found.ranked or found.unfiltered or len(found.frequencies) > limits.QUERY_TERMS
+        or len(held) > limits.HELD_KEYS or len(front) > limits.FRONTS_BYTES
+    ):
+        return None
+    name, matched = own[:NAME_BYTES], found.matched
+    return Receipt(
+        answeredBy=name, matched=matched, held=b"".join([one[:KEY_BYTES] for one in held]) if held else b"",
+        heldMore=matched - len(rows) - len(held), bound=found.bound if matched > len(rows) else 0.0, documents=found.documents,
+        length=found.length, frequencies=dict(found.frequencies), ranked=1, balance=balance, fronts=[(name, front)] if front else [],
+    )
 
 
 def hitsOf(found: Found, ranked: bool) -> Sequence[Hit]:

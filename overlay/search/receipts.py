@@ -206,9 +206,9 @@ class Account(msgspec.Struct, eq=False):
             self.heldMore += 1
 
     def holdAll(self, keys: Sequence[bytes], score: float) -> None:
-        """Hits are held back, none of which has a better score."""
+        """Hits are held back, these and perhaps others, none of which has a better score."""
+        self.bound = max(self.bound, score)
         if keys and not self.held and len(keys) <= limits.HELD_KEYS:
-            self.bound = max(self.bound, score)
             self.held = dict.fromkeys(keys)
             return
         for key in keys:

@@ -10,16 +10,15 @@ from overlay.index.registry import RETRY, Registry
 from overlay.questions import Deed, Formula, Work
 from overlay.search.announcing import Announcing
 from overlay.search.copies import Copies
-from overlay.search.evaluating import evaluate
+from overlay.search.direct import Direct
 from overlay.search.explanation import Explained
 from overlay.search.flood import Branch, Flood
 from overlay.search.gathering import Gathering
 from overlay.search.outcome import FoundHit, Outcome
-from overlay.search.receipts import Account, namesOf
+from overlay.search.receipts import namesOf
 from overlay.search.refining import recounted, refined
 from overlay.search.replies import Reply
 from overlay.search.search import Search
-from overlay.search.selection import Selection
 from overlay.search.summaries import Summaries
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
@@ -62,7 +61,7 @@ class Searches(Component):
         self._tree = tree
         self._summaries = summaries
         # Most peers never take part in the searches of others.
-        self._parts: tuple[Flood, Announcing] | None = None
+        self._parts: tuple[Flood, Announcing, Direct] | None = None
         self._replies: dict[tuple[bytes, int], Reply] = {}
         self._perLink: dict[bytes, int] = {}
         self._own: dict[Search, None] = {}
@@ -74,12 +73,13 @@ class Searches(Component):
         """This peer's part in searches."""
         return (self._parts or self._joined())[0]
 
-    def _joined(self) -> tuple[Flood, Announcing]:
+    def _joined(self) -> tuple[Flood, Announcing, Direct]:
         if self._parts is None:
             flood = Flood(
                 self.commons, self._neighbours, self._tree, self._summaries, self._registry, self.copies, self._known
             )
-            self._parts = flood, Announcing(self.commons, self._tree, flood)
+            direct = Direct(self.commons, self._registry, flood.checker, self._reply)
+            self._parts = flood, Announcing(self.commons, self._tree, flood), direct
         return self._parts
 
     def _known(self) -> int:
@@ -214,7 +214,7 @@ class Searches(Component):
             self._refuse(link, query, "query", str(problem))
             return
         if query.direct:
-            self._answerDirectly(link, query, wanted)
+            self._joined()[2].ask(link, query, wanted)
         elif neighbour or link.isSuper:
             self._floodOn(link, query, wanted)
         else:
@@ -265,12 +265,6 @@ class Searches(Component):
     def _refuse(self, link: "Link", query: Query | Refine, code: str, text: str, retry: float = 0.0) -> None:
         self.commons.tally.count("drops", "query-" + code)
         link.send(Done(query.id, query.copy, "refused", None, code, text[: limits.REASON_TEXT], retry))
-
-    def _answerDirectly(self, link: "Link", query: Query, wanted: Wanted) -> None:
-        account = Account()
-        selection = Selection(query.want, account, wanted.places)
-        hits = evaluate(self._registry, wanted, account, selection, self.commons.peerId, self.flood.checker)
-        self._reply(link, query, hits, account.receipt() if account.answeredBy else None)
 
     def _floodOn(self, link: "Link", query: Query, wanted: Wanted) -> None:
         flood = self.flood

@@ -1,5 +1,6 @@
 """The copy of rows for searches: the same as the rows themselves, whatever happens to it."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Generator
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overlay.errors import Damaged
 from overlay.index.expression import Word
+from overlay.index.packed import _SENT, beginningsOf, pack
 from overlay.index.store import Change, Request
 from overlay.plugins import _flatrows as flatModule
 from overlay.plugins import _lmdbrows as rowsModule
@@ -27,7 +30,26 @@ from tests.plugins.stores import lmdbStore
 ANNA = identity(1)
 PLACES = "rows.places"
 rows = st.integers(0, 12)
-changes = st.lists(st.tuples(st.dictionaries(rows, st.binary(max_size=70), max_size=6), st.sets(rows, max_size=3)), max_size=12)
+
+
+def saying(packed: bytes) -> bytes:
+    """The same with a number of the bytes that go out, if there is room for one: as many as there are at the most."""
+    if len(packed) <= -_SENT:
+        return packed
+    return b"".join((packed[:_SENT], bytes((0, packed[_SENT] % len(packed))), packed[_SENT + 2 :]))
+
+
+changes = st.lists(
+    st.tuples(st.dictionaries(rows, st.binary(max_size=90).map(saying), max_size=6), st.sets(rows, max_size=3)), max_size=12
+)
+
+
+def assertSame(copy: FlatRows, held: dict[int, bytes]) -> None:
+    """All rows are read as they are, and so is what goes out of them."""
+    every = sorted(held)
+    assert copy.packed(every) == [held[row] for row in every]
+    for some in (every[:1], every[:3], every):
+        assert copy.beginnings(some) == beginningsOf([held[row] for row in some])
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,7 +73,7 @@ def test_isLikeADictionary(done: list[tuple[dict[int, bytes], set[int]]], saved:
             copy.change(put.items(), gone)
             held = {row: packed for row, packed in held.items() if row not in gone} | put
             changed.update(put, gone)
-            assert copy.packed(sorted(held)) == [held[row] for row in sorted(held)]
+            assertSame(copy, held)
             if number == saved:
                 copy.save(number, True)
                 changed.clear()
@@ -59,11 +81,12 @@ def test_isLikeADictionary(done: list[tuple[dict[int, bytes], set[int]]], saved:
         again = FlatRows(path)
         assert again.load() == (saved if saved < len(done) else 0)
         again.change([(row, held[row]) for row in sorted(changed) if row in held], sorted(changed))
-        assert again.packed(sorted(held)) == [held[row] for row in sorted(held)]
+        assertSame(again, held)
         absent = sorted(changed.difference(held))
-        assert again.packed(absent) == [None] * len(absent)
+        assert again.packed(absent) == [None] * len(absent) and (not absent or again.beginnings(absent) is None)
         again.fill(held.items())
-        assert again.packed(sorted(held)) == [held[row] for row in sorted(held)] and not again.scattered
+        assertSame(again, held)
+        assert not again.scattered
         again.close()
 
 
@@ -88,7 +111,7 @@ def test_badCopyIsDamage(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     copy.fill([(0, b"one"), (1, b"two" * 100)])
     with monkeypatch.context() as patched:
         if how == "other kind":
-            patched.setattr(flatModule, "_FORMAT", 2)
+            patched.setattr(flatModule, "_FORMAT", 3)
         copy.save(5, False)
     copy.close()
     places = tmp_path / PLACES
@@ -103,6 +126,26 @@ def test_badCopyIsDamage(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     again = FlatRows(tmp_path / "rows.flat")
     with pytest.raises(Damaged):
         again.load()
+    again.close()
+
+
+def test_whatDoesNotSayHowMuchGoesOut(tmp_path: Path) -> None:
+    """A copy of the version before tells where rows stand and no more; the rest is in the rows themselves."""
+    held = {row: pack(ANNA.peerId, record(ANNA, document(f"a/{row}", "bloom" * row))) for row in range(40)}
+    copy = FlatRows(tmp_path / "rows.flat")
+    copy.fill(held.items())
+    copy.change([], [7])
+    copy.save(5, False)
+    copy.close()
+    places = tmp_path / PLACES
+    _, *said, _ = msgspec.msgpack.decode(places.read_bytes()[32:], strict=False)
+    older = msgspec.msgpack.encode((1, *said))
+    places.write_bytes(hashlib.sha256(older).digest() + older)
+    again = FlatRows(tmp_path / "rows.flat")
+    assert again.load() == 5
+    del held[7]
+    assertSame(again, held)
+    assert all(again.beginnings([row]) for row in held) and again.beginnings([7]) is None
     again.close()
 
 

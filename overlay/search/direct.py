@@ -1,0 +1,87 @@
+"""
+Questions to this super-peer alone: it answers with what it holds itself, and asks nobody. Nearly always all that is found goes out as it
+lies in the store, and what is to be accounted for is little, so that this is done at once; else as in a search that goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from overlay.commons import Commons
+from overlay.index.registry import Registry
+from overlay.index.store import Found
+from overlay.search.checking import Checker
+from overlay.search.evaluating import evaluate, receiptOf
+from overlay.search.receipts import Account
+from overlay.search.selection import Selection
+from overlay.search.wanted import Wanted
+from overlay.wire import limits
+from overlay.wire.query import Done, Hit, Hits, Query, Receipt
+
+if TYPE_CHECKING:
+    from overlay.link.link import Link
+
+AT_ONCE = 16
+"""Questions that are looked up before any of them is answered."""
+
+
+class Direct:
+    """The questions that have come, and are answered together."""
+
+    def __init__(
+        self, commons: Commons, registry: Registry, checker: Checker,
+        reply: "Callable[[Link, Query, Sequence[Hit], Receipt | None], None]",
+    ) -> None:
+        """
+        @param reply: answers at length; gets no receipt if the store fails.
+        """
+        self._commons = commons
+        self._registry = registry
+        self._checker = checker
+        self._reply = reply
+        self._asked: list[tuple[Link, Query, Wanted]] = []
+
+    def ask(self, link: "Link", query: Query, wanted: Wanted) -> None:
+        """A question has come: it is answered once all that has come with it has been looked at."""
+        if not self._asked:
+            self._commons.atEnd(self._answerAll)
+        self._asked.append((link, query, wanted))
+
+    def stop(self) -> None:
+        """Answer nobody any more."""
+        self._asked.clear()
+
+    def _answerAll(self) -> None:
+        asked, self._asked = self._asked, []
+        for at in range(0, len(asked), AT_ONCE):
+            # One kind of work after the other costs less than going to and fro: each finds what it needs in the processor's caches.
+            some = asked[at : at + AT_ONCE]
+            found = [self._found(wanted) for _, _, wanted in some]
+            balance = self._registry.census().balance
+            for (link, query, wanted), one in zip(some, found, strict=True):
+                if one is None or not self._answer(link, query, one, balance):
+                    self._answerAtLength(link, query, wanted)
+
+    def _found(self, wanted: Wanted) -> Found | None:
+        if wanted.want > limits.HITS_PER_MESSAGE:
+            return None
+        return self._registry.search(wanted.expression, wanted.want, formula=wanted.formula, passing=True)
+
+    def _answer(self, link: "Link", query: Query, found: Found, balance: int) -> bool:
+        """
+        @return: whether that was possible.
+        """
+        own = self._commons.peerId
+        receipt = receiptOf(found, own, balance)
+        if receipt is None:
+            return False
+        rows: Any = found.rows
+        if rows and not (self._checker.knows(rows) and link.send(Hits(query.id, query.copy, rows))):
+            return False
+        link.send(Done(query.id, query.copy, "answered", receipt))
+        return True
+
+    def _answerAtLength(self, link: "Link", query: Query, wanted: Wanted) -> None:
+        account = Account()
+        selection = Selection(query.want, account, wanted.places)
+        hits = evaluate(self._registry, wanted, account, selection, self._commons.peerId, self._checker)
+        self._reply(link, query, hits, account.receipt() if account.answeredBy else None)
