@@ -139,6 +139,7 @@ class Gathered:
     Hits as they come, verified and merged.
 
     @ivar whole: whether there was room for all.
+    @ivar unwanted: signatures of hits of owners with whom this peer has nothing to do; they have taken the places of others.
     """
 
     def __init__(self, commons: Commons) -> None:
@@ -149,6 +150,7 @@ class Gathered:
         self._count = 0
         self._gone = 0
         self.whole = True
+        self.unwanted: set[bytes] = set()
         self.forged = 0
 
     def __len__(self) -> int:
@@ -203,6 +205,8 @@ class Gathered:
     def _verified(self, hit: Hit, source: PeerId) -> RecordHead | None:
         commons = self._commons
         if commons.isRefused(peerIdOf(hit.key)):
+            if len(self.unwanted) < KEPT_MOST:
+                self.unwanted.add(hit.signature)
             return None
         try:
             return verifyHead(commons.scheme, commons.network.id, hit.key, hit.head, hit.signature, commons.now())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from zope.interface import implementer
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 HEDGE = 1.5
 """Seconds of silence after which a leaf asks a second home: a flood is over in less, and what died without a sign is noticed later."""
+
+LEAST_AGAIN = 0.1
+"""Seconds that have to be left for asking once more."""
 
 
 @implementer(ISink, IReceiver)
@@ -59,6 +63,7 @@ class Search:
         self._started = commons.seconds()
         self._first: float | None = None
         self._gathered = Gathered(commons)
+        self._before: Gathered | None = None
         self._gathering: Gathering | None = None
         self._open: dict[Copy, None] = {}
         self._tried: set[PeerId] = set()
@@ -80,15 +85,50 @@ class Search:
             self._end("failed", EMPTY, code="query", text=str(problem), word=problem.word, at=problem.at)
             return
         self.text = wording.text
+        if not self._searches.membership.serving:
+            self._timer = self._commons.clock.callLater(self._budget, self._timeOver)
+        self._ask(wanted)
+
+    def _ask(self, wanted: Wanted) -> None:
         if self._searches.membership.serving:
             self._gathering = Gathering(
                 self._searches.flood, self._searches.membership, self._searches.copies, self, self.id, wanted,
-                self._ttl, self._budget, self._router,
+                self._ttl, self._left(), self._router,
             )
             self._gathering.begin()
         else:
-            self._timer = self._commons.clock.callLater(self._budget, self._timeOver)
             self._askHome()
+
+    def _left(self) -> float:
+        """Seconds."""
+        return self._budget - (self._commons.seconds() - self._started)
+
+    def _askForMore(self, receipt: Receipt) -> bool:
+        """
+        Ask once more if hits of owners with whom this peer has nothing to do have taken the places of others that are held back. Whom it
+        blocks is nobody's business, so that others cannot leave them out.
+        """
+        places, wanted = len(self._gathered.unwanted), self._wanted
+        if wanted is None or not self._lacks(receipt) or self._reach >= limits.WANT or self._left() < LEAST_AGAIN:
+            return False
+        # What is found anew belongs to the new receipt; if that does not come, there is the old one.
+        self._before, self._gathered = self._gathered, Gathered(self._commons)
+        self._reach = min(limits.WANT, self._reach + 2 * places)
+        self._wanted = wanted = attrs.evolve(wanted, want=self._reach)
+        self.id = self._commons.random.randbytes(16)
+        self._dropOpen()
+        self._tried.clear()
+        self._ask(wanted)
+        return True
+
+    def _lacks(self, receipt: Receipt) -> bool:
+        held = receipt.held or receipt.heldMore
+        return bool(held and self._gathered.unwanted and len(self._gathered) < self.want)
+
+    def _dropOpen(self) -> None:
+        for copy in self._open:
+            self._searches.copies.drop(copy)
+        self._open.clear()
 
     def cancel(self) -> None:
         """End it; what has been found so far is the outcome."""
@@ -114,7 +154,7 @@ class Search:
         homes = [link for link in self._searches.homes.links() if link.peerId not in self._tried]
         homes.sort(key=lambda link: link.silent)
         preferred = self._searches.homes.preferred()
-        left = self._budget - (self._commons.seconds() - self._started)
+        left = self._left()
         while homes and left > 0:
             link = preferred if preferred in homes and preferred is not None else homes[0]
             homes.remove(link)
@@ -196,6 +236,8 @@ class Search:
         ranking = "exact" if ranking == "exact" else "estimated"
         if self._cancelled or status == "cancelled":
             self._end("cancelled", receipt, missing=missing)
+        elif self._askForMore(receipt):
+            return
         elif missing or receipt.lost or receipt.refused or (receipt.notReached and not unasked.count):
             self._end("incomplete", receipt, missing=missing, order=ranking, unasked=unasked)
         elif unasked.count:
@@ -211,18 +253,20 @@ class Search:
             return
         self._over = True
         self._gathering = None
-        for copy in self._open:
-            self._searches.copies.drop(copy)
-        self._open.clear()
+        self._dropOpen()
         for timer in (self._timer, self._hedge):
             if timer is not None and timer.active():
                 timer.cancel()
         elapsed = self._commons.seconds() - self._started
+        before, self._before = self._before, None
+        if before is not None and len(before) > len(self._gathered):
+            self._gathered, order = before, "estimated"
         if self._wanted is not None:
             self._gathered.rank(self._wanted, receipt)
         ranking = self._commons.policies.ranking
         held = len(receipt.held) // 8 + receipt.heldMore
-        proved = order == "exact" and self._gathered.whole and not (held and self._gathered.isMoved(ranking))
+        proved = order == "exact" and self._gathered.whole and not self._lacks(receipt)
+        proved = proved and not (held and self._gathered.isMoved(ranking))
         judged = self._gathered.judged(ranking, self._sort)
         # What is held back was chosen by the formula alone.
         if not proved or (held and any(row.score != verdict.score for row, verdict in judged)):
