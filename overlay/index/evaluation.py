@@ -176,6 +176,8 @@ class Evaluation:
                 return ranking.best(rows, matched), (), b""
             if not request.bounded:
                 return ranking.best(rows, want), (), b""
+            if request.formula.order == "newest":
+                return *self._newest(ranking.best(rows, min(matched, want + LIKE_CONTENTS)), matched), b""
             best = ranking.best(rows, want + (matched - want if matched <= want + HELD_NAMED else 1))
             shown, held = best[:want], best[want:]
             mayBeBetter = want > 0
@@ -185,9 +187,30 @@ class Evaluation:
             # By the final numbers nothing that is left out is better, unless like contents have used up the list.
             mayBeBetter = matched > want > 0 and len(shown) < want and len(best) < matched and -best[-1][0] >= request.least
             shown = [one for one in shown if -one[0] >= request.least]
-        if not mayBeBetter or request.formula.order == "newest":
+        if not mayBeBetter:
             return shown, held, b""
         return shown, held, ranking.front(shown, want, scorer(numbers, request.formula)).encode()
+
+    def _newest(self, best: Sequence[Best], matched: int) -> tuple[list[Best], list[Best]]:
+        """
+        The rows of the first C{want} contents, and the others. As nobody asks once more for rows in this order, rows of like content, which
+        are one in the end, must not take the places of others; but they tell who else has it, and some of them are shown.
+        """
+        want = self._request.want
+        shown: list[Best] = []
+        held: list[Best] = []
+        contents: set[int] = set()
+        for one in best:
+            if one[1] in contents:
+                (shown if len(shown) < 2 * want else held).append(one)
+            elif len(contents) < want:
+                contents.add(one[1])
+                shown.append(one)
+            else:
+                held.append(one)
+        # Too many of like content: other ones may come after those that were looked at.
+        self._partial = self._partial or (len(contents) < want and len(best) < matched)
+        return shown, held
 
     def _withoutFilters(self, expression: Expression, alive: BitMap) -> tuple[int, list[tuple[Expression, int]]]:
         """If nothing matches: how many rows would without filters, and how many of those each filter leaves out."""

@@ -75,7 +75,9 @@ class Direct:
         if receipt is None:
             return False
         rows: Any = found.rows
-        if rows and not (self._checker.knows(rows) and link.send(Hits(query.id, query.copy, rows))):
+        if len(rows) > limits.HITS_PER_MESSAGE or (rows and not self._checker.knows(rows)):
+            return False
+        if rows and not link.send(Hits(query.id, query.copy, rows)):
             return False
         link.send(Done(query.id, query.copy, "answered", receipt))
         return True

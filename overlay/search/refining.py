@@ -41,21 +41,18 @@ class Collected:
     """
     The parts of all hits that have come, by content.
 
-    @ivar contents: of all hits.
     @ivar whole: whether every hit came with its parts.
     """
 
     def __init__(self, places: int) -> None:
         self._size = 1 + places
         self._parts: dict[bytes, dict[Parts, None]] = {}
-        self.contents: dict[bytes, None] = {}
         self.whole = True
 
     def take(self, hits: Iterable[Hit]) -> None:
         """Some hits, which were checked."""
         for hit in hits:
             content = openHead(hit.head).content
-            self.contents[content] = None
             if len(hit.parts) < self._size:
                 self.whole = False
                 continue
@@ -109,11 +106,10 @@ class Refinement:
         account = self._account
         told = complete and not (account.lost or account.refused or account.notReached) and account.eachOnce
         if self._wanted.formula.order == "newest":
-            # Times of change need no numbers of others; but records of like content may have taken the places of other rows.
-            rows = len(self._collected.contents) >= self._wanted.want or not (account.held or account.heldMore)
-            # Old versions of records may have taken places as well.
+            # Times of change need no numbers of others, and of each content enough has come. But old versions of records may have taken
+            # the places of others.
             same = not account.balance and account.ranked == len(account.answeredBy)
-            self._ended("exact" if told and rows and same else "estimated")
+            self._ended("exact" if told and same else "estimated")
         elif not account.ranked or not self._collected.whole:
             self._ended("estimated")
         elif told and account.ranked == len(account.answeredBy) and account.balance and not account.pruned:

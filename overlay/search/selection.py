@@ -39,8 +39,10 @@ class Selection:
         # Made with the first hit that is compared with others.
         self._band: Skyband | None = None
         self._guessed: list[float] = []
-        # Of hits that come without parts: the score, and what decides between equal ones with its sign turned, the worst first.
-        self._best: list[tuple[float, int]] = []
+        # Of hits that come without parts, by content: the score, and what decides between equal ones with its sign turned. The same with
+        # the worst first, and with what they were before.
+        self._best: dict[bytes, tuple[float, int]] = {}
+        self._worst: list[tuple[float, int, bytes]] = []
         # By key the content, since two homes of one owner may hold different versions of a record: which is newer only its head says.
         self._seen: dict[bytes, bytes] = {}
         self._first: Sequence[PackedRow] = ()
@@ -104,12 +106,23 @@ class Selection:
         return True
 
     def _isBetter(self, score: float, content: bytes) -> bool:
+        """Whether it is of one of the best C{want} contents by the scores alone; if so it counts as passed on."""
+        best, worst = self._best, self._worst
         rank = score, -int.from_bytes(content, "big")
-        if len(self._best) >= self._want and rank <= self._best[0]:
-            return False
-        heapq.heappush(self._best, rank)
-        if len(self._best) > self._want:
-            heapq.heappop(self._best)
+        before = best.get(content)
+        if before is not None:
+            # One more owner of a row.
+            if len(self._seen) >= self._most:
+                return False
+        elif len(best) >= self._want:
+            while best.get(worst[0][2]) != worst[0][:2]:
+                heapq.heappop(worst)
+            if rank <= worst[0][:2]:
+                return False
+            del best[heapq.heappop(worst)[2]]
+        if before is None or rank > before:
+            best[content] = rank
+            heapq.heappush(worst, (*rank, content))
         return True
 
     def _amongBest(self, parts: Parts, content: bytes) -> bool:

@@ -34,7 +34,7 @@ class Asked:
         words = ("dawn", "dawn dusk", "dawn dawn noon", "dusk noon at dawn and dusk")
         self.peer.share(
             *(
-                self.world.document(f"s/{number}.txt", f"{words[number % 4]}{texts[number % 40 // 10] * (number % 7)}")
+                self.world.document(f"s/{number}.txt", f"{words[number % 4]}{texts[number % 40 // 10] * (number % 7)} n{number}")
                 for number in range(documents)
             )
         )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from overlay.errors import UsageError
 from overlay.identity.ids import PeerId
+from overlay.index import evaluation
 from overlay.index.census import Census
 from overlay.index.dialect import analysisOf
 from overlay.index.indexed import IndexedStore
@@ -194,6 +195,48 @@ def test_newestFirst(times: int) -> None:
     store = central(world)
     assert [hit.content for hit in outcome.hits] == [content for _, content in rowsOf(store, world, "dawn", 7, Formula("newest"))]
     assert outcome.ranking == "exact" and [hit.score for hit in outcome.hits] == [float(hit.modified) for hit in outcome.hits]
+
+
+@pytest.mark.parametrize("contents", [5, 25])
+def test_newestOfLikeContents(contents: int) -> None:
+    """However many records of like content there are at one super-peer, they take no other row's place, and tell who has it."""
+    world = network(5, 3, 4, 1)
+    rng = random.Random(6)
+    for number, peer in enumerate(world.peers.values()):
+        peer.share(*(
+            world.document(f"s/{number}-{at}.txt", f"dawn {rng.randrange(contents)}", modified=1 + rng.randrange(40)) for at in range(30)
+        ))
+    world.run(5)
+    assert world.until(lambda: world.time.calls % 50 == 0 and world.registered(), 60)
+    store = central(world)
+    searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="super"), specs={"ranking": "newest"})
+    assert world.until(lambda: bool(searcher.peer.neighbours.linked()), 60)
+    world.run(10)
+    several = 0
+    for want in (1, 2, 3, 4, 7, 12, 30):
+        for router in ("flood", "tree"):
+            outcome = searcher.search("dawn", want=want, router=router)
+            expected = rowsOf(store, world, "dawn", want, Formula("newest"))
+            assert [hit.content for hit in outcome.hits] == [content for _, content in expected]
+            assert (outcome.status, outcome.ranking) == ("complete", "exact")
+            several += any(len(hit.owners) > 1 for hit in outcome.hits)
+    assert several
+
+
+def test_tooManyOfLikeContent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where like contents are more than are looked at, nobody says that the order is exact."""
+    monkeypatch.setattr(evaluation, "LIKE_CONTENTS", 8)
+    world = network(5, 1, 1, 1)
+    leaf = world.peers["l0"]
+    leaf.share(
+        *(world.document(f"s/{at}.txt", "dawn", modified=100) for at in range(20)), world.document("s/old.txt", "dawn old", modified=1)
+    )
+    world.run(5)
+    searcher = world.add("late", [world.peers["s0"]], settings=Settings(role="leaf"), specs={"ranking": "newest"})
+    world.until(world.registered, 60)
+    outcome = searcher.search("dawn", want=2)
+    assert (len(outcome.hits), outcome.ranking) == (1, "estimated") and outcome.held > 0
+    assert searcher.search("dawn", want=1).ranking == "exact"
 
 
 @pytest.mark.no_cover
