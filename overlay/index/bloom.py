@@ -17,7 +17,7 @@ from itertools import accumulate
 from pyroaring import BitMap
 
 from overlay.errors import Malformed
-from overlay.index.expression import And, Expression, Extension, Or, Phrase, Prefix, Word
+from overlay.index.expression import And, Expression, Extension, Or, Phrase, Word, isFilter
 
 BITS = 24
 FIELD = 1 << BITS
@@ -55,7 +55,7 @@ def provesEmpty(expression: Expression, has: Callable[[str], bool]) -> bool:
     if isinstance(expression, Extension):
         return not has(extensionTerm(expression.extension))
     if isinstance(expression, And):
-        words = [part for part in expression.parts if isinstance(part, Word | Phrase | Prefix | And | Or)]
+        words = [part for part in expression.parts if not isFilter(part)]
         return any(provesEmpty(part, has) for part in words or expression.parts)
     if isinstance(expression, Or):
         return bool(expression.parts) and all(provesEmpty(part, has) for part in expression.parts)

@@ -23,6 +23,7 @@ from overlay.index.expression import (
     Prefix,
     Size,
     Word,
+    isFilter,
     positive,
 )
 from overlay.index.having import Having
@@ -215,7 +216,7 @@ class Evaluation:
     def _withoutFilters(self, expression: Expression, alive: BitMap) -> tuple[int, list[tuple[Expression, int]]]:
         """If nothing matches: how many rows would without filters, and how many of those each filter leaves out."""
         parts = _flat(expression)
-        filters = [part for part in parts if isinstance(part, _FILTERS) or (isinstance(part, Or) and _onlyFilters(part))]
+        filters = [part for part in parts if isFilter(part)]
         if not filters:
             return 0, []
         within = alive
@@ -346,16 +347,9 @@ class Evaluation:
         return kept
 
 
-_FILTERS = (MediaType, Extension, Size, Modified, Owner, Not)
-
-
 def _flat(expression: Expression) -> list[Expression]:
     """What must all hold."""
     return [one for part in expression.parts for one in _flat(part)] if isinstance(expression, And) else [expression]
-
-
-def _onlyFilters(either: Or) -> bool:
-    return all(isinstance(part, _FILTERS) for part in either.parts)
 
 
 def _distinct(best: Sequence[Best], want: int) -> tuple[list[Best], list[Best]]:

@@ -98,6 +98,13 @@ class Not:
 Expression = Word | Prefix | Phrase | MediaType | Extension | Size | Modified | Owner | And | Or | Not
 
 
+def isFilter(expression: Expression) -> bool:
+    """Whether it asks for no word: beside words it only leaves out some of the records that have them."""
+    if isinstance(expression, And | Or):
+        return all(map(isFilter, expression.parts))
+    return not isinstance(expression, Word | Prefix | Phrase)
+
+
 def positive(expression: Expression) -> Iterator[Expression]:
     """The parts of an expression that are no C{And} nor C{Or}, in their order; what a C{Not} is of is left within it."""
     if isinstance(expression, And | Or):

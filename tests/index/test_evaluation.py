@@ -85,6 +85,8 @@ def test_filtersThatLeaveOutAll() -> None:
     assert of(And((Word("bloom"), no)), small) == (2, [(no, 1), (small, 1)])
     either = Or((MediaType("image"), MediaType("audio")))
     assert of(Word("bloom"), either) == (2, [(either, 2)])
+    nested = Or((And((MediaType("image"), small)), MediaType("audio")))
+    assert of(Word("bloom"), nested) == (2, [(nested, 2)])
     assert of(kind, small) == (3, [(kind, 3), (small, 1)])
     assert of(Word("bloom"), Word("tree", "name"), small) == (1, [(small, 1)])
     assert of(Word("bloom"), small) == (0, []), "something matches"

@@ -93,6 +93,10 @@ def test_whatFiltersLeaveOutIsCountedEverywhere() -> None:
         told = [(one.why["unfiltered"], one.why["excluded"]) for one in outcomes.values()]
         assert told[0] == told[1] and told[0][0] > 0 and "ext:zip" in told[0][1], text
     assert both(world, searcher, "only7 ext:zip")["summary"].pruned > 0
+    for text in ("dawn (ext:zip OR ext:doc)", "dawn (ext:zip size:>1)", "dawn ((ext:zip size:>1) OR ext:doc)"):
+        outcomes = both(world, searcher, text)
+        assert outcomes["flood"].why == outcomes["summary"].why and outcomes["flood"].why["unfiltered"] > 0, text
+        assert (outcomes["summary"].pruned, outcomes["summary"].ranking) == (0, "exact"), text
 
 
 @pytest.mark.parametrize("seed", range(1, 5))
