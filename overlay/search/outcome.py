@@ -9,10 +9,10 @@ from overlay.commons import Commons
 from overlay.errors import Expired, SuperpeerError
 from overlay.identity.ids import PeerId, peerIdOf
 from overlay.index.folding import fold
-from overlay.index.record import verifyHead
+from overlay.index.record import recordIdOf, verifyHead
 from overlay.index.scoring import scorer
 from overlay.questions import Deed, RowView
-from overlay.search.receipts import statisticsOf
+from overlay.search.receipts import KEY_BYTES, keyOf, namesOf, statisticsOf
 from overlay.search.wanted import Wanted
 from overlay.verdict import Verdict
 from overlay.wire.query import Hit, Receipt
@@ -128,10 +128,20 @@ class RankedRow:
 
 @attrs.define(slots=True)
 class _Kept:
+    """
+    @ivar sources: who sent it so.
+    """
+
     score: float
     head: RecordHead
     snippet: str
     parts: bytes
+    sources: tuple[PeerId, ...]
+
+    def isLike(self, head: RecordHead, parts: bytes) -> bool:
+        """Whether it makes the same row as another version of the record, or another answer of it."""
+        mine = self.head
+        return (mine.content, mine.modified, mine.mediaType, self.parts) == (head.content, head.modified, head.mediaType, parts)
 
 
 class Gathered:
@@ -149,6 +159,8 @@ class Gathered:
         self._contents: dict[tuple[bytes, str], bytes] = {}
         self._count = 0
         self._gone = 0
+        # Who sent another version of a record than the one that is kept.
+        self._passedOver: set[PeerId] = set()
         self.whole = True
         self.unwanted: set[bytes] = set()
         self.forged = 0
@@ -171,16 +183,26 @@ class Gathered:
                 continue
             key = (head.owner, head.location)
             before = self._contents.get(key)
+            sources: tuple[PeerId, ...] = (source,)
             if before is None:
                 self._count += 1
             else:
-                if self._rows[before][key].head.number >= head.number:
+                kept = self._rows[before][key]
+                if source not in kept.sources and kept.isLike(head, hit.parts):
+                    kept.sources += sources
+                if kept.head.number >= head.number:
+                    if source not in kept.sources:
+                        self._passedOver.add(source)
                     continue
+                if kept.isLike(head, hit.parts):
+                    sources = kept.sources
+                else:
+                    self._passedOver.update(one for one in kept.sources if one != source)
                 if before != head.content:
                     self._remove(before, key)
                     changed.pop(before, None)
             self._contents[key] = head.content
-            self._rows.setdefault(head.content, {})[key] = _Kept(hit.score, head, hit.snippet, hit.parts)
+            self._rows.setdefault(head.content, {})[key] = _Kept(hit.score, head, hit.snippet, hit.parts, sources)
             changed[head.content] = None
         if self._count > 2 * KEPT_MOST:
             self._evict()
@@ -275,6 +297,29 @@ class Gathered:
             others = (attrs.evolve(view, owners=view.owners + 1, trust=1.0), attrs.evolve(view, trust=0.0))
             return any(ranking.score(one).score != row.score for one in others)
         return False
+
+    def isAllOf(self, source: PeerId, receipt: Receipt, shown: Sequence[FoundHit]) -> bool:
+        """
+        Whether the receipt of one of several that were asked accounts for what is shown: each row is where it is by a record that came from
+        there, as it came, and whatever else came of these contents is held back there.
+        """
+        if source in self._passedOver:
+            return False
+        contents = {row.content for row in shown}
+        held = set(namesOf(receipt.held, KEY_BYTES))
+        for content, rows in self._rows.items():
+            own = [one.score for one in rows.values() if source in one.sources]
+            others = [one for one in rows.values() if source not in one.sources]
+            if not own:
+                if content in contents:
+                    return False
+            elif any(one.score > max(own) or not self._isAmong(held, one.head) for one in others):
+                return False
+        return True
+
+    @staticmethod
+    def _isAmong(keys: set[bytes], head: RecordHead) -> bool:
+        return keyOf(head.owner, recordIdOf(head.owner, head.location)) in keys
 
     def _partsOf(self, row: FoundHit) -> bytes:
         return self._rows[row.content][(row.owners[0], row.location)].parts

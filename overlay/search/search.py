@@ -16,6 +16,7 @@ from overlay.search.copies import EMPTY, Copy, IReceiver
 from overlay.search.explanation import Explained
 from overlay.search.gathering import NOBODY_LEFT, Gathering, ISink, Unasked
 from overlay.search.outcome import FoundHit, Gathered, Outcome
+from overlay.search.receipts import NAME_BYTES, namesOf
 from overlay.search.wanted import Wanted
 from overlay.search.why import whyNothing
 from overlay.search.wording import Wording, wordingOf
@@ -72,7 +73,8 @@ class Search:
         self._over = False
         self._cancelled = False
         self._failure: Done | None = None
-        self._stranded = False
+        # Whose receipt is the outcome's, if another peer was asked.
+        self._receiptOf: PeerId | None = None
         self._wanted: Wanted | None = None
 
     def begin(self) -> None:
@@ -205,14 +207,22 @@ class Search:
             self._end("failed", EMPTY, code="query", text=done.text, word="")
         elif done is None or done.status in ("refused", "duplicate") or done.receipt is None:
             self._failure = done
-            # No other home's receipt counts what this one had and nobody else.
-            self._stranded = self._stranded or copy.hits > 0
             if not self._open:
                 self._askHome()
         else:
             self._commons.report(copy.link.peerId, Deed.ANSWERED)
-            ranking = "estimated" if self._stranded else done.ranking
-            self.gathered(done.status, done.receipt, done.missing, ranking, Unasked(done.unasked, done.unaskedPart))
+            self._receiptOf = copy.link.peerId
+            missing = max(done.missing, self._unnamed(done))
+            self.gathered(done.status, done.receipt, missing, done.ranking, Unasked(done.unasked, done.unaskedPart))
+
+    def _unnamed(self, done: Done) -> int:
+        """Homes that have sent hits, and may have more, of which another home does not know: as where the network is split."""
+        receipt = done.receipt
+        if receipt is None or done.unasked or receipt.notReached:
+            # They may be among those that were left out, which is said already.
+            return 0
+        homes = {copy.link.peerId[:NAME_BYTES] for copy in self._open if copy.hits}
+        return len(homes.difference(namesOf(receipt.answeredBy), namesOf(receipt.prunedNames)))
 
     def _timeOver(self) -> None:
         for copy in self._open:
@@ -268,10 +278,13 @@ class Search:
         proved = order == "exact" and self._gathered.whole and not self._lacks(receipt)
         proved = proved and not (held and self._gathered.isMoved(ranking))
         judged = self._gathered.judged(ranking, self._sort)
+        hits = [row.hit for row, _ in judged[: self.want]]
+        # What another home has sent, which may have ended or be under way, the receipt need not count.
+        if proved and self._receiptOf is not None:
+            proved = self._gathered.isAllOf(self._receiptOf, receipt, hits)
         # What is held back was chosen by the formula alone.
         if not proved or (held and any(row.score != verdict.score for row, verdict in judged)):
             order = "estimated"
-        hits = [row.hit for row, _ in judged[: self.want]]
         if self._wanted is not None:
             self._searches.lastRows = Explained(
                 self._wanted, receipt, order, ranking.pluginName, judged[: self.want], self._commons.analysis
