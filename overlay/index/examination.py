@@ -10,7 +10,7 @@ from overlay.errors import Expired, Malformed, SuperpeerError
 from overlay.identity.ids import PeerId
 from overlay.index.indexed import sizeOf
 from overlay.index.record import judgeHead, openHead, recordIdOf, verifyBody
-from overlay.index.refusals import Draft
+from overlay.index.refusals import Draft, Refusal
 from overlay.index.store import Registration, StoredRecord
 from overlay.interfaces import IIndexStore
 from overlay.questions import Deed
@@ -110,13 +110,14 @@ class Examination:
             self._size += sizeOf(record) - (sizeOf(old) if old is not None else 0)
             self._now[recordId] = self._found.taken[recordId] = record
             return
-        if code == "unknown" and refusedBefore is not None:
-            # It was refused before, and has only been signed anew: the reason is still the same.
+        if code == "unknown" and refusedBefore is not None and refusedBefore.code != "expired":
+            # It was refused before, and has only been signed anew: the reason is still the same, unless it was the older head's times.
             code = refusedBefore.code
         # The older version, if there is one, is what the owner does not share any more.
         self._remove(recordId)
         self._found.refused.append((recordId, code))
-        self._draft.refuse(recordId, code, hashlib.sha256(one.head).digest())
+        size = sizeOf(record) if record is not None else refusedBefore.size if refusedBefore is not None else 0
+        self._draft.refuse(recordId, Refusal(code, hashlib.sha256(one.head).digest(), size))
         self._commons.tally.count("drops", "record-" + code)
 
     def _overQuota(self, recordId: bytes, record: StoredRecord) -> str:

@@ -5,7 +5,7 @@ One table holds it all, by the first letter of the key: C{m} what it comes to, C
 with that sequence. Each update is one transaction.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import msgspec
 from twisted.internet.interfaces import IDelayedCall
@@ -204,11 +204,13 @@ class OwnRegistration:
 
     # --- what a home is sent -----------------------------------------------------------------------------------------
 
-    def batches(self, base: int) -> Iterator[Register]:
+    def batches(self, base: int, wanted: Collection[bytes] = ()) -> Iterator[Register]:
         """
         What brings a home from C{base} to now; everything if C{base} is 0 or too long ago. At least one batch, the last one marked as
         such. What changes while the batches are taken is in the later ones, so that the last always brings the home to what is
         shared at that moment.
+
+        @param wanted: ids of records that the home lacks besides.
         """
         coming = Coming()
         part = 0
@@ -218,6 +220,8 @@ class OwnRegistration:
                 base, part, coming = 0, 0, Coming()
                 known = Changes(self._ids(), [])
             coming.add(known)
+            if part == 0:
+                coming.add(Changes(list(wanted), []))
             batch, last = coming.next(self.sequence, self.byId)
             yield Register(
                 base, self.sequence, part, last, self.digest, batch.additions, batch.removals, batch.renewals,
@@ -301,7 +305,8 @@ class OwnRegistration:
     def _renewAll(self) -> None:
         now = self._commons.now()
         life = self._commons.settings.recordLife
-        if not self._meta.oldest or now - self._meta.oldest < life / 2:
+        # Whoever signed by a clock that was fast has heads that others do not take yet.
+        if not self._meta.oldest or -limits.CLOCK_SLACK <= now - self._meta.oldest < life / 2:
             self._timer = self._commons.clock.callLater(min(RENEW_EVERY, life / 8), self._renewAll)
             return
         self._renewSome(self._ids(), int(now + life))
@@ -328,6 +333,7 @@ class OwnRegistration:
         life = commons.settings.recordLife
         old: list[StoredRecord] = []
         made: list[StoredRecord] = []
+        renewed: list[bytes] = []
         oldest = int(now)
         number = self._meta.sequence + 1
         for recordId in ids:
@@ -340,9 +346,12 @@ class OwnRegistration:
                 continue
             old.append(record)
             made.append(renewRecord(commons.identity, record, number, now, now + life))
+            if head.issued <= now + limits.CLOCK_SLACK and head.expires >= now:
+                renewed.append(recordId)
+            # Any other no home has taken, or has any more: it is sent with its text.
         if made:
             try:
-                self._keep(number, made, [], old, [one.recordId for one in made])
+                self._keep(number, made, [], old, renewed)
             except StoreFull:
                 commons.log.error("{problem}", problem=self.problem)
                 return 1  # they are as old as they were: tried again at the next look

@@ -8,10 +8,15 @@ from overlay.storage import ITable
 
 @attrs.define(slots=True)
 class Coming:
-    """A difference of which not all parts have come."""
+    """
+    A difference of which not all parts have come.
+
+    @ivar freed: whether it has made room, or has taken something off what was refused.
+    """
 
     base: int
     next: int = 0
+    freed: bool = False
 
 
 class Owners:
@@ -25,9 +30,10 @@ class Owners:
     @ivar coming: of which differences parts are still to come.
     @ivar suspect: who has sent a forgery.
     @ivar refusals: which records were not taken.
+    @ivar untold: who has come back, and has not been told of its refusals since.
     """
 
-    __slots__ = ("attached", "changed", "coming", "leases", "refusals", "restored", "suspect")
+    __slots__ = ("attached", "changed", "coming", "leases", "refusals", "restored", "suspect", "untold")
 
     def __init__(self, refused: ITable) -> None:
         """
@@ -39,10 +45,11 @@ class Owners:
         self.changed: dict[bytes, None] = {}
         self.coming: dict[bytes, Coming] = {}
         self.suspect: dict[bytes, None] = {}
+        self.untold: dict[bytes, None] = {}
         self.refusals = Refusals(refused)
 
     def forget(self, owner: bytes) -> None:
         """An owner's registration goes."""
         self.changed[owner] = None
-        for known in (self.restored, self.attached, self.leases, self.coming, self.suspect):
+        for known in (self.restored, self.attached, self.leases, self.coming, self.suspect, self.untold):
             known.pop(owner, None)

@@ -109,6 +109,8 @@ class Registry:
         known = self._known
         known.attached[owner] = None
         known.leases.pop(owner, None)
+        if known.refusals.count(owner):
+            known.untold[owner] = None
         if owner in known.restored:
             del known.restored[owner]
             known.restored = known.restored or {}
@@ -238,6 +240,9 @@ class Registry:
             # After a restart the digests will not fit, and the owner sends everything again.
             commons.log.warn("what was refused could not be stored: {problem}", problem=problem)
         coming.next += 1
+        coming.freed = coming.freed or any(one is None for one in draft.changes.values()) or (
+            held is not None and (stored.records < held.records or stored.bytes < held.bytes)
+        )
         refused = examined.refused[: limits.BATCH_RECORDS]
         if message.last:
             del self._known.coming[owner]
@@ -245,7 +250,26 @@ class Registry:
                 # Something was lost on the way or here: everything has to come again.
                 self._apply(Change(PeerId(owner), key, sequence=0))
                 return Registered(0, message.part, refused, "digest")
+            if bringer is None:
+                return self._whole(stored, message, refused, coming.freed)
         return Registered(stored.sequence, message.part, refused)
+
+    def _whole(self, stored: Registration, message: Register, refused: list[tuple[bytes, str]], freed: bool) -> Registered:
+        """
+        A difference is in. What was refused for want of room is asked for when there may be room again; and who has come back, and
+        may not know any more what was refused, hears of it.
+        """
+        settings, refusals = self._commons.settings, self._refusals
+        returned = stored.owner in self._known.untold
+        self._known.untold.pop(stored.owner, None)
+        wanted: list[bytes] = []
+        if freed or returned:
+            records = min(settings.quotaRecords - stored.records, limits.BATCH_RECORDS)
+            wanted = refusals.fitting(stored.owner, records, settings.quotaBytes - stored.bytes)
+        if returned and message.base:
+            older = refusals.some(stored.owner, limits.BATCH_RECORDS)
+            refused = list(dict([*refused, *older]).items())[: limits.BATCH_RECORDS]
+        return Registered(stored.sequence, message.part, refused, wanted=wanted)
 
     def _apply(self, change: Change) -> Registration:
         self._known.changed[change.owner] = None

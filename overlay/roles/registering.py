@@ -10,6 +10,7 @@ from zope.interface import implementer
 from overlay.commons import Commons
 from overlay.identity.ids import PeerId
 from overlay.index.own import OwnRegistration
+from overlay.index.record import openHead, recordIdOf
 from overlay.roles.home import IHomeActs, homeLifeOf
 from overlay.wire.registration import Register, RegisterAnswer, Registered, RegisterOffer
 
@@ -32,7 +33,7 @@ class HomeView:
     @ivar state: C{dialling}, C{offered}, C{registering}, C{registered} or C{deferred}.
     @ivar sequence: of our registration that it holds.
     @ivar behind: whether we have something newer.
-    @ivar refused: records that it did not take, with codes.
+    @ivar refused: records that it did not take, with codes; of those that it refused before this link began, not more than it tells.
     @ivar rtt: seconds, or None.
     """
 
@@ -57,7 +58,7 @@ class Home:
     """
 
     __slots__ = (
-        "_base", "_batches", "_commons", "_everything", "_flying", "_homes", "_homesTold", "_own", "_target", "_wait",
+        "_base", "_batches", "_commons", "_everything", "_flying", "_homes", "_homesTold", "_own", "_target", "_wait", "_wanted",
         "accepted", "life", "link", "lists", "nextTry", "peerId", "quotaBytes", "quotaRecords", "reason", "refused", "sequence", "state",
     )
 
@@ -87,6 +88,7 @@ class Home:
         self._everything = False
         self._batches: Iterator[Register] | None = None
         self._target = 0
+        self._wanted: list[bytes] = []
         self._flying = 0
         self._homesTold: object = None
         self.life = homeLifeOf(self)
@@ -147,12 +149,13 @@ class Home:
             return
         self._flying -= 1
         self.sequence = message.sequence
+        self._wanted += map(bytes, message.wanted)
         self.pump()
 
     def ownChanged(self) -> None:
         """We share something else now, or have other homes."""
         if self.state == "registered" and (
-            self.sequence != self._own.sequence or self._homesTold is not self._own.homesSigned()
+            self._wanted or self.sequence != self._own.sequence or self._homesTold is not self._own.homesSigned()
         ):
             self.state = "registering"
             self.life.changed()
@@ -169,6 +172,7 @@ class Home:
         self.state = "offered"
         own = self._own
         self._batches = None
+        self._wanted = []
         self._send(RegisterOffer(own.sequence, own.digest, own.count, own.bytes_, own.homesSigned()))
 
     def sendDifference(self) -> None:
@@ -178,7 +182,8 @@ class Home:
         self._homesTold = own.homesSigned()
         if not self.sequence:
             self.refused = _NONE
-        self._batches = own.batches(self.sequence)
+        self._batches = own.batches(self.sequence, self._wanted)
+        self._wanted = []
         self.pump()
 
     def pump(self) -> None:
@@ -189,6 +194,7 @@ class Home:
             batch = next(self._batches, None)
             if batch is None:
                 break
+            self._takeBack(batch)
             if batch.last:
                 self.lists = (*self.lists[:1], self._own.homes)
             if not self._send(batch):
@@ -198,6 +204,14 @@ class Home:
         if self._flying == 0 and self.sequence >= self._target:
             self.state = "registered"
             self.life.stored()
+
+    def _takeBack(self, batch: Register) -> None:
+        """Of what it has refused, it says anew what it does with that which is sent again; what is not shared any more it forgets."""
+        if self.refused:
+            heads = [*(one.head for one in batch.additions), *(one.head for one in batch.renewals)]
+            sent = [recordIdOf(self._commons.peerId, openHead(head).location) for head in heads]
+            for recordId in (*batch.removals, *sent):
+                self.refused.pop(recordId, None)
 
     def settle(self) -> None:
         self._wait = FIRST_RETRY

@@ -102,9 +102,11 @@ class Registered(Message, frozen=True, array_like=True, tag=23, gc=False):
 
     @ivar sequence: what it holds whole; the batch's own base until the last batch is in.
     @ivar part: the batch that this answers.
-    @ivar refused: records that it did not take: id and code.
+    @ivar refused: records that it did not take: id and code; after an offer, with the last batch of the first difference, also some
+        that it had refused before.
     @ivar code: empty, or why the whole batch was not taken: C{store-full}, C{base} (send all), C{digest} (send all), C{rate}.
     @ivar retry: seconds.
+    @ivar wanted: ids of records that it has refused for want of room, and has room for now: to be sent in full with the next difference.
     """
 
     sequence: Count
@@ -112,6 +114,7 @@ class Registered(Message, frozen=True, array_like=True, tag=23, gc=False):
     refused: Annotated[list[tuple[RecordId, Code]], msgspec.Meta(max_length=limits.BATCH_RECORDS)] = []
     code: Code = ""
     retry: Real = 0.0
+    wanted: Annotated[list[RecordId], msgspec.Meta(max_length=limits.BATCH_RECORDS)] = []
 
 
 class Unregister(Message, frozen=True, array_like=True, tag=24, gc=False):

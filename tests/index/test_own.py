@@ -317,6 +317,42 @@ def test_headsAreGoodAfterALongSleep() -> None:
     assert openHead(record.head).expires > NOW + 30 * 86_400
 
 
+def test_whatNobodyHasGoesWithItsText() -> None:
+    """A head that had expired before it was signed anew, or was issued in the future, is held by no home: its record is sent whole."""
+    clock, storage = Clock(), MemoryStorage()
+    own = fresh(clock=clock, storage=storage)
+    own.update([document("a/old", "bloom")], [])
+    clock.advance(4 * 86_400)
+    own.update([document("a/half", "bloom")], [])
+    clock.advance(4 * 86_400)
+    own.renew([idOf("a/old"), idOf("a/half")])
+    (batch,) = own.batches(2)
+    assert [openHead(one.head).location for one in batch.renewals] == ["a/half"]
+    assert locationsOf([batch]) == ["a/old"]
+    # It had the time of a clock that was fast.
+    clock = Clock()
+    own = fresh(clock=clock, storage=storage)
+    own.renew([idOf("a/old"), idOf("a/half")])
+    (batch,) = own.batches(3)
+    assert (batch.renewals, locationsOf([batch])) == ([], ["a/half", "a/old"])
+
+
+def test_afterAClockThatWasFast() -> None:
+    """Heads that were issued in the future are signed anew at the first look, not only when half of their life is over."""
+    clock, storage = Clock(), MemoryStorage()
+    clock.advance(2 * 86_400)
+    fresh(clock=clock, storage=storage).update([document("a/x")], [])
+    clock = Clock()
+    own = fresh(clock=clock, storage=storage)
+    own.start()
+    clock.advance(60)
+    record = own.get("a/x")
+    assert record is not None and openHead(record.head).issued <= NOW + 60
+    clock.advance(86_400)
+    assert own.sequence == 2
+    own.stop()
+
+
 # --- a full disk ------------------------------------------------------------------------------------------------------
 
 

@@ -305,6 +305,71 @@ def test_fullDiskForRefusals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert at.deliver()[0].code == ""
 
 
+# --- room again -------------------------------------------------------------------------------------------------------
+
+
+def idsOf(*locations: str) -> list[bytes]:
+    return sorted(recordIdOf(ANNA.peerId, one) for one in locations)
+
+
+def test_askedForWhatFits() -> None:
+    """Once there is room, a home asks for as much of what it has refused as goes into it; else for nothing."""
+    at = Setting(quotaBytes=2500)
+    at.own.update([document("a/0", "x" * 900), document("a/1", "y" * 900)], [])
+    at.deliver()
+    at.own.update([document("a/2", "z" * 900), document("a/3", "z" * 1500), document("a/4", "z" * 30_000)], [])
+    (answer,) = at.deliver()
+    assert ([one for one, _ in answer.refused], answer.wanted) == (
+        [recordIdOf(ANNA.peerId, f"a/{number}") for number in (2, 3, 4)], []
+    )
+    at.own.update([document("a/1", "q" * 900)], [])
+    assert at.deliver() == [Registered(3, 0)]
+    at.own.update([], ["a/1"])
+    (answer,) = at.deliver()
+    assert answer.refused == [] and len(answer.wanted) == 1 and set(answer.wanted) <= {*idsOf("a/2", "a/3")}
+    (batch,) = at.own.batches(4, answer.wanted)
+    assert at.apply(batch) == Registered(4, 0)
+    held = at.registry.holding(ANNA.peerId)
+    assert held is not None and (held.records, at.registry.refusals(ANNA.peerId)) == (2, 2)
+    assert at.registry.usable(ANNA.peerId, 4, at.own.digest) == 4
+
+
+def test_askedOnceIfTheSizeIsNotKnown() -> None:
+    """What was refused before sizes were remembered is asked for, and if there is no room for it after all, not again."""
+    at = Setting(quotaBytes=1500)
+    at.own.update([document("a/0", "x" * 100), document("a/1", "y" * 100), document("a/2", "z" * 30_000)], [])
+    at.deliver()
+    table = at.storage.table("refused")
+    key = b"r" + ANNA.peerId + recordIdOf(ANNA.peerId, "a/2")
+    row = table.get(key)
+    assert row is not None
+    table.put(key, row[: row.rindex(b" ")])
+    at.own.update([], ["a/1"])
+    (answer,) = at.deliver()
+    assert answer.wanted == idsOf("a/2")
+    (batch,) = at.own.batches(2, answer.wanted)
+    answer = at.apply(batch)
+    assert ([code for _, code in answer.refused], answer.wanted, table.get(key)) == (["quota-bytes"], [], row)
+    at.own.update([], ["a/0"])
+    assert at.deliver() == [Registered(3, 0)]
+
+
+def test_toldOfWhatWasRefused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes back hears once what is refused, as much as goes into a message."""
+    at = Setting(quotaRecords=1)
+    at.own.update([document(f"a/{number}") for number in range(5)], [])
+    at.registry.attach(ANNA.peerId)
+    (answer,) = at.deliver()
+    assert len(answer.refused) == 4
+    assert at.deliver() == [Registered(1, 0)]
+    at.registry.release(ANNA.peerId)
+    at.registry.attach(ANNA.peerId)
+    monkeypatch.setattr(limits, "BATCH_RECORDS", 3)
+    (again,) = at.deliver()
+    assert len(again.refused) == 3 and set(again.refused) < set(answer.refused)
+    assert at.deliver() == [Registered(1, 0)]
+
+
 # --- renewals ---------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +405,19 @@ def test_renewedHeadOfARefusedRecordIsRefusedAsBefore() -> None:
     new = record(ANNA, document("a/x", "bloom"), number=2, expires=NOW + 900)
     answer = at.apply(whole(base=1, sequence=2, renewals=[RenewedHead(new.head, new.signature)]))
     assert (answer.code, answer.refused) == ("", [(new.recordId, "quota-records")])
+
+
+def test_renewedHeadOfAnExpiredRecordIsUnknown() -> None:
+    """What was refused for its times alone has to come with its text once they are right."""
+    at = Setting()
+    made = document("a/x", "bloom")
+    answer = at.apply(whole(bodyOf(record(ANNA, made, expires=NOW - 1))))
+    assert [code for _, code in answer.refused] == ["expired"]
+    new = record(ANNA, made, number=2)
+    answer = at.apply(whole(base=1, sequence=2, renewals=[RenewedHead(new.head, new.signature)]))
+    assert (answer.code, answer.refused) == ("", [(new.recordId, "unknown")])
+    assert at.apply(whole(bodyOf(new), base=2, sequence=3)) == Registered(3, 0)
+    assert at.found("bloom") == 1
 
 
 def test_forgedRenewal() -> None:
