@@ -259,6 +259,8 @@ class Progress(msgspec.Struct, frozen=True):
     @ivar distinct: different contents among the hits, without those of owners whose reputation is poor; 0 unless the router has said how
         many are L{Route.enough}.
     @ivar lost: neighbours among those asked that are gone.
+    @ivar unreached: where as many have answered as are C{known}, how many have not, of these and of those that others say lie beyond the
+        hops of their copies; else 0. Who answers need not be known, and beyond somebody there may be one who is not.
     """
 
     id: bytes
@@ -280,6 +282,7 @@ class Progress(msgspec.Struct, frozen=True):
     known: int = 0
     distinct: int = 0
     lost: int = 0
+    unreached: int = 0
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -60,11 +60,11 @@ class Rings:
         if progress.underWay and rest > NOTICED:
             return Route((), wait=rest, stop=False, enough=want, reasons=(enough,))
         needed = needs(found, want, progress.reached)
-        left = progress.known + 1 - progress.reached
+        left = max(progress.known + 1 - progress.reached, progress.unreached)
         reasons = (enough, Reason("super-peers that seem to be needed", round(needed), left, relation="of"))
         if left <= 0:
-            # Everybody who is known to be alive has answered.
-            return Route((), enough=want, reasons=reasons)
+            # Everybody who is known to be alive has answered, and everybody whom these know; or so it is until one more says otherwise.
+            return Route((), stop=not progress.underWay, enough=want, reasons=reasons)
         late = progress.elapsed > LATE * (progress.elapsed + progress.budget)
         ask: Sequence[PeerId] = [one.peerId for one in progress.neighbours if one.peerId not in progress.hops]
         hops = 1

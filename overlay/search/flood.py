@@ -20,16 +20,17 @@ from overlay.search.copies import Copies, Copy, IReceiver, isFurther
 from overlay.search.deadlines import Deadlines
 from overlay.search.distinct import Distinct
 from overlay.search.evaluating import evaluate
-from overlay.search.receipts import Account, Proof
+from overlay.search.receipts import NAME_BYTES, Account, Proof
 from overlay.search.seen import Seen
 from overlay.search.selection import Selection
 from overlay.search.underway import UnderWay
 from overlay.search.views import Views
 from overlay.search.wanted import Wanted
 from overlay.wire import limits
-from overlay.wire.query import Done, Hit
+from overlay.wire.query import Done, Hit, Receipt
 
 if TYPE_CHECKING:
+    from overlay.membership.known import Known
     from overlay.membership.neighbours import Neighbours
     from overlay.membership.tree import Tree
     from overlay.search.summaries import Summaries
@@ -50,8 +51,8 @@ class Branch:
 
     __slots__ = (
         "_account", "_again", "_announced", "_answered", "_asked", "_asker", "_beyond", "_children", "_distinct", "_early", "_enough",
-        "_evaluates", "_flood", "_gone", "_last", "_more", "_origin", "_over", "_policy", "_proofs", "_pruned", "_router", "_selection",
-        "_started", "_ttl", "_wanted", "deadline", "id",
+        "_evaluates", "_flood", "_gone", "_handedOn", "_last", "_more", "_origin", "_over", "_policy", "_proofs", "_pruned", "_router",
+        "_selection", "_started", "_ttl", "_wanted", "deadline", "id",
     )
 
     def __init__(
@@ -77,8 +78,9 @@ class Branch:
         self._pruned: set[PeerId] = set()
         self._proofs: dict[PeerId, Proof] = {}
         self._answered: set[PeerId] = set()
-        # What a copy that goes further takes the place of: what lay beyond the ttl of the one before.
-        self._beyond: dict[PeerId, int] = {}
+        # What a copy that goes further takes the place of: the receipt of the one before, if something lay beyond its ttl.
+        self._beyond: dict[PeerId, Receipt] = {}
+        self._handedOn = False
         self._early: Sequence[Hit] = ()
         self._distinct: Distinct | None = None
         self._enough = 0
@@ -131,11 +133,12 @@ class Branch:
             if peer in able and peer not in self._asked and peer not in self._pruned:
                 self._pruned.add(peer)
                 if able[peer]:
-                    self._account.notReached += 1
+                    self._account.leave([peer[:NAME_BYTES]], 1)
                 else:
                     self._account.prune(self._proofs[peer])
         if self._ttl == 1:
-            self._account.notReached += sum(peer in able for peer in route.ask)
+            left = [peer[:NAME_BYTES] for peer in route.ask if peer in able]
+            self._account.leave(left, len(left))
             self._more = False
             return
         for further, peers in self._groups(route, able).items():
@@ -174,6 +177,7 @@ class Branch:
             route = self._policy.next(self._progress(neighbours))
         if self._origin is None and route.then not in ("", self._router):
             self._router, self._policy = route.then, self._flood.commons.policies.routerNamed(route.then)
+            self._handedOn = True
             route = self._policy.next(self._progress(neighbours))
         return route
 
@@ -184,12 +188,17 @@ class Branch:
         if asked or self._pruned:
             furthest = self._ttl - 1 if self._ttl else limits.TTL_ALL
             done = frozenset((*self._pruned, *(peer for peer, hops in asked.items() if not isFurther(furthest, hops))))
+        known = unreached = 0
+        if self._origin is None:
+            view = flood.known()
+            known = len(view)
+            if len(self._account.answeredBy) > known:
+                unreached = self._account.unanswered(one.peerId[:NAME_BYTES] for one in view)
         return Progress(
             self.id, self._wanted.text, self._origin, self._wanted.want, self._ttl, seconds - self._started,
             max(0.0, self.deadline - seconds), neighbours, done, frozenset(self._answered), self._selection.passed, flood.tree.settled,
             MappingProxyType(asked), len(children.waited), seconds - self._last, len(self._account.answeredBy),
-            flood.known() if self._origin is None else 0, 0 if self._distinct is None else len(self._distinct),
-            self._gone + len(children.aside),
+            known, 0 if self._distinct is None else len(self._distinct), self._gone + len(children.aside), unreached,
         )
 
     def _routeAgain(self) -> None:
@@ -232,7 +241,9 @@ class Branch:
         self._answered.add(peer)
         self._last = self._flood.commons.seconds()
         if done is not None and done.status in ("answered", "duplicate"):
-            self._account.notReached -= self._beyond.pop(peer, 0)
+            before = self._beyond.pop(peer, None)
+            if before is not None:
+                self._account.goBeyond(before)
         if done is None:
             self._account.lost += 1
             self._gone += 1
@@ -240,7 +251,8 @@ class Branch:
             self._account.answered += 1
             if done.receipt is not None:
                 self._account.add(done.receipt)
-                self._beyond[peer] = done.receipt.notReached
+                if done.receipt.notReached:
+                    self._beyond[peer] = done.receipt
             self._flood.commons.report(peer, Deed.ANSWERED)
         elif done.status == "duplicate":
             self._account.duplicate += 1
@@ -299,6 +311,9 @@ class Branch:
             self._flood.copies.drop(copy)
         self._children.clear()
         self._selection.settle()
+        if self._handedOn and self._ttl == limits.TTL_ALL:
+            # Who has no name is in the reach of the router that everybody was left to; who has one is to have answered.
+            self._account.reachNameless()
         self._flood.ended(self)
         self._asker.branchEnded(status, self._account.receipt())  # type: ignore[attr-defined]
 
@@ -316,14 +331,14 @@ class Flood:
     @ivar copies: that were sent on.
     @ivar summaries: of the branches below.
     @ivar checker: of all hits that this peer passes on.
-    @ivar known: how many other super-peers are known to be alive.
+    @ivar known: gives the other super-peers that are known to be alive.
     @ivar views: what routers are told of each neighbour.
     @ivar announced: called with the id of a query that is to reach everybody along the tree, and the neighbour that it came from.
     """
 
     def __init__(
         self, commons: Commons, neighbours: "Neighbours", tree: "Tree", summaries: "Summaries", registry: Registry, copies: Copies,
-        known: Callable[[], int],
+        known: Callable[[], "Sequence[Known]"],
     ) -> None:
         self.commons = commons
         self.neighbours = neighbours

@@ -14,7 +14,7 @@ from overlay.identity.ids import PeerId
 from overlay.search.asker import IAsker
 from overlay.search.copies import Copies, Copy
 from overlay.search.flood import Branch, Flood
-from overlay.search.receipts import NAME_BYTES, Account
+from overlay.search.receipts import NAME_BYTES, NOBODY, Account
 from overlay.search.refining import Collected, Refinement
 from overlay.search.rounds import Round
 from overlay.search.selection import Selection
@@ -37,7 +37,7 @@ class Unasked:
     """
     Whom a search left out because it had hits enough.
 
-    @ivar count: super-peers known to be alive that have not answered.
+    @ivar count: super-peers known to be alive, or said by others to lie beyond the ttl, that have not answered.
     @ivar part: how much of the network they are, 0 to 1, by the registrations that super-peers say they hold.
     """
 
@@ -137,17 +137,23 @@ class Gathering:
             # Nobody else has been asked: there may be others all the same, whom this peer has not reached yet.
             self._missing = self._membership.unmet()
         unnamed = [one for one in known if one.peerId[:NAME_BYTES] not in named]
-        if status == "enough" and unnamed:
-            # A super-peer holds its own registration as well.
-            whole = 1 + self._membership.loadOf() + sum(1 + one.advert.load for one in known)
-            self._end("answered", "estimated", Unasked(len(unnamed), sum(1 + one.advert.load for one in unnamed) / whole))
+        # Whom only others know; of whom there is no name is one of all these, if there are any.
+        strangers = self._account.unreached.difference(one.peerId[:NAME_BYTES] for one in known)
+        strange = len(strangers - {NOBODY}) or (bool(strangers) and not unnamed)
+        if status == "enough" and (unnamed or strange):
+            # A super-peer holds its own registration as well; of those that are not known it is all that is known.
+            whole = 1 + self._membership.loadOf() + sum(1 + one.advert.load for one in known) + strange
+            part = (sum(1 + one.advert.load for one in unnamed) + strange) / whole
+            self._end("answered", "estimated", Unasked(len(unnamed) + strange, part))
             return
         left: list[PeerId] = []
         if self._ttl == limits.TTL_ALL:
             left = [one.peerId for one in unnamed]
         else:
             # Also who lay behind a link that has just been lost, which no copy tells of.
-            self._account.notReached = max(self._account.notReached, len(unnamed))
+            self._account.leave(
+                [one.peerId[:NAME_BYTES] for one in unnamed], max(0, len(unnamed) - self._account.notReached)
+            )
         self._round = Round(
             self._commons, self._membership, self._copies, self._deadline - LAST * self._budget, self._ask, self._genuine,
             self._answered, self._allAsked, ceasedAnswers=True,
@@ -175,9 +181,6 @@ class Gathering:
         self._round = None
         # This super-peer's own store may fail.
         self._missing += len(silent) + (self._commons.peerId[:NAME_BYTES] not in self._account.answeredBy)
-        if self._ttl == limits.TTL_ALL and not silent:
-            # What was out of reach of one copy was in that of another, or has answered by itself.
-            self._account.notReached = 0
         self._refinement = Refinement(
             self._flood, self._membership, self._copies, self._id, self._wanted, self._account, self._collected, self._deadline,
             self._refined, self._ranked,

@@ -11,7 +11,7 @@ from overlay.wire import limits
 from overlay.wire.query import Hit, Receipt
 
 NOBODY = bytes(NAME_BYTES)
-"""In place of a name: records that came this way, and were held back on it."""
+"""In place of a name: records that came this way, and were held back on it; or super-peers beyond the ttl that have no name here."""
 KEY_BYTES = 8
 SPARED_MOST = 256
 """Parts of hits held back here that are remembered; what covers them takes the place of more."""
@@ -68,6 +68,7 @@ class Account(msgspec.Struct, eq=False):
     @ivar unknown: by scoring term, how many records there are in branches that were pruned although they may have it.
     @ivar doubled: how often a super-peer was named as pruned that was named before.
     @ivar silent: names of super-peers that are silent, and were not waited for.
+    @ivar beyond: names of super-peers that were not asked because the ttl was used up, and how many have said so of each.
     @ivar spared: parts of hits held back here that fewer than C{want} others cover, or what covers these, with the first content of each.
     """
 
@@ -96,6 +97,7 @@ class Account(msgspec.Struct, eq=False):
     unknown: dict[str, int] = {}
     doubled: int = 0
     silent: dict[bytes, None] = {}
+    beyond: dict[bytes, int] = {}
     spared: dict[Parts, int] = {}
 
     def add(self, receipt: Receipt) -> None:
@@ -117,7 +119,8 @@ class Account(msgspec.Struct, eq=False):
         self.duplicate += receipt.duplicate
         self.refused += receipt.refused
         self.lost += receipt.lost
-        self.notReached += receipt.notReached
+        if receipt.notReached:
+            self.leave(_beyondOf(receipt), receipt.notReached)
         self.prunedCopies += receipt.pruned
         self.matched += receipt.matched
         if receipt.held:
@@ -137,6 +140,45 @@ class Account(msgspec.Struct, eq=False):
         self.fronts += receipt.fronts[:room]
         if len(receipt.fronts) > room:
             self.ranked = 0
+
+    def leave(self, names: Iterable[bytes], copies: int) -> None:
+        """So many copies are not sent, to those named, because the ttl is used up."""
+        self.notReached += copies
+        for name in names:
+            self.beyond[name] = self.beyond.get(name, 0) + 1
+
+    def goBeyond(self, receipt: Receipt) -> None:
+        """A copy that goes further takes the place of the one that this is the receipt of: what lay beyond that is no longer told by it."""
+        self.notReached -= receipt.notReached
+        for name in _beyondOf(receipt):
+            self.beyond[name] -= 1
+            if not self.beyond[name]:
+                del self.beyond[name]
+
+    def reachNameless(self) -> None:
+        """Those beyond the ttl of whom no name is known are reached in another way."""
+        self.beyond.pop(NOBODY, None)
+
+    @property
+    def unreached(self) -> set[bytes]:
+        """
+        Names of those that lie beyond the ttl of one copy, and have neither come into that of another nor answered by themselves, nor are
+        proved to hold nothing.
+        """
+        return self.beyond.keys() - self.answeredBy.keys() - self.pruned.keys() if self.beyond else set()
+
+    @property
+    def outOfReach(self) -> int:
+        """Copies that the ttl did not let go further; none if all whom they would have gone to were reached in another way."""
+        return self.notReached if self.unreached else 0
+
+    def unanswered(self, known: Iterable[bytes]) -> int:
+        """
+        How many super-peers have not answered, and are not proved to hold nothing.
+
+        @param known: names of those known to be alive; those beyond the ttl are counted too.
+        """
+        return len({*known, *self.beyond} - self.answeredBy.keys() - self.pruned.keys())
 
     def nameSilent(self, name: bytes) -> None:
         """A super-peer is not waited for."""
@@ -235,14 +277,22 @@ class Account(msgspec.Struct, eq=False):
             fronts, ranked = [], 0
         else:
             ranked = self.ranked
+        unreached = sorted(self.unreached)
+        if len(unreached) > limits.BEYOND_NAMES:
+            unreached[limits.BEYOND_NAMES - 1 :] = [NOBODY]
         return Receipt(
             b"".join(self.answeredBy), b"".join(self.pruned), self.sent, self.answered, self.prunedCopies, self.duplicate,
-            self.refused, self.lost, self.notReached, self.matched, b"".join(self.held), self.heldMore,
+            self.refused, self.lost, self.notReached if unreached else 0, self.matched, b"".join(self.held), self.heldMore,
             self.bound if self.held or self.heldMore else 0.0, self.documents, self.length, dict(self.frequencies),
             self.unfiltered, dict(self.excluded),
             ranked, self.balance, fronts, self.cancelled, dict(self.unknown), self.doubled,
-            b"".join(name for name in self.silent if name not in self.answeredBy),
+            b"".join(name for name in self.silent if name not in self.answeredBy), beyond=b"".join(unreached),
         )
+
+
+def _beyondOf(receipt: Receipt) -> list[bytes]:
+    """Who lies beyond the ttl; a peer of before counts them and gives no names."""
+    return list(dict.fromkeys(namesOf(receipt.beyond))) or [NOBODY] * bool(receipt.notReached)
 
 
 def _coverOf(spared: Mapping[Parts, int]) -> dict[Parts, int]:

@@ -104,7 +104,7 @@ class Refinement:
         @param complete: whether everybody that there is has answered.
         """
         account = self._account
-        told = complete and not (account.lost or account.refused or account.notReached) and account.eachOnce
+        told = complete and not (account.lost or account.refused or account.outOfReach) and account.eachOnce
         if self._wanted.formula.order == "newest":
             # Times of change need no numbers of others, and of each content enough has come. But old versions of records may have taken
             # the places of others.

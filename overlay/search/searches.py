@@ -76,14 +76,12 @@ class Searches(Component):
     def _joined(self) -> tuple[Flood, Announcing, Direct]:
         if self._parts is None:
             flood = Flood(
-                self.commons, self._neighbours, self._tree, self._summaries, self._registry, self.copies, self._known
+                self.commons, self._neighbours, self._tree, self._summaries, self._registry, self.copies,
+                self.membership.superPeerView,
             )
             direct = Direct(self.commons, self._registry, flood.checker, self._reply)
             self._parts = flood, Announcing(self.commons, self._tree, flood), direct
         return self._parts
-
-    def _known(self) -> int:
-        return len(self.membership.superPeerView())
 
     @classmethod
     def handlers(cls) -> Receivers:

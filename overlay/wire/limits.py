@@ -71,6 +71,8 @@ ANSWERED_NAMES = 16 * 1024
 """Most super-peers that a receipt names."""
 SILENT_NAMES = 64
 """Most super-peers that a receipt names as silent; more are only counted as lost."""
+BEYOND_NAMES = 128
+"""Most super-peers that a receipt names as beyond the ttl; a name of zeros stands for more."""
 HITS_PER_MESSAGE = 50
 PARTS = 1 + QUERY_TERMS
 """Bytes of the parts by which a hit is scored."""

@@ -126,6 +126,8 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
         these copies count as lost.
     @ivar plain: of the answer to a C{Refine} that counts anew: what a query would have been told now, C{documents}, C{length}, C{balance}
         and the frequencies in the order of the expression.
+    @ivar beyond: first 8 bytes of the id of each super-peer that the copies of C{notReached} would have gone to, joined, but for those that
+        this receipt names otherwise; a name of zeros stands for more. Empty with C{notReached} from a peer of before.
     """
 
     answeredBy: Annotated[bytes, msgspec.Meta(max_length=8 * limits.ANSWERED_NAMES)] = b""
@@ -156,6 +158,7 @@ class Receipt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     doubled: Count = 0
     silent: Annotated[bytes, msgspec.Meta(max_length=8 * limits.SILENT_NAMES)] = b""
     plain: Annotated[list[Count], msgspec.Meta(max_length=3 + limits.PARTS)] = []
+    beyond: Annotated[bytes, msgspec.Meta(max_length=8 * limits.BEYOND_NAMES)] = b""
 
 
 class Done(Message, frozen=True, array_like=True, tag=32, gc=False):
