@@ -88,7 +88,7 @@ class Home:
         self._everything = False
         self._batches: Iterator[Register] | None = None
         self._target = 0
-        self._wanted: list[bytes] = []
+        self._wanted: tuple[bytes, ...] = ()
         self._flying = 0
         self._homesTold: object = None
         self.life = homeLifeOf(self)
@@ -149,7 +149,7 @@ class Home:
             return
         self._flying -= 1
         self.sequence = message.sequence
-        self._wanted += map(bytes, message.wanted)
+        self._wanted += tuple(map(bytes, message.wanted))
         self.pump()
 
     def ownChanged(self) -> None:
@@ -172,7 +172,7 @@ class Home:
         self.state = "offered"
         own = self._own
         self._batches = None
-        self._wanted = []
+        self._wanted = ()
         self._send(RegisterOffer(own.sequence, own.digest, own.count, own.bytes_, own.homesSigned()))
 
     def sendDifference(self) -> None:
@@ -183,7 +183,7 @@ class Home:
         if not self.sequence:
             self.refused = _NONE
         self._batches = own.batches(self.sequence, self._wanted)
-        self._wanted = []
+        self._wanted = ()
         self.pump()
 
     def pump(self) -> None:

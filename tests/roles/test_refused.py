@@ -198,7 +198,7 @@ def test_askedForWhatIsGone() -> None:
     share(leaf, 1)
     world.run(20)
     told = Told(world)
-    leaf.peer.homes._homes[home.peerId]._wanted = [bytes(16)]
+    leaf.peer.homes._homes[home.peerId]._wanted = (bytes(16),)
     share(leaf, 2)
     world.run(5)
     assert world.registered() and [one.removals for one in told.of(Register)] == [[bytes(16)]]
