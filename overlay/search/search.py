@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 HEDGE = 1.5
 """Seconds of silence after which a leaf asks a second home: a flood is over in less, and what died without a sign is noticed later."""
-
 LEAST_AGAIN = 0.1
 """Seconds that have to be left for asking once more."""
 
@@ -115,6 +114,7 @@ class Search:
             return False
         # What is found anew belongs to the new receipt; if that does not come, there is the old one.
         self._before, self._gathered = self._gathered, Gathered(self._commons)
+        self._gathered.forged = self._before.forged
         self._reach = min(limits.WANT, self._reach + 2 * places)
         self._wanted = wanted = attrs.evolve(wanted, want=self._reach)
         self.id = self._commons.random.randbytes(16)
