@@ -243,7 +243,7 @@ class FlatRows:
         except (msgspec.DecodeError, ValueError, TypeError) as problem:
             raise Damaged("the places of the rows") from problem
         size = os.fstat(self._file).st_size
-        if form not in (_FORMAT, _UNSAID) or order != sys.byteorder or size < end * UNIT or not size:
+        if (form, len(sent)) not in ((_FORMAT, 1), (_UNSAID, 0)) or order != sys.byteorder or size < end * UNIT or not size:
             raise Damaged("a copy of the rows of another kind, or cut off")
         self._end, self._wasted = end, wasted
         self._places.frombytes(places)

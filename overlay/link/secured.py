@@ -3,18 +3,17 @@ A socket with TLS inside. A transport of Twisted's reads and writes it as it wou
 writes to it: nothing is copied from buffer to buffer on the way, and an idle link has no buffers at all.
 """
 
-import socket as constants
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ECONNABORTED, EWOULDBLOCK
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, SHUT_RDWR, socket
 
 from OpenSSL import SSL
 from OpenSSL._util import lib
 
 RECORD = 16 * 1024
 """Most bytes of one TLS record."""
-_CORK: int = getattr(constants, "TCP_CORK", 0)
+_CORK: int = getattr(socket, "TCP_CORK", 0)
 """The option that has the system wait for more; 0 where there is none."""
 _AT_ONCE = 64 * 1024
 """Bytes after which no further record is read at a time, so that one link does not hold up the others."""
@@ -29,7 +28,7 @@ class SecuredSocket(SSL.Connection):
 
     problem: SSL.Error | None = None
 
-    def __init__(self, context: SSL.Context, bare: socket, dials: bool, opened: Callable[[], None]) -> None:
+    def __init__(self, context: SSL.Context, bare: socket.socket, dials: bool, opened: Callable[[], None]) -> None:
         """
         @param dials: whether this end has dialled.
         @param opened: called once, when both ends have shown who they are.
@@ -41,7 +40,7 @@ class SecuredSocket(SSL.Connection):
         # All records of one call are made in one.
         lib.SSL_clear_mode(self._ssl, lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
         self._bare = bare
-        self._corks = _CORK != 0 and bare.family in (AF_INET, AF_INET6)
+        self._corks = _CORK != 0 and bare.family in (socket.AF_INET, socket.AF_INET6)
         # What is to be said once all has been read that came before.
         self._over: SSL.Error | None = None
         self._waiting: Callable[[], None] | None = opened
@@ -114,7 +113,7 @@ class SecuredSocket(SSL.Connection):
         corks = self._corks and len(buf) > RECORD
         if corks:
             # The system, too, is to pass on in one what goes in many records.
-            self._bare.setsockopt(IPPROTO_TCP, _CORK, 1)
+            self._bare.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
         try:
             return super().send(buf)
         except SSL.WantWriteError as problem:
@@ -123,7 +122,7 @@ class SecuredSocket(SSL.Connection):
             raise self._ended(problem) from problem
         finally:
             if corks:
-                self._bare.setsockopt(IPPROTO_TCP, _CORK, 0)
+                self._bare.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
 
     def _ended(self, problem: SSL.Error) -> OSError:
         """What a socket would say. (Who reads nothing, and has TLS of its own answered, is given up as well.)"""
@@ -137,7 +136,7 @@ class SecuredSocket(SSL.Connection):
             self.problem = problem.with_traceback(None)
         return ConnectionAbortedError(ECONNABORTED, "TLS")
 
-    def shutdown(self, how: int = SHUT_RDWR) -> None:  # type: ignore[override]
+    def shutdown(self, how: int = socket.SHUT_RDWR) -> None:  # type: ignore[override]
         """As a socket's, and tell the other end that no more will come."""
         with suppress(SSL.Error):
             super().shutdown()
