@@ -14,6 +14,7 @@ from overlay.interfaces import IDiscovery
 from overlay.lab.world import LabPeer, World
 from overlay.link.links import Links
 from overlay.membership.attempts import describeAttempts, summaryOf
+from overlay.membership.bootstrap import Bootstrap
 from overlay.membership.targets import Targets
 from overlay.policy import BadPlugin, PolicyPlugin
 from overlay.questions import Announcement, Lead
@@ -126,6 +127,12 @@ def test_whoIsKnownIsNotDialledAgain(world: World, monkeypatch: pytest.MonkeyPat
     assert len(dialled) == began
     world.run(200)
     assert began < len(dialled) <= began + 2
+    # Who has no link to it may reach it there again, and perhaps only there.
+    bootstrap = peer.peer.bootstrap
+    assert first.address not in [one.address for one in bootstrap._far(bootstrap.targets)]
+    monkeypatch.setattr(Bootstrap, "_linked", lambda self: False)
+    monkeypatch.setattr(type(peer.peer.links), "__iter__", lambda self: iter(()))
+    assert first.address in [one.address for one in bootstrap._far(one for one in bootstrap.targets if one.peer is None)]
 
 
 def test_whatIsFoundLaterByOneThatWaits(world: World) -> None:

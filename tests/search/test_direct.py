@@ -122,6 +122,20 @@ def test_inTheOrderOfAsking(held: Asked) -> None:
     assert [len(one.hits) for one in held.sent[::2]] == [1 + copy % 9 for copy in range(count)]
 
 
+def test_whatHasNotBeenChecked() -> None:
+    """No hit goes out before its signature has been checked here; once all of them have been, they go as they lie."""
+    asked = Asked(4)
+    for direct in (False, True):
+        asked.ask("dawn", 10)
+        asked.world.run(0.1)
+        assert (len(asked.sent), len(asked.atLength)) == ((2, 1) if direct else (0, 1))
+    asked.peer.share(asked.world.document("s/new.txt", "dawn anew"))
+    asked.world.run(1)
+    asked.ask("dawn", 10)
+    asked.world.run(0.1)
+    assert (len(asked.sent), len(asked.atLength)) == (2, 2)
+
+
 def test_aSlowReader(held: Asked) -> None:
     """Hits for which there is no room are accounted for by what answers at length."""
     held.sent.clear()
