@@ -15,11 +15,16 @@ from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from overlay.errors import Damaged
 from overlay.index.packed import sentOf
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 UNIT = 16
 """Places are multiples of so many bytes."""
@@ -84,34 +89,43 @@ class FlatRows:
         held = self._map
         if held is None:
             return [None for _ in rows]
-        places: Iterable[int] = map(self._places.__getitem__, rows)
+        begins: Iterable[int] = [self._places[row] * UNIT for row in rows]
         if len(rows) > TOUCHED:
-            places = self._touched(held, rows)
+            import numpy as np
+
+            begins = self._touched(held, np.array(rows, np.intp)).tolist()
         found: list[bytes | None] = []
-        for place in places:
-            at = place * UNIT
+        for at in begins:
             size, = _size(held, at)
-            found.append(held[at + _LENGTH : at + _LENGTH + size] if place else None)
+            found.append(held[at + _LENGTH : at + _LENGTH + size] if at else None)
         return found
 
-    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+    def beginnings(self, rows: Sequence[int]) -> list[bytes]:
         """As L{overlay.index.rowtable.RowTable.beginnings}."""
         held, places, sent = self._map, self._places, self._sent
         if held is None:
-            return None
-        if len(rows) > TOUCHED:
-            self._touched(held, rows)
-        found = [held[(at := places[row] * UNIT + _LENGTH) + 1 : at + sent[row]] for row in rows]
-        return found if all(found) else None
-
-    def _touched(self, held: mmap.mmap, rows: Sequence[int]) -> list[int]:
-        """Where rows stand, after the beginning of each has been read: all at once, so that none waits for the memory of another."""
+            return [b""] * len(rows)
+        if len(rows) <= TOUCHED:
+            return [held[(at := places[row] * UNIT + _LENGTH) + 1 : at + sent[row]] for row in rows]
         import numpy as np
 
-        places = np.frombuffer(self._places, np.uint32).take(rows)
-        np.frombuffer(held, np.uint8).take(places.astype(np.intp) * UNIT)
-        found: list[int] = places.tolist()
-        return found
+        numbers = np.array(rows, np.intp)
+        begins = self._touched(held, numbers)
+        begins += _LENGTH + 1
+        ends = np.frombuffer(sent, np.uint16).take(numbers) + begins
+        ends -= 1
+        return [held[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+
+    def _touched(self, held: mmap.mmap, rows: "NDArray[np.intp]") -> "NDArray[np.intp]":
+        """
+        Where rows begin, in bytes, after the beginning of each has been read: all at once, so that none waits for the memory of another.
+        """
+        import numpy as np
+
+        begins = np.frombuffer(self._places, np.uint32).take(rows).astype(np.intp)
+        begins *= UNIT
+        np.frombuffer(held, np.uint8).take(begins)
+        return begins
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

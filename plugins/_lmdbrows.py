@@ -154,7 +154,7 @@ class LmdbRows:
         with _translated(), self._env.begin(db=self._rows) as reading:
             return list(map(reading.get, map(_key, rows)))
 
-    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+    def beginnings(self, rows: Sequence[int]) -> list[bytes]:
         return beginningsOf(self.packed(rows)) if self._copy is None else self._copy.beginnings(rows)
 
     def rows(self) -> Iterator[tuple[int, bytes, StoredRecord]]:

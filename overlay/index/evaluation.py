@@ -228,15 +228,15 @@ class Evaluation:
     def _make(self, shown: Sequence[Best]) -> Sequence[PackedRow] | PassingRows:
         if not shown:
             return []
-        answer = Answer(self._postings.genuine, self._passage())
+        genuine = self._postings.genuine
         worst, contents, rows, parts = zip(*shown, strict=True)
-        beginnings = self._table.beginnings(rows) if self._request.passing else None
-        if beginnings is not None:
-            return PassingRows(beginnings, worst, parts, rows, answer)
+        if self._request.passing:
+            return PassingRows(self._table, rows, worst, parts, contents, genuine, self._passage)
         packed = self._table.packed(rows)
         if None in packed:
             # The table has lost them.
             return self._make([one for one, there in zip(shown, packed, strict=True) if there is not None])
+        answer = Answer(genuine, self._passage())
         return PackedRows(packed, worst, parts, contents, rows, answer)  # type: ignore[arg-type]
 
     def _passage(self) -> Callable[[str], str]:

@@ -145,10 +145,9 @@ def sentOf(packed: bytes) -> int:
     return packed[_SENT] << 8 | packed[_SENT + 1] if len(packed) > -_SENT and packed[0] != _OLDER else 0
 
 
-def beginningsOf(rows: Sequence[bytes | None]) -> list[bytes] | None:
-    """Of rows as they lie, what goes out as it is, but for the first byte; None if one of them is not there, or does not go out so."""
-    found = [b"" if one is None else one[1 : sentOf(one)] for one in rows]
-    return found if all(found) else None
+def beginningsOf(rows: Sequence[bytes | None]) -> list[bytes]:
+    """Of rows as they lie, what goes out as it is, but for the first byte; nothing of one that is not there, or does not go out so."""
+    return [b"" if one is None else one[1 : sentOf(one)] for one in rows]
 
 
 class Answer:
@@ -312,7 +311,7 @@ class PackedRows(Sequence[PackedRow]):
         """Whether each of them is; see L{PackedRow.genuine}."""
         return all(map(self.answer.genuine.__contains__, self.numbers))
 
-    def encoded(self) -> bytes:
+    def pieces(self) -> list[bytes]:
         """As hits travel, one after the other."""
         pieces: list[bytes] = []
         for number, (packed, worst, parts) in enumerate(zip(self.packed, self.worst, self.parts, strict=True)):
@@ -321,4 +320,4 @@ class PackedRows(Sequence[PackedRow]):
                 pieces += (_HIT, packed[1:sent], _rest(_FLOAT, -worst or 0.0, _BIN8, len(parts)), parts)
             else:
                 pieces.append(self._all()[number].encoded())
-        return b"".join(pieces)
+        return pieces

@@ -3,13 +3,15 @@
 import struct
 from collections.abc import Callable, Sequence
 from functools import cache
-from itertools import repeat
+from itertools import chain, repeat
 from operator import sub
 from typing import overload
 
 import msgspec
+from pyroaring import BitMap
 
-from overlay.index.packed import Answer
+from overlay.index.packed import Answer, PackedRows
+from overlay.index.rowtable import RowTable
 
 HIT = 0x96
 """How a hit begins, as it travels: it has six fields."""
@@ -37,9 +39,9 @@ def _restAndMore(size: int) -> Callable[..., bytes]:
     return struct.Struct(f">BdBB{size}sB").pack
 
 
-def joined(beginnings: Sequence[bytes], worst: Sequence[float], parts: Sequence[bytes]) -> bytes:
+def piecesOf(beginnings: Sequence[bytes], worst: Sequence[float], parts: Sequence[bytes]) -> list[bytes]:
     """
-    Hits as they travel, one after the other.
+    Hits as they travel, one after the other, in pieces.
 
     @param beginnings: all of each up to its score, but for the first byte.
     @param worst: scores, with their signs turned.
@@ -51,30 +53,40 @@ def joined(beginnings: Sequence[bytes], worst: Sequence[float], parts: Sequence[
     pieces[2::2] = map(
         _restAndMore(size), repeat(_FLOAT), map(sub, repeat(0.0), worst), repeat(_BIN8), repeat(size), parts, repeat(HIT)
     )
-    return b"".join(pieces)[:-1]
+    pieces[-1] = pieces[-1][:-1]
+    return pieces
 
 
 class PassingRows(Sequence[Passed]):
     """
-    Rows that were found, best first, in columns, as L{overlay.index.packed.PackedRows}; of the table only what goes out was read.
+    Rows that were found, best first, in columns, as L{overlay.index.packed.PackedRows}; of the table only what goes out is read, and that
+    when the rows of several answers can be read together (see L{readTogether}), before the store changes.
 
     @ivar beginnings: of each row what goes out as it lies, but for the first byte.
     """
 
-    __slots__ = ("_rows", "answer", "beginnings", "numbers", "parts", "worst")
+    __slots__ = ("_contents", "_passage", "_rows", "_table", "beginnings", "genuineOnes", "numbers", "parts", "worst")
 
     def __init__(
-        self, beginnings: Sequence[bytes], worst: Sequence[float], parts: Sequence[bytes], numbers: Sequence[int], answer: Answer
+        self, table: RowTable, numbers: Sequence[int], worst: Sequence[float], parts: Sequence[bytes], contents: Sequence[int],
+        genuine: BitMap, passage: Callable[[], Callable[[str], str]],
     ) -> None:
-        self.beginnings = beginnings
+        """
+        @param genuine: numbers of the rows whose signatures this peer has checked.
+        @param passage: gives what makes the snippet of a text.
+        """
+        self.beginnings: Sequence[bytes] = ()
         self.worst = worst
         self.parts = parts
         self.numbers = numbers
-        self.answer = answer
+        self.genuineOnes = genuine
+        self._table = table
+        self._contents = contents
+        self._passage = passage
         self._rows: list[Passed] | None = None
 
     def __len__(self) -> int:
-        return len(self.beginnings)
+        return len(self.numbers)
 
     @overload
     def __getitem__(self, at: int) -> Passed: ...
@@ -85,14 +97,40 @@ class PassingRows(Sequence[Passed]):
     def __getitem__(self, at: int | slice) -> Passed | list[Passed]:
         if self._rows is None:
             columns = zip(self.beginnings, self.worst, self.parts, strict=True)
-            self._rows = [_decoder.decode(joined((one,), (worst,), (parts,))) for one, worst, parts in columns]
+            self._rows = [_decoder.decode(b"".join(piecesOf((one,), (worst,), (parts,)))) for one, worst, parts in columns]
         return self._rows[at]
 
     @property
     def genuine(self) -> bool:
         """Whether the signatures of all of them have been checked."""
-        return all(map(self.answer.genuine.__contains__, self.numbers))
+        return all(map(self.genuineOnes.__contains__, self.numbers))
 
-    def encoded(self) -> bytes:
+    def pieces(self) -> list[bytes]:
         """As hits travel, one after the other."""
-        return joined(self.beginnings, self.worst, self.parts)
+        return piecesOf(self.beginnings, self.worst, self.parts)
+
+    def _whole(self) -> PackedRows | None:
+        """The same rows, of which each is read whole; None if the table has lost one of them."""
+        packed = self._table.packed(self.numbers)
+        if None in packed:
+            return None
+        answer = Answer(self.genuineOnes, self._passage())
+        return PackedRows(packed, self.worst, self.parts, self._contents, self.numbers, answer)  # type: ignore[arg-type]
+
+
+def readTogether(several: Sequence[PassingRows]) -> list[PassingRows | PackedRows | None]:
+    """
+    Read what goes out of the rows of several answers of one store, with one look at its table.
+
+    @return: of each answer its rows, and whole ones if one of them does not go out as it lies; None if the table has lost one.
+    @raise overlay.errors.Damaged: they cannot be read.
+    """
+    if not several:
+        return []
+    found = several[0]._table.beginnings(list(chain.from_iterable([one.numbers for one in several])))
+    at = 0
+    for one in several:
+        end = at + len(one.numbers)
+        one.beginnings = found[at:end]
+        at = end
+    return [one if all(one.beginnings) else one._whole() for one in several]

@@ -26,7 +26,7 @@ class RowTable(Protocol):
         @raise overlay.errors.Damaged: as L{read}.
         """
 
-    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+    def beginnings(self, rows: Sequence[int]) -> list[bytes]:
         """
         Of several rows only what goes out of each as it lies (see L{overlay.index.packed.beginningsOf}).
 
@@ -67,7 +67,7 @@ class MemoryRows:
     def packed(self, rows: Sequence[int]) -> list[bytes | None]:
         return list(map(self._held.get, rows))
 
-    def beginnings(self, rows: Sequence[int]) -> list[bytes] | None:
+    def beginnings(self, rows: Sequence[int]) -> list[bytes]:
         return beginningsOf(self.packed(rows))
 
     def write(self, registration: Registration, put: Sequence[Placed], gone: Sequence[int], forget: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from overlay.commons import Commons
+from overlay.index.passing import PassingRows, readTogether
 from overlay.index.registry import Registry
 from overlay.index.store import Found
 from overlay.search.checking import Checker
@@ -57,8 +58,8 @@ class Direct:
             some = asked[at : at + AT_ONCE]
             found = [self._found(wanted) for _, _, wanted in some]
             balance = self._registry.census().balance
-            for (link, query, wanted), one in zip(some, found, strict=True):
-                if one is None or not self._answer(link, query, one, balance):
+            for (link, query, wanted), one, rows in zip(some, found, self._rowsOf(found), strict=True):
+                if one is None or rows is None or not self._answer(link, query, one, rows, balance):
                     self._answerAtLength(link, query, wanted)
 
     def _found(self, wanted: Wanted) -> Found | None:
@@ -66,7 +67,19 @@ class Direct:
             return None
         return self._registry.search(wanted.expression, wanted.want, formula=wanted.formula, passing=True)
 
-    def _answer(self, link: "Link", query: Query, found: Found, balance: int) -> bool:
+    def _rowsOf(self, found: Sequence[Found | None]) -> list[Any]:
+        """What goes out of each; None if that is to be found out at length."""
+        rows: list[Any] = [None if one is None else one.rows for one in found]
+        passing = [at for at, one in enumerate(rows) if type(one) is PassingRows]
+        try:
+            read = readTogether([rows[at] for at in passing])
+        except Exception:  # whatever a table raises: each is looked for once more by itself, and what cannot be read is told
+            read = [None for _ in passing]
+        for at, one in zip(passing, read, strict=True):
+            rows[at] = one
+        return rows
+
+    def _answer(self, link: "Link", query: Query, found: Found, rows: Any, balance: int) -> bool:
         """
         @return: whether that was possible.
         """
@@ -74,7 +87,6 @@ class Direct:
         receipt = receiptOf(found, own, balance)
         if receipt is None:
             return False
-        rows: Any = found.rows
         if len(rows) > limits.HITS_PER_MESSAGE or (rows and not self._checker.knows(rows)):
             return False
         if rows and not link.send(Hits(query.id, query.copy, rows)):

@@ -81,7 +81,7 @@ def _encodedHits(message: Hits) -> bytes:
     array = bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
     if type(hits) is not list:
         # All of them are there as bytes (see L{EncodedHit}).
-        return b"".join((opening, array, hits.encoded()))
+        return b"".join((opening, array, *hits.pieces()))
     return b"".join((opening, array, *[_encoder.encode(one) if type(one) is Hit else one.encoded() for one in hits]))
 
 

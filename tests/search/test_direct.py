@@ -1,12 +1,14 @@
 """Questions to one super-peer alone."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from overlay.errors import Damaged
 from overlay.index.packed import PackedRows
-from overlay.index.passing import PassingRows
+from overlay.index.passing import PassingRows, readTogether
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Formula
 from overlay.search.checking import Checker
@@ -70,9 +72,17 @@ def held() -> Asked:
     asked.ask("dawn", 1000)
     asked.world.run(1)
     assert [len(hits) for _, hits, _ in asked.atLength] == [130] and not asked.sent
-    kinds = [type(asked.registry.search(parseQuery("dawn"), want, passing=True).rows) for want in (1, 10)]
-    assert kinds == [PassingRows, PackedRows]
     return asked
+
+
+def test_whatIsReadWhole(held: Asked) -> None:
+    """Of answers that are read together those whose rows all go out as they lie are not read whole, and only those."""
+    found = [held.registry.search(parseQuery("dawn"), want, passing=True).rows for want in (1, 10, 1)]
+    assert list(map(type, found)) == [PassingRows] * 3
+    read: Any = readTogether(found)  # type: ignore[arg-type]
+    assert list(map(type, read)) == [PassingRows, PackedRows, PassingRows] and list(map(len, read)) == [1, 10, 1]
+    assert read[0] is found[0] and list(read[0]) == list(read[2]) and read[0][0].head == read[1][0].head
+    assert readTogether([]) == []
 
 
 @pytest.mark.parametrize("order", ["", "newest"])
@@ -159,6 +169,39 @@ def test_aStoreThatFails(monkeypatch: pytest.MonkeyPatch) -> None:
     asked.ask("dawn")
     asked.world.run(0.1)
     assert [(list(hits), receipt) for _, hits, receipt in asked.atLength] == [([], None)] and not asked.sent
+
+
+@pytest.mark.parametrize("how", ["damaged", "lost"])
+def test_aTableThatFails(held: Asked, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question whose rows cannot be read is answered at length, with those that are left, if any; the others are answered all the same."""
+    held.sent.clear()
+    held.atLength.clear()
+    table = held.registry._store._table
+    lost = held.registry.search(parseQuery("dusk"), 1).rows[0].number  # type: ignore[attr-defined]
+    packed, beginnings = table.packed, table.beginnings
+
+    def read(rows: Sequence[int]) -> list[bytes | None]:
+        if how == "damaged" and lost in rows:
+            raise Damaged("a page")
+        return [None if row == lost else one for row, one in zip(rows, packed(rows), strict=True)]
+
+    def begin(rows: Sequence[int]) -> list[bytes]:
+        read(rows)
+        return [b"" if row == lost else one for row, one in zip(rows, beginnings(rows), strict=True)]
+
+    monkeypatch.setattr(table, "packed", read)
+    monkeypatch.setattr(table, "beginnings", begin)
+    for copy, text in enumerate(("dawn", "dusk", "nowhere")):
+        held.ask(text, 1, copy=copy)
+    held.world.run(0.1)
+    assert all(not hits for _, hits, _ in held.atLength if how == "lost")
+    receipts = {query.copy: receipt for query, _, receipt in held.atLength}
+    if how == "lost":
+        assert list(receipts) == [1] and receipts[1].matched == 65
+    else:
+        # What is wrong with one is not known to be wrong with that one alone.
+        assert receipts[1] is None and receipts[0].matched == 130
+    assert {one.copy for one in held.sent} | set(receipts) == {0, 1, 2}
 
 
 def test_whoStopsAnswersNobody() -> None:
