@@ -173,7 +173,7 @@ def test_aStoreThatFails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("how", ["damaged", "lost"])
 def test_aTableThatFails(held: Asked, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question whose rows cannot be read is answered at length, with those that are left, if any; the others are answered all the same."""
+    """A question whose rows cannot be read is answered at length, with those that are left; the others are answered all the same."""
     held.sent.clear()
     held.atLength.clear()
     table = held.registry._store._table
