@@ -143,6 +143,11 @@ class Commons:
         """Whether nothing is to be had to do with this peer: blocked here, or expelled from the network."""
         return peer in self.network.expelled or (self._blocked is not None and peer in self._blocked)
 
+    @property
+    def refused(self) -> frozenset[bytes]:
+        """All those of whom that is so."""
+        return self.network.expelled.union(self._blocked) if self._blocked else self.network.expelled
+
     def report(self, peer: PeerId, deed: Deed, weight: float = 1.0) -> None:
         """Tell the reputation what a peer did."""
         self.tally.count("deeds", deed.name.lower())

@@ -89,11 +89,13 @@ class FlatRows:
         held = self._map
         if held is None:
             return [None for _ in rows]
-        begins: Iterable[int] = [self._places[row] * UNIT for row in rows]
+        begins: list[int]
         if len(rows) > TOUCHED:
             import numpy as np
 
             begins = self._touched(held, np.array(rows, np.intp)).tolist()
+        else:
+            begins = [self._places[row] * UNIT for row in rows]
         found: list[bytes | None] = []
         for at in begins:
             size, = _size(held, at)

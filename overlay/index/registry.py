@@ -2,14 +2,15 @@
 A home's guard over its index store: verifies what comes in, keeps quotas and leases, and never acknowledges what is not stored.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from pyroaring import BitMap
 
 from overlay.commons import Commons
 from overlay.errors import StoreFull
 from overlay.identity.ids import PeerId, shortText
-from overlay.index.census import Census, Numbers, Tally
+from overlay.index.census import Census, Numbers
+from overlay.index.counting import Counting
 from overlay.index.examination import Examination
 from overlay.index.expression import Expression, Word
 from overlay.index.homelist import homesSaid
@@ -38,7 +39,7 @@ class Registry:
     """
 
     __slots__ = (
-        "_census", "_commons", "_failure", "_held", "_numbers", "_refusedTable", "_searchFailure", "_store", "_taking",
+        "_commons", "_counting", "_failure", "_held", "_numbers", "_refusedTable", "_searchFailure", "_store", "_taking",
         "summary",
     )
 
@@ -50,8 +51,7 @@ class Registry:
         self.summary: OwnSummary | None = None
         # Of a super-peer.
         self._taking: OwnTaking | None = None
-        # A census by whom it leaves out.
-        self._census: tuple[frozenset[bytes], Tally] | None = None
+        self._counting: Counting | None = None
         self._numbers = Numbers()
         self._refusedTable = commons.storage.table("refused")
         # Most peers hold nothing of others.
@@ -303,36 +303,14 @@ class Registry:
 
         @param among: names of the super-peers that there are (see L{overlay.index.census}); None for all.
         """
-        refused = self._refused()
-        if among is not None:
-            held = [one for one in map(self.holding, self._store.owners()) if one is not None and one.owner not in refused]
-            return Census.of(self._commons.peerId, held, self._known.restored, among)
-        return self._censusWithout(refused)
-
-    def _censusWithout(self, refused: frozenset[bytes]) -> Census:
-        """Of all but owners that are refused; kept up, as each search needs it."""
-        known, kept = self._known, self._census
-        if kept is None or kept[0] != refused:
-            owners: Collection[bytes] = self._store.owners()
-            kept = self._census = refused, Tally(self._commons.peerId)
-        elif known.changed:
-            owners = list(known.changed)
-        else:
-            return kept[1].census()
-        tally = kept[1]
-        known.changed.clear()
-        for owner in owners:
-            if owner not in refused:
-                tally.put(owner, self.holding(owner), owner in known.restored)
-        return tally.census()
-
-    def _refused(self) -> frozenset[bytes]:
-        blocked, expelled = self._commons.blocked, self._commons.network.expelled
-        return expelled.union(blocked) if blocked else expelled
+        counting = self._counting
+        if counting is None:
+            counting = self._counting = Counting(self._commons.peerId, self._store, self.holding)
+        return counting.of(self._known, self._commons.refused, among)
 
     def search(
         self, expression: Expression, want: int, without: Collection[bytes] = frozenset(), formula: Formula = BM25,
-        statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None, passing: bool = False,
+        statistics: Statistics | None = None, least: float = 0.0, among: Collection[bytes] | None = None,
     ) -> Found:
         """
         What is held that matches. Where the store fails, nobody has answered (C{failed}).
@@ -341,22 +319,44 @@ class Registry:
         @param statistics: numbers to rank by; None for this registry's own.
         @param least: no row with a lower score is wanted.
         @param among: see L{census}.
-        @param passing: as in L{Request}.
         """
-        commons, refused = self._commons, self._refused()
-        try:
-            census = self._censusWithout(refused) if among is None else self.census(among)
-            found: Found = self._store.search(
-                Request(
-                    expression, want, commons.now(), refused.union(without) if without else refused, commons.network.dialect,
-                    census.uncounted, formula, statistics, least, passing=passing,
-                )
+        commons, refused, census = self._commons, self._commons.refused, self._censusIfAny(among)
+        return _FAILED if census is None else self._searched(
+            Request(
+                expression, want, commons.now(), refused.union(without) if without else refused, commons.network.dialect,
+                census.uncounted, formula, statistics, least,
             )
+        )
+
+    def searchEach(self, asked: Sequence[tuple[Expression, int, Formula]]) -> tuple[list[Found], int]:
+        """
+        What is held that matches each of several expressions; rows may come as for C{passing} of L{Request}.
+
+        @param asked: expressions, of each the rows wanted and the order.
+        @return: also, the balance of the census.
+        """
+        commons, refused, census = self._commons, self._commons.refused, self._censusIfAny()
+        if census is None:
+            return [_FAILED] * len(asked), 0
+        now, dialect, uncounted = commons.now(), commons.network.dialect, census.uncounted
+        requests = [Request(one, want, now, refused, dialect, uncounted, formula, passing=True) for one, want, formula in asked]
+        return list(map(self._searched, requests)), census.balance
+
+    def _searched(self, request: Request) -> Found:
+        try:
+            found: Found = self._store.search(request)
         except Exception as problem:  # whatever a store raises, the search goes on without it
             self._searchFailure = self._said(problem, self._searchFailure)
             return _FAILED
         self._searchFailure = ""
         return found
+
+    def _censusIfAny(self, among: Collection[bytes] | None = None) -> Census | None:
+        try:
+            return self.census(among)
+        except Exception as problem:  # as above
+            self._searchFailure = self._said(problem, self._searchFailure)
+            return None
 
     def summarise(self, changed: Callable[[BitMap, BitMap], None]) -> OwnSummary:
         """
@@ -386,7 +386,7 @@ class Registry:
         return totals
 
     def _failed(self, problem: Exception) -> None:
-        self._census = None
+        self._counting = None
         self._failure = self._said(problem, self._failure)
 
     def _said(self, problem: Exception, before: str) -> str:

@@ -22,24 +22,21 @@ CONGESTED = 512 * 1024
 
 
 # What goes to many links goes to one after the other.
-_last: tuple[Message | None, tuple[Piece, ...], int, int] = (None, (), 0, 0)
+_last: tuple[Query | None, tuple[Piece, ...], int] = (None, (), 0)
 
 
-def _framed(message: Message) -> tuple[Message | None, tuple[Piece, ...], int, int]:
+def _framed(query: Query) -> tuple[tuple[Piece, ...], int]:
     """
-    A message, its frames, their size, and its priority as a bare number, which finds its place faster; of a query they are kept for the
-    next link.
+    The frames of a query and their size; they are kept for the next link.
 
     @raise TooLarge: it exceeds the largest message.
     """
     global _last
-    priority = int(message.priority)
-    data = encode(message)
-    frames = framesOf(data, priority)
-    framed = message, frames, len(data) + len(frames) // 2 * HEADER, priority
-    if isinstance(message, Query):
-        _last = framed
-    return framed
+    data = encode(query)
+    frames = framesOf(data, query.priority)
+    size = len(data) + len(frames) // 2 * HEADER
+    _last = query, frames, size
+    return frames, size
 
 
 def _nothing() -> None:
@@ -74,8 +71,17 @@ class SendQueue:
         @return: whether it was queued; if not, it was shed and counted.
         @raise Overrun: the link has to end.
         """
+        # A bare number finds its place faster.
+        priority = int(message.priority)
         try:
-            _, frames, size, priority = _last if message is _last[0] else _framed(message)
+            if message is _last[0]:
+                _, frames, size = _last
+            elif type(message) is Query:
+                frames, size = _framed(message)
+            else:
+                data = encode(message)
+                frames = framesOf(data, priority)
+                size = len(data) + len(frames) // 2 * HEADER
         except TooLarge:
             self.dropped("too-large")
             return False

@@ -9,12 +9,13 @@ from contextlib import suppress
 from errno import ECONNABORTED, EWOULDBLOCK
 
 from OpenSSL import SSL
-from OpenSSL._util import lib
+from OpenSSL._util import ffi, lib
 
 RECORD = 16 * 1024
 """Most bytes of one TLS record."""
 _CORK: int = getattr(socket, "TCP_CORK", 0)
 """The option that has the system wait for more; 0 where there is none."""
+_buffer = ffi.new_allocator(should_clear_after_alloc=False)
 _AT_ONCE = 64 * 1024
 """Bytes after which no further record is read at a time, so that one link does not hold up the others."""
 
@@ -80,16 +81,22 @@ class SecuredSocket(SSL.Connection):
                 raise BlockingIOError(EWOULDBLOCK, "the ends do not know each other yet")
         found: list[bytes] = []
         size = 0
+        record = _buffer("char[]", RECORD)
         try:
             while size < _AT_ONCE:
                 # Never less than a whole record: of what TLS keeps for itself the reactor would not tell. What has come in many records
                 # is answered in one.
-                piece = super().recv(RECORD)
-                found.append(piece)
-                size += len(piece)
-        except SSL.WantReadError as problem:
-            if not found:
-                raise BlockingIOError(EWOULDBLOCK, "nothing has come") from problem
+                got = lib.SSL_read(self._ssl, record, RECORD)
+                if got > 0:
+                    found.append(ffi.buffer(record, got)[:])
+                    size += got
+                elif lib.SSL_get_error(self._ssl, got) != lib.SSL_ERROR_WANT_READ:
+                    self._raise_ssl_error(self._ssl, got)
+                elif not found:
+                    raise BlockingIOError(EWOULDBLOCK, "nothing has come")
+                else:
+                    # That nothing more has come is no exception: it is so nearly every time.
+                    break
         except SSL.ZeroReturnError:
             pass
         except SSL.Error as problem:

@@ -54,22 +54,22 @@ class Direct:
     def _answerAll(self) -> None:
         asked, self._asked = self._asked, []
         for at in range(0, len(asked), AT_ONCE):
-            # One kind of work after the other costs less than going to and fro: each finds what it needs in the processor's caches.
             some = asked[at : at + AT_ONCE]
-            found = [self._found(wanted) for _, _, wanted in some]
-            balance = self._registry.census().balance
-            for (link, query, wanted), one, rows in zip(some, found, self._rowsOf(found), strict=True):
-                if one is None or rows is None or not self._answer(link, query, one, rows, balance):
-                    self._answerAtLength(link, query, wanted)
+            self._answerTogether([one for one in some if one[2].want <= limits.HITS_PER_MESSAGE])
+            for one in some:
+                if one[2].want > limits.HITS_PER_MESSAGE:
+                    self._answerAtLength(*one)
 
-    def _found(self, wanted: Wanted) -> Found | None:
-        if wanted.want > limits.HITS_PER_MESSAGE:
-            return None
-        return self._registry.search(wanted.expression, wanted.want, formula=wanted.formula, passing=True)
+    def _answerTogether(self, asked: "Sequence[tuple[Link, Query, Wanted]]") -> None:
+        # One kind of work after the other costs less than going to and fro: each finds what it needs in the processor's caches.
+        found, balance = self._registry.searchEach([(wanted.expression, wanted.want, wanted.formula) for _, _, wanted in asked])
+        for (link, query, wanted), one, rows in zip(asked, found, self._rowsOf(found), strict=True):
+            if rows is None or not self._answer(link, query, one, rows, balance):
+                self._answerAtLength(link, query, wanted)
 
-    def _rowsOf(self, found: Sequence[Found | None]) -> list[Any]:
+    def _rowsOf(self, found: Sequence[Found]) -> list[Any]:
         """What goes out of each; None if that is to be found out at length."""
-        rows: list[Any] = [None if one is None else one.rows for one in found]
+        rows: list[Any] = [one.rows for one in found]
         passing = [at for at, one in enumerate(rows) if type(one) is PassingRows]
         try:
             read = readTogether([rows[at] for at in passing])

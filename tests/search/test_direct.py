@@ -9,6 +9,7 @@ import pytest
 from overlay.errors import Damaged
 from overlay.index.packed import PackedRows
 from overlay.index.passing import PassingRows, readTogether
+from overlay.index.scoring import BM25
 from overlay.lab.world import LabPeer, World
 from overlay.questions import Formula
 from overlay.search.checking import Checker
@@ -77,9 +78,10 @@ def held() -> Asked:
 
 def test_whatIsReadWhole(held: Asked) -> None:
     """Of answers that are read together those whose rows all go out as they lie are not read whole, and only those."""
-    found = [held.registry.search(parseQuery("dawn"), want, passing=True).rows for want in (1, 10, 1)]
-    assert list(map(type, found)) == [PassingRows] * 3
-    read: Any = readTogether(found)  # type: ignore[arg-type]
+    answers, balance = held.registry.searchEach([(parseQuery("dawn"), want, BM25) for want in (1, 10, 1)])
+    found: Any = [one.rows for one in answers]
+    assert balance == held.registry.census().balance and list(map(type, found)) == [PassingRows] * 3
+    read: Any = readTogether(found)
     assert list(map(type, read)) == [PassingRows, PackedRows, PassingRows] and list(map(len, read)) == [1, 10, 1]
     assert read[0] is found[0] and list(read[0]) == list(read[2]) and read[0][0].head == read[1][0].head
     assert readTogether([]) == []
