@@ -231,7 +231,8 @@ class Evaluation:
         genuine = self._postings.genuine
         worst, contents, rows, parts = zip(*shown, strict=True)
         if self._request.passing:
-            return PassingRows(self._table, rows, worst, parts, contents, genuine, self._passage)
+            everyOne = len(genuine) == len(self._postings)
+            return PassingRows(self._table, rows, worst, parts, contents, genuine, everyOne, self._passage)
         packed = self._table.packed(rows)
         if None in packed:
             # The table has lost them.

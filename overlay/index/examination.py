@@ -22,12 +22,14 @@ from overlay.wire.statements import RecordHead, checkBody
 class Examined:
     """
     @ivar taken: records that are good and within the quota, by id.
+    @ivar checked: ids of those among them whose signatures have been checked.
     @ivar removals: ids of records that go.
     @ivar refused: the others, with codes.
     @ivar forged: whether one of them was forged.
     """
 
     taken: dict[bytes, StoredRecord] = attrs.field(factory=dict)
+    checked: dict[bytes, None] = attrs.field(factory=dict)
     removals: list[bytes] = attrs.field(factory=list)
     refused: list[tuple[bytes, str]] = attrs.field(factory=list)
     forged: bool = False
@@ -66,19 +68,19 @@ class Examination:
             self._draft.forget(recordId)
             self._remove(recordId)
         parts: list[RecordBody | RenewedHead] = [*message.additions, *message.renewals]
-        false = self._falseSignatures(parts)
+        hold = self._signatures(parts)
         for number, one in enumerate(parts):
-            self._take(one, number in false)
+            self._take(one, hold.get(number))
         return self._found
 
-    def _falseSignatures(self, parts: "Sequence[RecordBody | RenewedHead]") -> set[int]:
-        """Which signatures do not hold: of a sample, or of all once one of those is false."""
+    def _signatures(self, parts: "Sequence[RecordBody | RenewedHead]") -> dict[int, bool]:
+        """Which signatures hold, of those that are checked: a sample, or all once one of those is false."""
         commons = self._commons
         if self._sampled:
             chosen = [number for number in range(len(parts)) if commons.random.random() < commons.settings.sample]
             if all(self._holdsTrue(parts[number]) for number in chosen):
-                return set()
-        return {number for number, one in enumerate(parts) if not self._holdsTrue(one)}
+                return dict.fromkeys(chosen, True)
+        return {number: self._holdsTrue(one) for number, one in enumerate(parts)}
 
     def _holdsTrue(self, one: "RecordBody | RenewedHead") -> bool:
         return checkBody(self._commons.scheme, RecordHead, one.head, self._key, one.signature)
@@ -96,10 +98,14 @@ class Examination:
             self._size -= sizeOf(old)
             self._now[recordId] = None
             self._found.taken.pop(recordId, None)
+            self._found.checked.pop(recordId, None)
             self._found.removals.append(recordId)
 
-    def _take(self, one: "RecordBody | RenewedHead", isFalse: bool) -> None:
-        recordId, record, code = self._judge(one, isFalse)
+    def _take(self, one: "RecordBody | RenewedHead", holds: bool | None) -> None:
+        """
+        @param holds: whether the signature does; None if it was not checked.
+        """
+        recordId, record, code = self._judge(one, holds is False)
         refusedBefore = self._draft.get(recordId)
         self._draft.forget(recordId)
         if record is not None:
@@ -109,6 +115,9 @@ class Examination:
             self._records += old is None
             self._size += sizeOf(record) - (sizeOf(old) if old is not None else 0)
             self._now[recordId] = self._found.taken[recordId] = record
+            self._found.checked.pop(recordId, None)
+            if holds:
+                self._found.checked[recordId] = None
             return
         if code == "unknown" and refusedBefore is not None and refusedBefore.code != "expired":
             # It was refused before, and has only been signed anew: the reason is still the same, unless it was the older head's times.

@@ -85,6 +85,8 @@ class IndexedStore:
             self._postings.remove(owner, recordId, entry)
         for recordId in coming:
             self._postings.add(owner, recordId, entries[recordId], places[recordId])
+        if change.checked:
+            self._postings.genuine.update([places[recordId] for recordId in change.checked])
         return new
 
     def _held(self, owner: PeerId, recordIds: Iterable[bytes]) -> list[tuple[int, StoredRecord]]:

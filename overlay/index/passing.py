@@ -65,21 +65,23 @@ class PassingRows(Sequence[Passed]):
     @ivar beginnings: of each row what goes out as it lies, but for the first byte.
     """
 
-    __slots__ = ("_contents", "_passage", "_rows", "_table", "beginnings", "genuineOnes", "numbers", "parts", "worst")
+    __slots__ = ("_contents", "_everyOne", "_genuine", "_passage", "_rows", "_table", "beginnings", "numbers", "parts", "worst")
 
     def __init__(
         self, table: RowTable, numbers: Sequence[int], worst: Sequence[float], parts: Sequence[bytes], contents: Sequence[int],
-        genuine: BitMap, passage: Callable[[], Callable[[str], str]],
+        genuine: BitMap, everyOne: bool, passage: Callable[[], Callable[[str], str]],
     ) -> None:
         """
         @param genuine: numbers of the rows whose signatures this peer has checked.
+        @param everyOne: whether these are all that there are.
         @param passage: gives what makes the snippet of a text.
         """
         self.beginnings: Sequence[bytes] = ()
         self.worst = worst
         self.parts = parts
         self.numbers = numbers
-        self.genuineOnes = genuine
+        self._genuine = genuine
+        self._everyOne = everyOne
         self._table = table
         self._contents = contents
         self._passage = passage
@@ -103,7 +105,7 @@ class PassingRows(Sequence[Passed]):
     @property
     def genuine(self) -> bool:
         """Whether the signatures of all of them have been checked."""
-        return all(map(self.genuineOnes.__contains__, self.numbers))
+        return self._everyOne or all(map(self._genuine.__contains__, self.numbers))
 
     def pieces(self) -> list[bytes]:
         """As hits travel, one after the other."""
@@ -114,7 +116,7 @@ class PassingRows(Sequence[Passed]):
         packed = self._table.packed(self.numbers)
         if None in packed:
             return None
-        answer = Answer(self.genuineOnes, self._passage())
+        answer = Answer(self._genuine, self._passage())
         return PackedRows(packed, self.worst, self.parts, self._contents, self.numbers, answer)  # type: ignore[arg-type]
 
 

@@ -75,7 +75,7 @@ class Postings:
     @ivar alive: rows that are there.
     @ivar words: words in all of them.
     @ivar wordsOf: words of each row.
-    @ivar genuine: rows of records whose signature this peer has checked.
+    @ivar genuine: those among them whose records' signatures this peer has checked.
     """
 
     def __init__(self) -> None:

@@ -230,7 +230,7 @@ class Registry:
         sequence = message.sequence if message.last else (0 if clear else None)
         homes, signed = homesSaid(commons, owner, message.homes, held)
         change = Change(
-            PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed
+            PeerId(owner), key, clear, list(examined.taken.values()), examined.removals, sequence, homes, signed, examined.checked
         )
         stored = self._apply(change)
         self._failure = ""

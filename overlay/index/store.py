@@ -2,7 +2,7 @@
 
 import builtins
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,7 @@ class Change:
     @ivar additions: records that are new or replace one of the same id.
     @ivar sequence: the new sequence; None to leave it as it is.
     @ivar homes: None to leave them.
+    @ivar checked: ids of additions whose signatures this peer has checked.
     """
 
     owner: PeerId
@@ -86,6 +87,7 @@ class Change:
     sequence: int | None = None
     homes: tuple[PeerId, ...] | None = None
     homesSigned: bytes = b""
+    checked: Collection[bytes] = ()
 
 
 @attrs.frozen(slots=True)
