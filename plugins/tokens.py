@@ -111,9 +111,12 @@ class Tokens:
             _sweep(buckets, lambda one: now - one.when > 4 * self._burst)
             bucket = buckets[peer] = _Bucket(size, now, trust)
         level = bucket.level
-        if level < size:
-            level = min(size, level + full * (0.25 + 0.75 * bucket.trust) * max(0.0, now - bucket.when))
-        bucket.level, bucket.when, bucket.trust = level, now, min(1.0, max(0.0, trust))
+        if level < size and now > bucket.when:
+            level += full * (0.25 + 0.75 * bucket.trust) * (now - bucket.when)
+            if level > size:
+                level = size
+        bucket.level, bucket.when = level, now
+        bucket.trust = trust if 0.0 <= trust <= 1.0 else min(1.0, max(0.0, trust))
         abuse = self._abuses.get(peer) if self._abuses else None
         if abuse is not None and now < abuse.bannedUntil:
             return Verdict("refuse", (Reason("banned for abuse", abuse.bans),), wait=abuse.bannedUntil - now)
