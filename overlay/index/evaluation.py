@@ -231,8 +231,7 @@ class Evaluation:
         genuine = self._postings.genuine
         worst, contents, rows, parts = zip(*shown, strict=True)
         if self._request.passing:
-            everyOne = len(genuine) == len(self._postings)
-            return PassingRows(self._table, rows, worst, parts, contents, genuine, everyOne, self._passage)
+            return PassingRows(self._table, rows, worst, parts, contents, genuine, self._passage)
         packed = self._table.packed(rows)
         if None in packed:
             # The table has lost them.

@@ -65,15 +65,14 @@ class PassingRows(Sequence[Passed]):
     @ivar beginnings: of each row what goes out as it lies, but for the first byte.
     """
 
-    __slots__ = ("_contents", "_everyOne", "_genuine", "_passage", "_rows", "_table", "beginnings", "numbers", "parts", "worst")
+    __slots__ = ("_contents", "_genuine", "_passage", "_rows", "_table", "beginnings", "numbers", "parts", "worst")
 
     def __init__(
         self, table: RowTable, numbers: Sequence[int], worst: Sequence[float], parts: Sequence[bytes], contents: Sequence[int],
-        genuine: BitMap, everyOne: bool, passage: Callable[[], Callable[[str], str]],
+        genuine: BitMap, passage: Callable[[], Callable[[str], str]],
     ) -> None:
         """
         @param genuine: numbers of the rows whose signatures this peer has checked.
-        @param everyOne: whether these are all that there are.
         @param passage: gives what makes the snippet of a text.
         """
         self.beginnings: Sequence[bytes] = ()
@@ -81,7 +80,6 @@ class PassingRows(Sequence[Passed]):
         self.parts = parts
         self.numbers = numbers
         self._genuine = genuine
-        self._everyOne = everyOne
         self._table = table
         self._contents = contents
         self._passage = passage
@@ -105,7 +103,7 @@ class PassingRows(Sequence[Passed]):
     @property
     def genuine(self) -> bool:
         """Whether the signatures of all of them have been checked."""
-        return self._everyOne or all(map(self._genuine.__contains__, self.numbers))
+        return all(map(self._genuine.__contains__, self.numbers))
 
     def pieces(self) -> list[bytes]:
         """As hits travel, one after the other."""
