@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain, repeat
 from operator import sub
-from typing import overload
+from typing import Any, overload
 
 import msgspec
 from pyroaring import BitMap
@@ -118,19 +118,21 @@ class PassingRows(Sequence[Passed]):
         return PackedRows(packed, self.worst, self.parts, self._contents, self.numbers, answer)  # type: ignore[arg-type]
 
 
-def readTogether(several: Sequence[PassingRows]) -> list[PassingRows | PackedRows | None]:
+def readTogether(several: Sequence[Sequence[Any]]) -> list[Any]:
     """
     Read what goes out of the rows of several answers of one store, with one look at its table.
 
-    @return: of each answer its rows, and whole ones if one of them does not go out as it lies; None if the table has lost one.
+    @param several: of each answer its rows, as L{PassingRows} or as they are.
+    @return: the same; whole ones if one of an answer does not go out as it lies, and None if the table has lost one.
     @raise overlay.errors.Damaged: they cannot be read.
     """
-    if not several:
-        return []
-    found = several[0]._table.beginnings(list(chain.from_iterable([one.numbers for one in several])))
+    passing = [one for one in several if type(one) is PassingRows]
+    if not passing:
+        return list(several)
+    found = passing[0]._table.beginnings(list(chain.from_iterable([one.numbers for one in passing])))
     at = 0
-    for one in several:
+    for one in passing:
         end = at + len(one.numbers)
         one.beginnings = found[at:end]
         at = end
-    return [one if all(one.beginnings) else one._whole() for one in several]
+    return [one._whole() if type(one) is PassingRows and not all(one.beginnings) else one for one in several]

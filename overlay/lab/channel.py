@@ -83,7 +83,9 @@ class VirtualChannel(Ends):
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: Message, *more: Message) -> bool:
+        if more:
+            return all(map(self.send, (message, *more)))
         if self._closing:
             return False
         net = self._net

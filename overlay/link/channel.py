@@ -55,8 +55,11 @@ class IChannel(Interface):
     def setUser(user: IChannelUser) -> None:
         """Who gets what comes in; nothing is delivered before this is called, and nothing is lost."""
 
-    def send(message: Message) -> bool:
-        """Queue one message by its class's priority. False: it was shed, since its queue is full, or the channel has ended."""
+    def send(message: Message, *more: Message) -> bool:
+        """
+        Queue messages by the priorities of their classes, up to the first that is shed. False: one was, since its queue is full, or the
+        channel has ended.
+        """
 
     def allow(size: int) -> None:
         """From now on accept messages of up to C{size} bytes (before the hello it is small)."""

@@ -128,21 +128,24 @@ class Link(OverChannel):
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: Message, *more: Message) -> bool:
         """
-        Queue a message.
+        Queue messages, one after the other, up to the first that is shed.
 
-        @return: false if it was shed, or the link has ended.
+        @return: false if one was shed, or the link has ended.
         """
         if self.closed:
             return False
         commons = self._links.commons
         self._said = commons.seconds()
-        sent = self._channel.send(message)
-        if sent:
-            counts, key = commons.tally.counts, SENT[type(message)]
+        if not self._channel.send(message, *more):
+            return False
+        counts, key = commons.tally.counts, SENT[type(message)]
+        counts[key] = counts.get(key, 0) + 1
+        for one in more:
+            key = SENT[type(one)]
             counts[key] = counts.get(key, 0) + 1
-        return sent
+        return True
 
     def sendOne(self, message: Message, seconds: float) -> bool:
         """L{send} for whoever knows what time it is, and counts what was sent."""

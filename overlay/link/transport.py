@@ -259,16 +259,19 @@ class TlsChannel:
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: Message, *more: Message) -> bool:
         if self._closing or self._lost is not None:
             return False
+        put = self._queue.put
         try:
-            queued = self._queue.put(message)
+            queued = put(message)
+            if more:
+                queued = queued and all(map(put, more))
         except Overrun:
             self._dropped("slow-control")
             self._end(SLOW)
             return False
-        if queued and not self._flushing and not self._blocked:
+        if self._queue.size and not self._flushing and not self._blocked:
             self._flushSoon()
         return queued
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from overlay.commons import Commons
-from overlay.index.passing import PassingRows, readTogether
+from overlay.index.passing import readTogether
 from overlay.index.registry import Registry
 from overlay.index.store import Found
 from overlay.search.checking import Checker
@@ -69,15 +69,10 @@ class Direct:
 
     def _rowsOf(self, found: Sequence[Found]) -> list[Any]:
         """What goes out of each; None if that is to be found out at length."""
-        rows: list[Any] = [one.rows for one in found]
-        passing = [at for at, one in enumerate(rows) if type(one) is PassingRows]
         try:
-            read = readTogether([rows[at] for at in passing])
+            return readTogether([one.rows for one in found])
         except Exception:  # whatever a table raises: each is looked for once more by itself, and what cannot be read is told
-            read = [None for _ in passing]
-        for at, one in zip(passing, read, strict=True):
-            rows[at] = one
-        return rows
+            return [None for _ in found]
 
     def _answer(self, link: "Link", query: Query, found: Found, rows: Any, balance: int) -> bool:
         """
@@ -89,10 +84,8 @@ class Direct:
             return False
         if len(rows) > limits.HITS_PER_MESSAGE or (rows and not self._checker.knows(rows)):
             return False
-        if rows and not link.send(Hits(query.id, query.copy, rows)):
-            return False
-        link.send(Done(query.id, query.copy, "answered", receipt))
-        return True
+        done = Done(query.id, query.copy, "answered", receipt)
+        return link.send(Hits(query.id, query.copy, rows), done) if rows else link.send(done)
 
     def _answerAtLength(self, link: "Link", query: Query, wanted: Wanted) -> None:
         account = Account()

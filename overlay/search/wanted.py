@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from overlay.index.bm25 import K1, B
-from overlay.index.dialect import PLAIN, Analysis
+from overlay.index.dialect import PLAIN, Analysis, analysisOf
 from overlay.index.evaluation import positiveTerms, timesOf
 from overlay.index.expression import Expression
 from overlay.questions import Formula
@@ -41,13 +41,13 @@ class Wanted:
         @raise overlay.errors.BadQuery: the text is no query.
         """
         order = "newest" if query.order == "newest" else "bm25"
-        return cls._remembered(query.expression, query.want, order, query.tuning or (), analysis)
+        return cls._remembered(query.expression, query.want, order, query.tuning or (), analysis.dialect)
 
     @classmethod
     @lru_cache(maxsize=512)
-    def _remembered(cls, text: str, want: int, order: str, tuning: tuple[float, ...], analysis: Analysis) -> Self:
+    def _remembered(cls, text: str, want: int, order: str, tuning: tuple[float, ...], dialect: str) -> Self:
         """The same for each copy of a query, and for all who ask the same: nothing in it changes."""
-        return cls.of(text, want, Formula(order, *tuning), analysis)
+        return cls.of(text, want, Formula(order, *tuning), analysisOf(dialect))
 
     @cached_property
     def terms(self) -> list[str]:

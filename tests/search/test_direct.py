@@ -53,10 +53,10 @@ class Asked:
             lambda link, query, hits, receipt: self.atLength.append((query, hits, receipt)),
         )
 
-    def _send(self, message: Any) -> bool:
-        if isinstance(message, Hits) and not self.takesHits:
+    def _send(self, *messages: Any) -> bool:
+        if isinstance(messages[0], Hits) and not self.takesHits:
             return False
-        self.sent.append(message)
+        self.sent += messages
         return True
 
     def ask(self, text: str, want: int = 50, order: str = "", copy: int = 1) -> tuple[Query, Wanted]:
