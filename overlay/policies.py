@@ -111,10 +111,9 @@ def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[...
             subject = about if isinstance(about, bytes) or not judges else getattr(about, "peerId", None) or about
             before = rows[question]
             if before is not None:
-                when, whom, said, older = before
                 # A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment.
-                alike = judges and whom == subject and said.decision == answer.decision
-                before = older if alike else (when, whom, said, None)
+                alike = judges and before[1] == subject and before[2].decision == answer.decision
+                before = before[3] if alike else (*before[:3], None)
             rows[question] = (self._clock.seconds(), subject, answer, before)
         return answer
 

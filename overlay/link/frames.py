@@ -26,16 +26,17 @@ _header, _headerAt = _struct.pack, _struct.unpack_from
 
 def framesOf(data: bytes, priority: int) -> tuple[Piece, ...]:
     """The frames of one encoded message, in order: of each the header, then the payload, which is not copied."""
-    size = limits.FRAME_PAYLOAD
-    if len(data) <= size:
-        return _header(priority << 24 | len(data)), data
+    left, size = len(data), limits.FRAME_PAYLOAD
+    if left <= size:
+        return _header(priority << 24 | left), data
     frames: list[Piece] = []
-    whole = memoryview(data)
-    for start in range(0, len(data), size):
-        piece = whole[start : start + size]
-        more = _MORE if start + size < len(data) else 0
-        frames += (_header((priority | more) << 24 | len(piece)), piece)
-    return tuple(frames)
+    rest = memoryview(data)
+    more = _header((priority | _MORE) << 24 | size)
+    while left > size:
+        frames += (more, rest[:size])
+        rest = rest[size:]
+        left -= size
+    return (*frames, _header(priority << 24 | left), rest)
 
 
 class FrameReader:

@@ -78,14 +78,16 @@ class Direct:
         """
         @return: whether that was possible.
         """
-        own = self._commons.peerId
-        receipt = receiptOf(found, own, balance)
+        receipt = receiptOf(found, self._commons.peerId, balance)
         if receipt is None:
             return False
-        if len(rows) > limits.HITS_PER_MESSAGE or (rows and not self._checker.knows(rows)):
-            return False
         done = Done(query.id, query.copy, "answered", receipt)
-        return link.send(Hits(query.id, query.copy, rows), done) if rows else link.send(done)
+        count = len(rows)
+        if not count:
+            return link.send(done)
+        if count > limits.HITS_PER_MESSAGE or not self._checker.knows(rows):
+            return False
+        return link.send(Hits(query.id, query.copy, rows), done)
 
     def _answerAtLength(self, link: "Link", query: Query, wanted: Wanted) -> None:
         account = Account()

@@ -55,17 +55,18 @@ def receiptOf(found: Found, own: PeerId, balance: int) -> Receipt | None:
 
     @return: None if there is more to account for than is most often.
     """
-    rows, held, front = found.rows, found.held, found.front
+    held, front, frequencies = found.held, found.front, found.frequencies
     if (
-        found.failed or not found.ranked or found.unfiltered or len(found.frequencies) > limits.QUERY_TERMS
+        found.failed or not found.ranked or found.unfiltered or len(frequencies) > limits.QUERY_TERMS
         or len(held) > limits.HELD_KEYS or len(front) > limits.FRONTS_BYTES
     ):
         return None
     name, matched = own[:NAME_BYTES], found.matched
+    more = matched - len(found.rows)
     return Receipt(
         answeredBy=name, matched=matched, held=b"".join([one[:KEY_BYTES] for one in held]) if held else b"",
-        heldMore=matched - len(rows) - len(held), bound=found.bound if matched > len(rows) else 0.0, documents=found.documents,
-        length=found.length, frequencies=dict(found.frequencies), ranked=1, balance=balance, fronts=[(name, front)] if front else [],
+        heldMore=more - len(held), bound=found.bound if more else 0.0, documents=found.documents, length=found.length,
+        frequencies=dict(frequencies), ranked=1, balance=balance, fronts=[(name, front)] if front else [],
     )
 
 
