@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from overlay.index import owntaking
 from overlay.index import refusals as refusalsModule
 from overlay.index.expression import Word
 from overlay.index.own import OwnRegistration
-from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, recordIdOf
+from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, openHead, recordIdOf
 from overlay.index.registry import Registry
 from overlay.index.store import StoredRecord
 from overlay.plugins.memory import MemoryStore
@@ -23,8 +24,8 @@ from overlay.questions import Deed
 from overlay.storage import MemoryStorage, MemoryTable
 from overlay.wire import limits
 from overlay.wire.registration import RecordBody, Register, Registered, RenewedHead
-from overlay.wire.statements import HomeList, Signed, seal
-from tests.index.material import NETWORK, NOW, document, identity, record
+from overlay.wire.statements import HomeList, RecordHead, Signed, checkBody, seal
+from tests.index.material import NETWORK, NOW, SCHEME, document, identity, record
 from tests.index.surroundings import commonsOf, deedsOf, deliver
 
 HOME, ANNA, BERT = identity(9), identity(1), identity(2)
@@ -197,6 +198,63 @@ def test_sampleIsOfTheTrustedOnly() -> None:
     """Below the threshold every signature is checked."""
     at = Setting(trusted=0.39, sample=0.0)
     assert [code for _, code in at.apply(whole(bodyOf(OTHER, signature=bytes(64)))).refused] == ["forged"]
+
+
+def checkedNames(at: Setting) -> set[str]:
+    """Locations of the records that need no look at their signatures when they are found."""
+    postings = at.store._postings
+    assert postings.genuine <= postings.alive
+    names = set()
+    for row in postings.genuine:
+        held = at.store._table.read(row)
+        head = openHead(held.head)
+        assert checkBody(SCHEME, RecordHead, held.head, ANNA.publicKey, held.signature), head.location
+        names.add(head.location)
+    return names
+
+
+def test_whatWasCheckedWhenItCame() -> None:
+    """
+    Signatures that were checked when the records came are not checked again: all of a stranger's, of a trusted peer's those of the sample.
+    What is replaced has to be checked anew.
+    """
+    records = [record(ANNA, document(f"a/{number}", "bloom")) for number in range(40)]
+    names = {f"a/{number}" for number in range(40)}
+    at = Setting()
+    at.apply(whole(*map(bodyOf, records)))
+    assert checkedNames(at) == names
+    at = Setting(trusted=1.0, sample=0.3)
+    at.apply(whole(*map(bodyOf, records)))
+    some = checkedNames(at)
+    assert 3 < len(some) < 30
+    again = [record(ANNA, document(f"a/{number}", "bloom" if number % 2 else "filter"), number=2) for number in range(40)]
+    at.commons.settings = attrs.evolve(at.commons.settings, sample=0.0)
+    at.apply(whole(*map(bodyOf, again), base=1, sequence=2))
+    assert checkedNames(at) == set() and at.found("filter") == 20
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), max_size=6), max_size=6),
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_onlyWhatWasCheckedIsBelieved(batches: list[list[tuple[str, bool, bool]]], sample: float) -> None:
+    """However versions with good and with false signatures follow one another, in one batch or in several, renewed or new."""
+    at = Setting(trusted=1.0, sample=sample)
+    sequence = 0
+    for batch in batches:
+        additions, renewals = [], []
+        for number, (name, good, renews) in enumerate(batch):
+            one = record(ANNA, document(name, "bloom"), number=2 + sequence * 10 + number)
+            signature = one.signature if good else bytes(64)
+            if renews:
+                renewals.append(RenewedHead(one.head, signature))
+            else:
+                additions.append(bodyOf(one, signature=signature))
+        answer = at.apply(whole(*additions, renewals=renewals, sequence=sequence + 1, base=sequence))
+        sequence = answer.sequence
+        checkedNames(at)
+        if sample == 1.0:
+            assert len(at.store._postings.genuine) == len(at.store._postings)
 
 
 def test_refusedVersionReplacesTheOlder() -> None:
