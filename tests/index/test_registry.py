@@ -258,6 +258,22 @@ def test_onlyWhatWasCheckedIsBelieved(batches: list[list[tuple[str, bool, bool]]
             assert len(at.store._postings.genuine) == len(at.store._postings)
 
 
+def test_theLastOfOneBatchCounts() -> None:
+    """If of two versions in one batch the first was in the sample and the second was not, what is there has not been checked."""
+    first, second = (record(ANNA, document("a/x", "bloom"), number=number) for number in (2, 3))
+    chosen = set()
+    for seed in range(30):
+        at = Setting(trusted=1.0, sample=0.5)
+        at.commons.random.seed(seed)
+        if not at.apply(whole(bodyOf(first), bodyOf(second, signature=bytes(64)))).refused:
+            assert checkedNames(at) == set() and at.found("bloom") == 1
+        at = Setting(trusted=1.0, sample=0.5)
+        at.commons.random.seed(seed)
+        at.apply(whole(bodyOf(first), bodyOf(second)))
+        chosen.add(bool(checkedNames(at)))
+    assert chosen == {False, True}
+
+
 def test_refusedVersionReplacesTheOlder() -> None:
     """If the newer version of a record is not taken, the older one, which is not shared any more, goes too."""
     at = Setting()
