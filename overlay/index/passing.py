@@ -120,19 +120,22 @@ class PassingRows(Sequence[Passed]):
 
 def readTogether(several: Sequence[Sequence[Any]]) -> list[Any]:
     """
-    Read what goes out of the rows of several answers of one store, with one look at its table.
+    Read what goes out of the rows of several answers, with one look at the table in which all of them lie.
 
     @param several: of each answer its rows, as L{PassingRows} or as they are.
-    @return: the same; whole ones if one of an answer does not go out as it lies, and None if the table has lost one.
+    @return: the same; whole ones if one of an answer does not go out as it lies, or if they lie in another table than those of the first,
+        and None if the table has lost one.
     @raise overlay.errors.Damaged: they cannot be read.
     """
     passing = [one for one in several if type(one) is PassingRows]
     if not passing:
         return list(several)
-    found = passing[0]._table.beginnings(list(chain.from_iterable([one.numbers for one in passing])))
+    table = passing[0]._table
+    passing = [one for one in passing if one._table is table]
+    found = table.beginnings(list(chain.from_iterable([one.numbers for one in passing])))
     at = 0
     for one in passing:
         end = at + len(one.numbers)
         one.beginnings = found[at:end]
         at = end
-    return [one._whole() if type(one) is PassingRows and not all(one.beginnings) else one for one in several]
+    return [one._whole() if type(one) is PassingRows and not (one.beginnings and all(one.beginnings)) else one for one in several]

@@ -102,7 +102,8 @@ class Request:
     @ivar uncounted: owners whose records are found, but are left out of C{documents}, C{length} and C{frequencies}.
     @ivar statistics: numbers to rank by, and then only one row of each content is wanted; None for the store's own.
     @ivar least: no row with a lower score is wanted.
-    @ivar passing: whether rows are only passed on, as bytes: then they may come as L{overlay.index.passing.PassingRows}, which costs less.
+    @ivar passing: whether rows are only passed on, as bytes: then they may come as L{overlay.index.passing.PassingRows}, which costs less,
+        and have to be read (with L{overlay.index.passing.readTogether}) before the store changes.
     @ivar bounded: whether C{held}, C{bound} and C{front} of what is found are wanted; without them it costs less.
     """
 

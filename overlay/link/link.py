@@ -132,7 +132,7 @@ class Link(OverChannel):
         """
         Queue messages, one after the other, up to the first that is shed.
 
-        @return: false if one was shed, or the link has ended.
+        @return: false if one was shed (those before it are not counted as sent then), or the link has ended.
         """
         if self.closed:
             return False

@@ -55,7 +55,9 @@ class Direct:
         asked, self._asked = self._asked, []
         for at in range(0, len(asked), AT_ONCE):
             some = asked[at : at + AT_ONCE]
-            self._answerTogether([one for one in some if one[2].want <= limits.HITS_PER_MESSAGE])
+            brief = [one for one in some if one[2].want <= limits.HITS_PER_MESSAGE]
+            if brief:
+                self._answerTogether(brief)
             for one in some:
                 if one[2].want > limits.HITS_PER_MESSAGE:
                     self._answerAtLength(*one)
@@ -84,10 +86,11 @@ class Direct:
         done = Done(query.id, query.copy, "answered", receipt)
         count = len(rows)
         if not count:
-            return link.send(done)
+            link.send(done)
+            return True
         if count > limits.HITS_PER_MESSAGE or not self._checker.knows(rows):
             return False
-        return link.send(Hits(query.id, query.copy, rows), done)
+        return link.send(Hits(query.id, query.copy, rows), done) or link.closed
 
     def _answerAtLength(self, link: "Link", query: Query, wanted: Wanted) -> None:
         account = Account()

@@ -18,6 +18,7 @@ from overlay.index.expression import Word
 from overlay.index.own import OwnRegistration
 from overlay.index.record import EMPTY_DIGEST, addDigest, makeRecord, openHead, recordIdOf
 from overlay.index.registry import Registry
+from overlay.index.scoring import BM25
 from overlay.index.store import StoredRecord
 from overlay.plugins.memory import MemoryStore
 from overlay.questions import Deed
@@ -736,6 +737,39 @@ def test_blockedOwnersAreNotFound() -> None:
     assert at.registry.search(Word("bloom"), 5, frozenset({ANNA.peerId})).matched == 0
     at.commons.blocked.add(ANNA.peerId)
     assert at.found("bloom") == 0
+
+
+def test_aCensusGoesByWhoIsBlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is blocked does not count, and counts again when that is over; and likewise when the store has failed and works again."""
+    at = Setting()
+    at.own.update([document("a/x", "bloom")], [])
+    at.deliver()
+    before = at.registry.census()
+    assert before.balance
+    at.commons.blocked.add(ANNA.peerId)
+    assert at.registry.census().balance == 0
+    at.commons.blocked.clear()
+    assert at.registry.census() == before
+    registration = at.store.registration
+    with monkeypatch.context() as patched:
+        patched.setattr(at.store, "registration", lambda owner: 1 / 0)
+        at.registry._known.changed[ANNA.peerId] = None
+        at.registry.census()
+        assert at.registry.problem
+    assert at.store.registration == registration and at.registry.census() == before
+
+
+def test_aStoreThatDoesNotTellWhoseItIs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody has answered, however many have asked."""
+    at = Setting()
+    at.own.update([document("a/x", "bloom")], [])
+    at.deliver()
+    with monkeypatch.context() as patched:
+        patched.setattr(at.store, "owners", lambda: 1 / 0)
+        found, balance = at.registry.searchEach([(Word("bloom"), 5, BM25)] * 3)
+        assert [one.failed for one in found] == [True] * 3 and balance == 0 and at.registry.search(Word("bloom"), 5).failed
+    found, _ = at.registry.searchEach([(Word("bloom"), 5, BM25)] * 3)
+    assert [one.matched for one in found] == [1] * 3 and not at.registry.problem
 
 
 # --- any life ---------------------------------------------------------------------------------------------------------

@@ -45,6 +45,15 @@ def test_anyChunking(data: st.DataObject) -> None:
     assert reader.held == 0
 
 
+@pytest.mark.parametrize("priority", Priority)
+@pytest.mark.parametrize("size", [0, 1, limits.FRAME_PAYLOAD - 1, *(n * limits.FRAME_PAYLOAD + more for n in (1, 2, 3) for more in (0, 1))])
+def test_noFrameMoreThanNeeded(size: int, priority: Priority) -> None:
+    """All but the last are full, and the last is never empty but for an empty message."""
+    frames = whole(framesOf(bytes(size), priority))
+    assert [len(one) - HEADER for one in frames[:-1]] == [limits.FRAME_PAYLOAD] * (max(0, size - 1) // limits.FRAME_PAYLOAD)
+    assert sum(map(len, frames)) == size + HEADER * len(frames)
+
+
 @given(st.randoms(use_true_random=False))
 def test_piecesOfPrioritiesAlternate(rng) -> None:
     """Pieces of messages of different priorities may come between each other; each priority keeps its own order."""

@@ -13,6 +13,7 @@ from overlay.link.link import Link
 from overlay.link.queue import CONGESTED
 from overlay.link.tls import TlsNetwork
 from overlay.wire.messages import AdvertsWanted
+from overlay.wire.registration import Register
 from tests.eventually import within
 from tests.link.fakes import CLOSED, Place, identityOf
 
@@ -61,6 +62,14 @@ async def test_twoPeersLinkAndTalk() -> None:
     assert one.observer.messages == [(other.peerId, AdvertsWanted(sample=4))]
     assert link.dialled and not far.dialled and far.listening == one.links.port
     assert other.links.wasDialled and not one.links.wasDialled
+    # What comes before one that is shed goes out all the same, and what comes after it does not.
+    some, tooLarge = AdvertsWanted(sample=5), Register(0, 1, 0, True, b"d" * 32, removals=[b"r" * 16] * 70_000)
+    assert not link.send(some, tooLarge, some)
+    await until(lambda: len(other.observer.messages) == 2)
+    assert not link.send(tooLarge, some) and link.send(some, some)
+    await until(lambda: len(other.observer.messages) == 4)
+    await deferLater(reactor, 0.05)
+    assert [one for _, one in other.observer.messages[1:]] == [some] * 3
     await stop(one)
     await until(lambda: len(other.links) == 0)
     assert other.observer.events == [("made", one.peerId), ("lost", one.peerId, "leaving", True)]

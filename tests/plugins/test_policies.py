@@ -165,6 +165,19 @@ def test_abuseIsBanned() -> None:
     assert not any(one.name == "banned for abuse" for one in tokens.budget(ME))
 
 
+def test_aBucketIsNeverMoreThanFull() -> None:
+    """Whoever was idle for long may do no more at once than anybody, and a clock that goes back gives and takes nothing."""
+    clock = Clock()
+    tokens = build("rate-limit", "tokens", clock, query="2", burst="5", ban="0")
+    assert all(tokens.ask(OTHER, Work.QUERY, 1.0, 1.0) for _ in range(8))
+    clock.advance(20)
+    assert sum(bool(tokens.ask(OTHER, Work.QUERY, 1.0, 1.0)) for _ in range(30)) == 10
+    clock.advance(2)
+    assert tokens.ask(OTHER, Work.QUERY, 1.0, 1.0)
+    clock.rightNow -= 1.5
+    assert [bool(tokens.ask(OTHER, Work.QUERY, 1.0, 1.0)) for _ in range(4)] == [True, True, True, False]
+
+
 def test_tokensAreBounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets of strangers do not pile up."""
     import overlay.plugins.tokens as module

@@ -47,7 +47,7 @@ class Asked:
         self.sent: list[Any] = []
         self.atLength: list[tuple[Query, Any, Any]] = []
         self.takesHits = True
-        self.link: Any = SimpleNamespace(peerId=b"p" * 20, send=self._send)
+        self.link: Any = SimpleNamespace(peerId=b"p" * 20, send=self._send, closed=False)
         self.direct = Direct(
             self.peer.peer.commons, self.registry, self.checker,
             lambda link, query, hits, receipt: self.atLength.append((query, hits, receipt)),
@@ -158,6 +158,18 @@ def test_aSlowReader(held: Asked) -> None:
     held.takesHits = True
     (_, hits, receipt), = held.atLength
     assert not held.sent and len(hits) == 3 and receipt.matched == 130
+
+
+def test_whoIsGone(held: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody searches once more for a link that has ended."""
+    held.sent.clear()
+    held.atLength.clear()
+    monkeypatch.setattr(held.link, "send", lambda *messages: False)
+    monkeypatch.setattr(held.link, "closed", True)
+    for text in ("dawn", "nowhere"):
+        held.ask(text, 3)
+    held.world.run(0.1)
+    assert not held.atLength
 
 
 def test_aStoreThatFails(monkeypatch: pytest.MonkeyPatch) -> None:
