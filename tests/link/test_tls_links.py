@@ -65,6 +65,8 @@ async def test_twoPeersLinkAndTalk() -> None:
     # What comes before one that is shed goes out all the same, and what comes after it does not.
     some, tooLarge = AdvertsWanted(sample=5), Register(0, 1, 0, True, b"d" * 32, removals=[b"r" * 16] * 70_000)
     assert not link.send(some, tooLarge, some)
+    # It would also go out with what comes next.
+    assert link._channel._flushing  # type: ignore[attr-defined]
     await until(lambda: len(other.observer.messages) == 2)
     assert not link.send(tooLarge, some) and link.send(some, some)
     await until(lambda: len(other.observer.messages) == 4)
