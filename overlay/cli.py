@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from overlay import __version__
 from overlay.console import render
 from overlay.console.client import DEFAULT, Client, NotConnected, Refused
-from overlay.errors import SuperpeerError, UsageError
+from overlay.errors import BadQuery, SuperpeerError, UsageError
 from overlay.options import defaultData
 
 HITS, NOTHING, WRONG, UNREACHED = 0, 1, 2, 3
@@ -103,15 +103,17 @@ def _runtime(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _connect(args: argparse.Namespace, operator: bool = False) -> Client:
-    if operator:
-        control = _runtime(args).get("control")
-        if not control:
-            raise NotConnected(f"no peer runs on the data folder {_data(args)} (choose another with --data)")
-        return Client(f"unix:{control}")
     given = args.console
     if given is None and not args.data:
         given = os.environ.get("SUPERPEER_CONSOLE")
-    return Client(_consoleAddress(given) if given else str(_runtime(args).get("console") or DEFAULT))
+    if given and not operator:
+        return Client(_consoleAddress(given))
+    runtime = _runtime(args)
+    address = f"unix:{runtime['control']}" if operator and runtime.get("control") else None if operator else runtime.get("console")
+    if not address and (operator or args.data or os.environ.get("SUPERPEER_DATA")):
+        # Whoever else answers at the usual port is not the peer that was meant.
+        raise NotConnected(f"no peer runs on the data folder {_data(args)} (choose another with --data)")
+    return Client(str(address or DEFAULT))
 
 
 def _consoleAddress(text: str) -> str:
@@ -176,14 +178,27 @@ def _search(args: argparse.Namespace) -> int:
         render.hits(rows, args.explain)
         if explanation is not None:
             render.listing(explanation)
-        for line in [] if rows else render.nothing(end):
+        for line in [] if rows else render.nothing(end, _hasPhrase(query)):
             print(line, file=sys.stderr)
         print(_summary(end), file=sys.stderr)
     return HITS if rows else NOTHING
 
 
+def _hasPhrase(query: str) -> bool:
+    """Whether words are to stand together: those between quotes, and the parts of one like C{snail-mailbox}."""
+    from overlay.index.expression import Phrase, positive
+    from overlay.search.language import parseQuery
+
+    try:
+        return any(isinstance(one, Phrase) for one in positive(parseQuery(query)))
+    except BadQuery:
+        return False
+
+
 def _summary(end: dict[str, Any]) -> str:
-    said = f"{end.get('hits', 0)} hits, {end.get('answered', 0)} of {end.get('asked', 0)} super-peers answered, {end.get('time', '?')} s"
+    hits = end.get("hits", 0)
+    answered = f"{end.get('answered', 0)} of {end.get('asked', 0)} super-peers answered, {end.get('time', '?')} s"
+    said = f"{hits} hit{'' if hits == 1 else 's'}, {answered}"
     if end.get("pruned"):
         said += f"; {end['pruned']} hold nothing that matches, by their summaries"
     if end.get("beyond"):

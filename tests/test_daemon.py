@@ -122,7 +122,12 @@ async def test_twoPeersAndTheCommand(
     status, _, err = await run(capsys, "search", "--data", d1, "dawn", "--type", "pdf")
     assert status == 1 and "type:pdf leaves out all 3 of 3 records that match otherwise" in err
     status, _, err = await run(capsys, "search", "--data", d1, "dawn", "patrol", "page")
-    assert status == 1 and "no record has the words together" in err
+    assert status == 1 and "no record has all of the words" in err and "stand together" not in err
+    status, _, err = await run(capsys, "search", "--data", d1, "patrol-dawn")
+    assert status == 1 and "words that stand together" in err
+    # Whoever answers at the usual port is not the peer that was meant.
+    status, _, err = await run(capsys, "search", "--data", str(tmp_path / "nobody"), "dawn")
+    assert status == 3 and "no peer runs on the data folder" in err and "nobody" in err
     status, out, _ = await run(capsys, "search", "--data", d1, "--match", "any", "--sort", "name", "--json", "where is the patrol page?")
     assert status == 0 and [json.loads(line)["name"] for line in out.splitlines()[:-1]] == ["page.html", "two.txt"]
     for words in (["--sort", "oldest"], ["--type", "a b"], ["--ttl", "x"]):

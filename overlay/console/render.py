@@ -93,8 +93,12 @@ def caret(text: str, at: int, word: str) -> str:
     return f"    {clean(text)}\n    {' ' * width(text[:at])}{'^' * max(1, width(word.splitlines()[0] if word else ''))}"
 
 
-def nothing(end: Mapping[str, Any]) -> list[str]:
-    """Why a search has found nothing, in sentences, as far as its last line says."""
+def nothing(end: Mapping[str, Any], phrase: bool = False) -> list[str]:
+    """
+    Why a search has found nothing, in sentences, as far as its last line says.
+
+    @param phrase: whether words were to stand together.
+    """
     # 251: somebody did not answer, or was out of reach of the ttl.
     record = "no record that was reached" if end.get("code") == 251 else "no record"
     said = [f"{record} has the word {word!r}" for word in end.get("unknown", ())]
@@ -102,8 +106,10 @@ def nothing(end: Mapping[str, Any]) -> list[str]:
     whole = end.get("unfiltered", 0)
     if not said and known and not whole:
         each = ", ".join(f"{word} ({count})" for word, count in known.items())
-        what = "the words together as they are asked for" if len(known) > 1 else "all of it as it is asked for"
+        what = "all of the words as they are asked for" if len(known) > 1 else "all of it as it is asked for"
         said.append(f"{record} has {what}; words by themselves are in so many: {each}")
+        if phrase:
+            said.append("words that stand together, as in quotes or around a hyphen, are found in names and in the first 4 KiB of a text")
     for one, count in end.get("excluded", {}).items():
         said.append(f"{one} leaves out {'all ' if count == whole else ''}{count} of {whole} records that match otherwise")
     if not said and end.get("code") in (250, 251):

@@ -23,11 +23,11 @@ KEPT_MOST = 16
 _HTTP = ("GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE ", "PATCH ", "CONNECT ", "TRACE ", "PRI ")
 QUERY_HELP = (
     "word word        both words, anywhere in text, name or location",
-    "word OR word     either; OR in capitals",
+    "word OR word     either; OR in capitals; it parts all that is to its left from all to its right, filters too",
     "-word            without it",
     '"a phrase"       one after the other',
     "pre*             words that begin so, at least two characters",
-    "(a OR b) c       parentheses",
+    "(a OR b) c       c, and a or b",
     "name:word        in name or location only",
     "type:pdf         in the media type",
     "ext:py           the extension",
@@ -38,7 +38,7 @@ QUERY_HELP = (
 )
 SEARCH_HELP = (
     "limit=20            rows; MORE has the next",
-    "timeout=5           seconds",
+    "timeout=10          seconds",
     "match=any           any of the words, the more the better: for whole questions; match=all is usual",
     "sort=newest         also size (the largest first), name, score",
     "type=pdf,text/      one of these in the media type",

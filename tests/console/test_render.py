@@ -35,7 +35,7 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
         ({"code": 251, "unknown": ["blooom"]}, ["no record that was reached has the word 'blooom'"]),
         ({"known": {"a": 2}}, ["no record has all of it as it is asked for; words by themselves are in so many: a (2)"]),
         ({"known": {"a": 2, "b": 3}}, [
-            "no record has the words together as they are asked for; words by themselves are in so many: a (2), b (3)",
+            "no record has all of the words as they are asked for; words by themselves are in so many: a (2), b (3)",
         ]),
         ({"code": 250, "pruned": 2}, ["no record has all of it as it is asked for"]),
         ({"code": 251, "beyond": 2}, ["no record that was reached has all of it as it is asked for"]),
@@ -51,6 +51,8 @@ def test_pointsAtTheWord(text: str, at: int, word: str, line: str) -> None:
 def test_whyNothing(end: dict, lines: list[str]) -> None:
     """A sentence for each reason."""
     assert nothing(end) == lines
+    where = ["words that stand together, as in quotes or around a hyphen, are found in names and in the first 4 KiB of a text"]
+    assert nothing(end, True) == (lines + where if "words by themselves" in "".join(lines) else lines)
 
 
 def test_whatWasTried(capsys: pytest.CaptureFixture[str]) -> None:
