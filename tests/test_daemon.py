@@ -112,6 +112,8 @@ async def test_twoPeersAndTheCommand(
     rows = [json.loads(line) for line in out.splitlines()]
     assert status == 0 and {row["name"] for row in rows[:-1]} == {"page.html", "two.txt"}
     assert rows[-1]["code"] == 250 and rows[-1]["explanation"]["status"] == "complete"
+    because = rows[-1]["explanation"]["estimated because"]
+    assert isinstance(because, list) and (not because or rows[-1]["ranking"] == "estimated")
     status, out, _ = await run(capsys, "search", "--data", d1, "--explain", "patrol")
     assert status == 0 and "dawn patrol" in out
     assert (await run(capsys, "search", "--data", d1, "nothing-like-it"))[0] == 1

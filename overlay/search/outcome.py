@@ -103,6 +103,22 @@ class Outcome:
         return self.receipt.lost + self.receipt.refused
 
     @property
+    def doubts(self) -> list[str]:
+        """If the order is estimated: why, in sentences, as far as the receipt shows it."""
+        receipt = self.receipt
+        if self.ranking == "exact" or not receipt.answeredBy:
+            return []
+        reasons = {
+            "somebody did not answer": self.missing or self.lost,
+            "not everybody was asked": self.unasked or receipt.notReached,
+            "registrations differ between homes: a home has restarted, or a leaf is away, or has just changed what it shares":
+                receipt.balance,
+            "super-peers that have some of the words were left out": receipt.unknown or receipt.doubled,
+            "a super-peer could not rank all that it holds, or is of an older version": receipt.ranked < self.answered,
+        }
+        return [said for said, holds in reasons.items() if holds]
+
+    @property
     def pruned(self) -> int:
         """Super-peers whose summaries proved that they hold nothing that matches."""
         return len(self.receipt.prunedNames) // 8

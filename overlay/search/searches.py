@@ -155,6 +155,7 @@ class Searches(Component):
                 "query": search.asked, "sent as": search.text, "left out": list(outcome.left),
                 "status": outcome.status, "code": outcome.code, "hits": len(outcome.hits),
                 "held": outcome.held, "elapsed": round(outcome.elapsed, 4), "ranking": outcome.ranking,
+                "estimated because": outcome.doubts,
                 "super-peers answered": receipt.answeredBy,
                 "copies": {
                     "sent": receipt.sent, "answered": receipt.answered, "duplicate": receipt.duplicate,
