@@ -113,7 +113,7 @@ def _asker(question: int, method: str, safe: Callable[..., Any]) -> Callable[...
             if before is not None:
                 # A verdict takes the place of one that said the same of its subject, whose circumstances change from moment to moment.
                 alike = judges and before[1] == subject and before[2].decision == answer.decision
-                before = before[3] if alike else (*before[:3], None)
+                before = before[3] if alike else (before[0], before[1], before[2], None)
             rows[question] = (self._clock.seconds(), subject, answer, before)
         return answer
 

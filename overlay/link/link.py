@@ -138,13 +138,15 @@ class Link(OverChannel):
             return False
         commons = self._links.commons
         self._said = commons.seconds()
-        if not self._channel.send(message, *more):
+        # Nearly always it is one, which is passed on faster by itself.
+        if not (self._channel.send(message, *more) if more else self._channel.send(message)):
             return False
         counts, key = commons.tally.counts, SENT[type(message)]
         counts[key] = counts.get(key, 0) + 1
-        for one in more:
-            key = SENT[type(one)]
-            counts[key] = counts.get(key, 0) + 1
+        if more:
+            for one in more:
+                key = SENT[type(one)]
+                counts[key] = counts.get(key, 0) + 1
         return True
 
     def sendOne(self, message: Message, seconds: float) -> bool:
