@@ -108,12 +108,13 @@ def _connect(args: argparse.Namespace, operator: bool = False) -> Client:
         given = os.environ.get("SUPERPEER_CONSOLE")
     if given and not operator:
         return Client(_consoleAddress(given))
-    runtime = _runtime(args)
-    address = f"unix:{runtime['control']}" if operator and runtime.get("control") else None if operator else runtime.get("console")
-    if not address and (operator or args.data or os.environ.get("SUPERPEER_DATA")):
+    found = _runtime(args).get("control" if operator else "console")
+    if found:
+        return Client(f"unix:{found}" if operator else str(found))
+    if operator or args.data or os.environ.get("SUPERPEER_DATA"):
         # Whoever else answers at the usual port is not the peer that was meant.
         raise NotConnected(f"no peer runs on the data folder {_data(args)} (choose another with --data)")
-    return Client(str(address or DEFAULT))
+    return Client(DEFAULT)
 
 
 def _consoleAddress(text: str) -> str:

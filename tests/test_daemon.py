@@ -130,6 +130,13 @@ async def test_twoPeersAndTheCommand(
     # Whoever answers at the usual port is not the peer that was meant.
     status, _, err = await run(capsys, "search", "--data", str(tmp_path / "nobody"), "dawn")
     assert status == 3 and "no peer runs on the data folder" in err and "nobody" in err
+    with monkeypatch.context() as patched:
+        patched.delenv("SUPERPEER_CONSOLE", raising=False)
+        patched.setenv("SUPERPEER_DATA", str(tmp_path / "nobody"))
+        status, _, err = await run(capsys, "status")
+        assert status == 3 and "no peer runs on the data folder" in err
+        patched.setenv("SUPERPEER_DATA", d1)
+        assert (await run(capsys, "search", "dawn"))[0] == 0
     status, out, _ = await run(capsys, "search", "--data", d1, "--match", "any", "--sort", "name", "--json", "where is the patrol page?")
     assert status == 0 and [json.loads(line)["name"] for line in out.splitlines()[:-1]] == ["page.html", "two.txt"]
     for words in (["--sort", "oldest"], ["--type", "a b"], ["--ttl", "x"]):
